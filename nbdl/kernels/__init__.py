@@ -1,0 +1,1 @@
+"""Hand-written kernels, one folder a device."""

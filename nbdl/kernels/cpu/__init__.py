@@ -1,0 +1,1 @@
+"""CPU kernels: Numba functions that the generated programs call."""
