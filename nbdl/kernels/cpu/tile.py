@@ -1,0 +1,221 @@
+"""The register tiles of the matrix product: micro-kernels, and the packing of a panel of B.
+
+A tile keeps up to `TILE_ROWS x TILE_VECTORS` accumulators in registers while it walks along k. Each of its steps
+loads one row of B as vectors and broadcasts one scalar of A for every row:
+
+    c[i, j] = sum_k a[i * a_row + k * a_column] * b[k * b_row + j]        (or c += ...)
+
+Strides count scalars; rows of B and C are contiguous. The strides of A are arbitrary: that is what makes a transposed
+A, or a convolution over a padded image, the same kernel. Every size of tile is a function of its own, never inlined:
+a program that holds ten products holds the tiles once, and no size of tile sees a caller's constants.
+"""
+
+from typing import Any, Final
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from nbdl.kernels.cpu.vector import BIT, INDEX, POINTER, VECTOR_REGISTERS, Vectors
+
+TILE_ROWS: Final = 6
+TILE_VECTORS: Final = 4 if VECTOR_REGISTERS == 32 else 2
+"""24 accumulators, 4 vectors of B and a broadcast fit 32 registers; 12, 2 and 1 fit 16."""
+
+VOID: Final = ir.VoidType()
+TILE_ARGUMENTS: Final = (POINTER, INDEX, INDEX, POINTER, INDEX, POINTER, INDEX, INDEX, INDEX, BIT)
+
+
+@intrinsic
+def multiply_tile(
+    typingctx: Any,
+    rows: Any,
+    vectors: Any,
+    columns: Any,
+    a: Any,
+    a_row: Any,
+    a_column: Any,
+    b: Any,
+    b_row: Any,
+    c: Any,
+    c_row: Any,
+    depth: Any,
+    accumulate: Any,
+) -> Any:
+    """Compute one tile of C: `rows` (1 to TILE_ROWS) by `columns`, which fill `vectors` (1 to TILE_VECTORS) vectors.
+
+    `a`, `b`, `c` are typed pointers to the tile's first elements, `depth` is the length of the sum (zero is fine).
+    Nothing outside the tile is read or written. With `accumulate` the sums are added to C, else they replace it.
+    """
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        rows, vectors, columns, a, a_row, a_column, b, b_row, c, c_row, depth, accumulate = arguments
+        v = Vectors(builder, signature.args[3].dtype)
+        before_last = builder.mul(builder.sub(vectors, ir.Constant(INDEX, 1)), ir.Constant(INDEX, v.lanes))
+        last = builder.sub(columns, before_last)
+        tile_arguments = [a, a_row, a_column, b, b_row, c, c_row, depth, last, accumulate]
+        for position in (0, 3, 5):
+            tile_arguments[position] = builder.bitcast(tile_arguments[position], POINTER)
+        number = builder.add(builder.mul(vectors, ir.Constant(INDEX, TILE_ROWS)), rows)
+        with builder.goto_block(builder.append_basic_block("tile.impossible")):
+            impossible = builder.block
+            builder.unreachable()
+        done = builder.append_basic_block("tile.done")
+        switch = builder.switch(number, impossible)
+        for tile_vectors in range(1, TILE_VECTORS + 1):
+            for tile_rows in range(1, TILE_ROWS + 1):
+                function = _tile_function(builder.module, signature.args[3].dtype, tile_rows, tile_vectors, True)
+                case = builder.append_basic_block(function.name)
+                switch.add_case(tile_vectors * TILE_ROWS + tile_rows, case)
+                with builder.goto_block(case):
+                    builder.call(function, tile_arguments)
+                    builder.branch(done)
+        builder.position_at_end(done)
+        return context.get_dummy_value()
+
+    numbers = types.intp
+    signature = types.void(
+        numbers, numbers, numbers, a, numbers, numbers, b, numbers, c, numbers, numbers, types.boolean
+    )
+    return signature, emit
+
+
+def _tile_function(module: ir.Module, scalar: types.Float, rows: int, vectors: int, masked: bool) -> ir.Function:
+    """Return the micro-kernel of one size, emitted into the module on first use."""
+    name = f"nbdl.tile.{scalar}.{rows}x{vectors}{'.masked' if masked else ''}"
+    if name in module.globals:
+        return module.globals[name]
+    function = ir.Function(module, ir.FunctionType(VOID, TILE_ARGUMENTS), name)
+    function.linkage = "linkonce_odr"
+    function.attributes.add("noinline")
+    function.attributes.add("nounwind")
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    a, a_row, a_column, b, b_row, c, c_row, depth, last, accumulate = function.args
+    v = Vectors(builder, scalar)
+    masks = [None] * (vectors - 1) + [v.prefix_mask(last) if masked else None]
+    a_rows = [v.address(a, builder.mul(a_row, ir.Constant(INDEX, i))) for i in range(rows)]
+    sums = _emit_sums(v, a_rows, a_column, b, b_row, depth, masks)
+    _emit_results(v, sums, c, c_row, accumulate, masks)
+    builder.ret_void()
+    return function
+
+
+def _emit_sums(
+    v: Vectors,
+    a_rows: list[ir.Value],
+    a_column: ir.Value,
+    b: ir.Value,
+    b_row: ir.Value,
+    depth: ir.Value,
+    masks: list[ir.Value | None],
+) -> list[list[ir.Value]]:
+    """Emit the loop along k and return the accumulators, `[row][vector]`."""
+    builder = v.builder
+    entry = builder.block
+    loop, after = builder.append_basic_block("k"), builder.append_basic_block("sums")
+    zero, one = ir.Constant(INDEX, 0), ir.Constant(INDEX, 1)
+    builder.cbranch(builder.icmp_signed(">", depth, zero), loop, after)
+
+    builder.position_at_end(loop)
+    k, a_offset, b_offset = (builder.phi(INDEX) for _ in range(3))
+    before = [[builder.phi(v.type) for _ in masks] for _ in a_rows]
+    b_start = v.address(b, b_offset)
+    b_vectors = [v.load(v.vector_address(b_start, j), mask) for j, mask in enumerate(masks)]
+    sums = []
+    for a_start, row in zip(a_rows, before, strict=True):
+        factor = v.splat(v.address(a_start, a_offset))
+        sums.append([v.multiply_add(factor, b, old) for b, old in zip(b_vectors, row, strict=True)])
+    following = [builder.add(k, one), builder.add(a_offset, a_column), builder.add(b_offset, b_row)]
+    again = builder.icmp_signed("<", following[0], depth)
+    for phi, value in zip([k, a_offset, b_offset], following, strict=True):
+        phi.add_incoming(zero, entry)
+        phi.add_incoming(value, loop)
+    branch = builder.cbranch(again, loop, after)
+    branch.set_metadata("llvm.loop", _no_unrolling(builder.module))
+
+    builder.position_at_end(after)
+    results = []
+    for old_row, new_row in zip(before, sums, strict=True):
+        result_row = []
+        for old, new in zip(old_row, new_row, strict=True):
+            old.add_incoming(v.zero, entry)
+            old.add_incoming(new, loop)
+            result = builder.phi(v.type)
+            result.add_incoming(v.zero, entry)
+            result.add_incoming(new, loop)
+            result_row.append(result)
+        results.append(result_row)
+    return results
+
+
+def _emit_results(
+    v: Vectors,
+    sums: list[list[ir.Value]],
+    c: ir.Value,
+    c_row: ir.Value,
+    accumulate: ir.Value,
+    masks: list[ir.Value | None],
+) -> None:
+    """Emit the store of the accumulators to C, after the addition of C if `accumulate`."""
+    builder = v.builder
+    add, store, done = (builder.append_basic_block(name) for name in ("add", "store", "done"))
+    c_rows = [v.address(c, builder.mul(c_row, ir.Constant(INDEX, i))) for i in range(len(sums))]
+    places = [[v.vector_address(row, j) for j in range(len(masks))] for row in c_rows]
+    builder.cbranch(accumulate, add, store)
+    for block in (add, store):
+        builder.position_at_end(block)
+        for place_row, sum_row in zip(places, sums, strict=True):
+            for place, total, mask in zip(place_row, sum_row, masks, strict=True):
+                value = builder.fadd(v.load(place, mask), total) if block is add else total
+                v.store(value, place, mask)
+        builder.branch(done)
+    builder.position_at_end(done)
+
+
+def _no_unrolling(module: ir.Module) -> ir.MDValue:
+    """Return loop metadata: a step already fills the pipelines, and unrolled copies cost compile time."""
+    disable = module.add_metadata([ir.MetaDataString(module, "llvm.loop.unroll.disable")])
+    return module.add_metadata([module.add_metadata([]), disable])
+
+
+@intrinsic
+def pack_transposed_block(
+    typingctx: Any, b: Any, b_row: Any, rows: Any, columns: Any, packed: Any, packed_row: Any
+) -> Any:
+    """Write `packed[j * packed_row + i] = b[i * b_row + j]` for a square of `lanes x lanes` elements.
+
+    Only `rows x columns` (each 1 to lanes) elements of B exist and are read; the rest of the square is zero.
+    """
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        arguments = list(arguments)
+        for position in (0, 4):
+            arguments[position] = builder.bitcast(arguments[position], POINTER)
+        builder.call(_transpose_function(builder.module, signature.args[0].dtype), arguments)
+        return context.get_dummy_value()
+
+    return types.void(b, types.intp, types.intp, types.intp, packed, types.intp), emit
+
+
+def _transpose_function(module: ir.Module, scalar: types.Float) -> ir.Function:
+    """Return the transposition of one square, emitted into the module on first use."""
+    name = f"nbdl.transpose.{scalar}"
+    if name in module.globals:
+        return module.globals[name]
+    function = ir.Function(module, ir.FunctionType(VOID, [POINTER, INDEX, INDEX, INDEX, POINTER, INDEX]), name)
+    function.linkage = "linkonce_odr"
+    function.attributes.add("noinline")
+    function.attributes.add("nounwind")
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    b, b_row, rows, columns, packed, packed_row = function.args
+    v = Vectors(builder, scalar)
+    loaded = []
+    for i in range(v.lanes):
+        row = ir.Constant(INDEX, i)
+        exists = builder.icmp_signed("<", row, rows)
+        mask = v.prefix_mask(builder.select(exists, columns, ir.Constant(INDEX, 0)))
+        loaded.append(v.load(v.address(b, builder.mul(row, b_row)), mask))
+    for j, vector in enumerate(v.transpose(loaded)):
+        v.store(vector, v.address(packed, builder.mul(ir.Constant(INDEX, j), packed_row)))
+    builder.ret_void()
+    return function
