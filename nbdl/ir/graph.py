@@ -1,0 +1,184 @@
+"""Nodes, and graphs made of them.
+
+A node is one row of the primitive table (`primitives.py`) applied to other nodes. Nodes never change; a transformation makes
+new ones. The one exception is `value`: the array that the node stands for, filled in when it becomes known.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nbdl.ir.shapes import Shape, show_shape
+
+if TYPE_CHECKING:
+    from nbdl.ir.primitives import Primitive
+
+Params = tuple[tuple[str, Hashable], ...]
+
+
+class Node:
+    """One operation: a primitive, its inputs, its static parameters, and the shape and dtype of the result.
+
+    `scope` names the layer that the operation comes from (for comments in generated code and for messages).
+    `differentiable` says whether a gradient may flow through: it does from a parameter on.
+    """
+
+    __slots__ = ("__weakref__", "differentiable", "dtype", "inputs", "params", "primitive", "scope", "shape", "tensor", "value")
+
+    def __init__(
+        self,
+        primitive: Primitive,
+        inputs: tuple[Node, ...],
+        params: Params,
+        shape: Shape,
+        dtype: np.dtype[Any],
+        differentiable: bool = False,
+        value: np.ndarray | None = None,
+    ):
+        self.primitive = primitive
+        self.inputs = inputs
+        self.params = params
+        self.shape = shape
+        self.dtype = dtype
+        self.differentiable = differentiable
+        self.value = value
+        self.scope: str = _local.scope
+        self.tensor: Callable[[], object] | None = None  # weak reference to the user's tensor
+
+    @property
+    def name(self) -> str:
+        """Name of the primitive."""
+        return self.primitive.name
+
+    def param(self, name: str) -> Any:
+        """Return the static parameter `name`."""
+        for key, value in self.params:
+            if key == name:
+                return value
+        raise KeyError(name)
+
+    def __repr__(self) -> str:
+        return f"<{self.name} {self.dtype}{show_shape(self.shape)}>"
+
+    if TYPE_CHECKING:  # ops.py defines them: derivative rules read like formulas
+
+        def __add__(self, other: Node | float) -> Node: ...
+        def __radd__(self, other: float) -> Node: ...
+        def __sub__(self, other: Node | float) -> Node: ...
+        def __rsub__(self, other: float) -> Node: ...
+        def __mul__(self, other: Node | float) -> Node: ...
+        def __rmul__(self, other: float) -> Node: ...
+        def __truediv__(self, other: Node | float) -> Node: ...
+        def __rtruediv__(self, other: float) -> Node: ...
+        def __neg__(self) -> Node: ...
+
+
+class _Local(threading.local):
+    scope: str = ""
+
+
+_local = _Local()
+
+
+@contextmanager
+def scope(name: str) -> Iterator[None]:
+    """Nodes made inside carry the scope `name`."""
+    outer = _local.scope
+    _local.scope = name
+    try:
+        yield
+    finally:
+        _local.scope = outer
+
+
+def current_scope() -> str:
+    """Name of the innermost scope, or an empty string."""
+    return _local.scope
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Outputs, and the leaves in the order in which their values will be given."""
+
+    inputs: tuple[Node, ...]
+    outputs: tuple[Node, ...]
+
+    def nodes(self) -> list[Node]:
+        """All nodes that the outputs need, each after its inputs."""
+        return topological(self.outputs)
+
+
+def topological(outputs: Iterable[Node], stop: Callable[[Node], bool] | None = None) -> list[Node]:
+    """List the nodes below `outputs`, each once and after its inputs; `stop(node)` hides the inputs of a node."""
+    order: list[Node] = []
+    seen: set[Node] = set()
+    for output in outputs:
+        stack = [output]
+        while stack:
+            node = stack[-1]
+            if node in seen:
+                stack.pop()
+                continue
+            waiting = [] if stop is not None and stop(node) else [each for each in node.inputs if each not in seen]
+            if waiting:
+                stack.extend(reversed(waiting))
+            else:
+                seen.add(node)
+                order.append(node)
+                stack.pop()
+    return order
+
+
+def structure(outputs: Iterable[Node]) -> tuple[Hashable, list[Node]]:
+    """Describe the graph below `outputs` without its values; nodes with a value count as leaves.
+
+    Returns a hashable key, equal for graphs that compute the same from their leaves, and the leaves in order.
+    """
+    outputs = list(outputs)
+    number: dict[Node, int] = {}
+    leaves: list[Node] = []
+    key: list[Hashable] = []
+    for node in topological(outputs, stop=_known):
+        number[node] = len(key)
+        if node.value is not None:
+            leaves.append(node)
+            key.append((node.shape, node.dtype, node.differentiable))
+        else:
+            key.append((node.primitive.name, node.params, node.dtype, tuple([number[each] for each in node.inputs])))
+    return (tuple(key), tuple([number[output] for output in outputs])), leaves
+
+
+def _known(node: Node) -> bool:
+    return node.value is not None
+
+
+def substitute(
+    outputs: Iterable[Node],
+    replace: Callable[[Node, tuple[Node, ...]], Node | None],
+    new: dict[Node, Node] | None = None,
+) -> dict[Node, Node]:
+    """Rebuild the graph below `outputs`: `replace(node, new_inputs)` gives the new node, or None to keep it.
+
+    Returns the new node of every old one (in `new`, if given: `replace` may read there what has been rebuilt so far).
+    A kept node whose inputs changed is rebuilt with them.
+    """
+    new = {} if new is None else new
+    for node in topological(outputs):
+        inputs = tuple([new[each] for each in node.inputs])
+        with scope(node.scope):
+            changed = replace(node, inputs)
+            if changed is None:
+                changed = node if inputs == node.inputs else with_inputs(node, inputs)
+        new[node] = changed
+    return new
+
+
+def with_inputs(node: Node, inputs: tuple[Node, ...]) -> Node:
+    """The same operation on other inputs of the same shapes."""
+    return Node(node.primitive, inputs, node.params, node.shape, node.dtype, node.differentiable)

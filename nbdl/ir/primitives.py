@@ -1,0 +1,101 @@
+"""The table of primitives: everything that nbdl can compute, one row each.
+
+A row gives the shape rule, the derivative, the meaning in NumPy (the interpreter) and, for elementwise operations, the text
+that the code generators print. Rows are added with `define`; one without a derivative must say that it has none. All other
+functions are composed of these rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from nbdl.errors import VerifyError
+from nbdl.ir.graph import Node, Params
+from nbdl.ir.shapes import Shape, concrete
+
+Kind = Literal["leaf", "elementwise", "index", "reduction", "movement", "view", "call", "deferred"]
+"""How the scheduler treats a row:
+
+- `leaf`: a value from outside, or a scalar known at run time;
+- `elementwise`: each element of the result depends on the same (broadcast) element of the inputs;
+- `index`: each element depends on its position only (and on scalars): `iota`, random numbers;
+- `reduction`: sums or maxima over axes, which stay as axes of size 1;
+- `movement`: each element is a copy of one element of the input (`transpose`, `slice`, `broadcast`, ...);
+- `view`: the same elements in the same order with another shape;
+- `call`: a kernel of its own (matrix product, gather, ...);
+- `deferred`: replaced by other nodes before anything runs (`gradient`).
+"""
+
+InferRule = Callable[..., tuple[Shape, np.dtype[Any]]]
+Derivative = Callable[[Node, Node], Sequence[Node | None]]
+NO_DERIVATIVE = None
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the interpreter knows besides the inputs: the number of rows of the batch."""
+
+    rows: int = 0
+
+    def shape(self, node: Node) -> tuple[int, ...]:
+        """The concrete shape of a node."""
+        return concrete(node.shape, self.rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Primitive:
+    """A row of the table.
+
+    - `infer(*inputs, **params)` returns shape and dtype, or raises `ShapeError` / `DtypeError`;
+    - `evaluate(context, node, *arrays)` returns the value in NumPy;
+    - `derivative(node, gradient)` returns the gradient of each input (None: none flows there), or is None;
+    - `text` is a format of the printed expression, `{0}`, `{1}` being the inputs and `{name}` the parameters.
+    """
+
+    name: str
+    kind: Kind
+    infer: InferRule
+    evaluate: Callable[..., np.ndarray]
+    derivative: Derivative | None
+    text: str = ""
+
+
+TABLE: dict[str, Primitive] = {}
+_inferred: dict[Any, tuple[Shape, np.dtype[Any]]] = {}
+_INFERRED_LIMIT = 10_000  # shapes seen before; emptied when a program with ever-changing shapes fills it
+
+
+def define(
+    name: str, kind: Kind, *, infer: InferRule, evaluate: Callable[..., np.ndarray], derivative: Derivative | None, text: str = ""
+) -> Primitive:
+    """Add a row to the table. Raises `VerifyError` if the name is taken or an elementwise row has no text."""
+    if name in TABLE:
+        raise VerifyError(f"the primitive {name!r} is defined twice")
+    if kind in ("elementwise", "index") and not text:
+        raise VerifyError(f"the elementwise primitive {name!r} has no text for the code generators")
+    TABLE[name] = Primitive(name, kind, infer, evaluate, derivative, text)
+    return TABLE[name]
+
+
+def apply(name: str, *inputs: Node, **params: Any) -> Node:
+    """Record the primitive `name` on `inputs`."""
+    primitive = TABLE[name]
+    frozen: Params = tuple(params.items())
+    key = (name, frozen, tuple([(each.shape, each.dtype) for each in inputs]))
+    known = _inferred.get(key)
+    if known is None:
+        known = primitive.infer(*inputs, **params)
+        if len(_inferred) >= _INFERRED_LIMIT:
+            _inferred.clear()
+        _inferred[key] = known
+    differentiable = False
+    if primitive.derivative is not None:
+        for each in inputs:
+            if each.differentiable:
+                differentiable = known[1].kind == "f"
+                break
+    return Node(primitive, inputs, frozen, known[0], known[1], differentiable)

@@ -1,0 +1,164 @@
+"""The plain layers: dense, flatten, dropout, activation, and layers one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from nbdl import functions, random
+from nbdl.errors import OptionError, ShapeError
+from nbdl.ir.shapes import Shape, show_shape
+from nbdl.nn.initializers import Initializer
+from nbdl.nn.module import Container, Module, Parameter
+from nbdl.resolve import resolve
+from nbdl.tensor import Tensor
+
+ActivationLike = str | Mapping[str, Any] | Callable[[Tensor], Tensor] | None
+
+
+class Dense(Module):
+    """Fully connected layer.
+
+    y = activation(x @ weight + bias), with x `(..., inputs)`, weight `(inputs, units)`, bias `(units,)` and y `(..., units)`.
+
+    Args:
+        units: number of outputs, at least 1.
+        activation: a name, a mapping with `name` and options, a function, or None.
+        use_bias: whether a bias is added.
+        kernel_initializer: starting values of the weight.
+        bias_initializer: starting values of the bias.
+
+    Raises:
+        OptionError: `units` is less than 1.
+        ShapeError: the input is a scalar, or its last size is not the one the layer was built with.
+
+    >>> import numpy as np
+    >>> Dense(3)(np.ones((2, 4), np.float32)).shape
+    (2, 3)
+    """
+
+    weight: Parameter
+    bias: Parameter | None
+
+    def __init__(
+        self,
+        units: int,
+        activation: ActivationLike = None,
+        *,
+        use_bias: bool = True,
+        kernel_initializer: Initializer = "glorot_uniform",
+        bias_initializer: Initializer = "zeros",
+    ):
+        if units < 1:
+            raise OptionError(f"Dense needs at least one unit, not {units}")
+        self.units = units
+        self.activation = resolve_activation(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = kernel_initializer
+        self.bias_initializer = bias_initializer
+
+    def build(self, *shapes: Shape) -> None:
+        """Make the weight and the bias for inputs `(..., inputs)`."""
+        (shape,) = shapes
+        if len(shape) < 2 or not isinstance(shape[-1], int):
+            raise ShapeError(f"Dense takes (rows, ..., inputs), not {show_shape(shape)}; put a batch axis in front of a single row")
+        self.weight = self.parameter("weight", (shape[-1], self.units), self.kernel_initializer)
+        self.bias = self.parameter("bias", (self.units,), self.bias_initializer) if self.use_bias else None
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Return activation(x @ weight + bias)."""
+        (x,) = inputs
+        if x.shape[-1] != self.weight.shape[0]:
+            raise ShapeError(f"it was built for inputs of size {self.weight.shape[0]}, not {x.shape[-1]}")
+        y = functions.matmul(x, self.weight)
+        if self.bias is not None:
+            y = y + self.bias
+        return self.activation(y)
+
+
+class Flatten(Module):
+    """All axes behind the batch become one: `(n, a, b, ...)` to `(n, a * b * ...)`."""
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Return x with two axes."""
+        (x,) = inputs
+        return x.reshape(x.shape[0], -1)
+
+
+class Dropout(Module):
+    """While training, each element becomes 0 with probability `rate`, and the others grow by 1 / (1 - rate).
+
+    Source: Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting, JMLR 15 (2014).
+
+    Raises:
+        OptionError: `rate` is not in [0, 1).
+    """
+
+    def __init__(self, rate: float = 0.5):
+        if not 0 <= rate < 1:
+            raise OptionError(f"the dropout rate must be at least 0 and less than 1, not {rate}")
+        self.rate = rate
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Return x, thinned out while training."""
+        (x,) = inputs
+        if not self.training or self.rate == 0:
+            return x
+        kept = random.uniform(x.shape, x.dtype) >= self.rate
+        return functions.where(kept, x * (1 / (1 - self.rate)), 0.0)
+
+
+class Activation(Module):
+    """An activation function as a layer of its own."""
+
+    def __init__(self, function: ActivationLike):
+        self.function = resolve_activation(function)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Return function(x)."""
+        (x,) = inputs
+        return self.function(x)
+
+
+class Sequential(Container):
+    """Layers one after another.
+
+    >>> net = Sequential(Dense(64, activation="relu"), Dense(10))
+    """
+
+    def __init__(self, *layers: Module | Callable[[Tensor], Tensor]):
+        self.layers = [layer if isinstance(layer, Module) else Activation(layer) for layer in layers]
+        self.label_children()
+
+    def add(self, layer: Module) -> None:
+        """Put a layer at the end."""
+        self.layers.append(layer)
+        self.label_children()
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Return the output of the last layer."""
+        (x,) = inputs
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self.layers)
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __getitem__(self, place: int) -> Module:
+        return self.layers[place]
+
+
+def resolve_activation(activation: ActivationLike) -> Callable[[Tensor], Tensor]:
+    """Find an activation function; None is the identity."""
+    if activation is None:
+        return _identity
+    function: Callable[[Tensor], Tensor] = resolve("activations", activation)
+    return function
+
+
+def _identity(x: Tensor) -> Tensor:
+    return x

@@ -1,0 +1,200 @@
+"""Modules: named parameters, and a forward function made of tensor operations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from nbdl import random
+from nbdl.errors import NbdlError, OptionError, ShapeError
+from nbdl.ir import ops
+from nbdl.ir.graph import current_scope, scope
+from nbdl.ir.shapes import Shape, has_batch, show_shape
+from nbdl.nn.initializers import Initializer, initialize
+from nbdl.tensor import Tensor, TensorLike
+
+
+class Parameter(Tensor):
+    """A tensor that belongs to a module: trained by gradients, or (`trainable=False`) state such as running means."""
+
+    __slots__ = ("name", "trainable")
+
+    def __init__(self, data: TensorLike, dtype: Any = None, *, trainable: bool = True, name: str = ""):
+        super().__init__(data, dtype, requires_grad=trainable)
+        self.trainable = trainable
+        self.name = name
+
+    def assign(self, value: TensorLike) -> None:
+        """Replace the value; inside a traced program this becomes part of the program.
+
+        Raises `ShapeError` if the shape differs.
+        """
+        tensor = value if isinstance(value, Tensor) else Tensor(value, self.dtype)
+        if tensor.shape != self.shape:
+            raise ShapeError(f"the parameter {self.name or '?'} has the shape {show_shape(self.shape)}, not {show_shape(tensor.shape)}")
+        node = ops.stop_gradient(ops.cast(tensor.node, self.dtype))
+        if tensor.node.value is not None:
+            node = ops.value(np.array(tensor.node.value, self.dtype), differentiable=self.trainable)
+        grad = self.grad
+        self._set(node)
+        self.grad = grad
+
+
+class Module:
+    """A part of a network.
+
+    A subclass makes its parameters in `build(self, *shapes)`, called once with the shapes of the first inputs, and computes in
+    `forward(self, *inputs)`. Parameters and modules set as attributes (or in a list set as an attribute) are found by name.
+
+    >>> class Scale(Module):
+    ...     def build(self, shape):
+    ...         self.factor = self.parameter("factor", (shape[-1],), "ones")
+    ...     def forward(self, x):
+    ...         return x * self.factor
+    """
+
+    training: bool = True
+    """Set by the trainer: layers such as dropout act only while training."""
+
+    _built: bool = False
+    _label: str = ""
+
+    def build(self, *shapes: Shape) -> None:
+        """Make the parameters; the default has none."""
+
+    def forward(self, *inputs: Any) -> Any:
+        """Compute the output. Subclasses must define it."""
+        raise NotImplementedError(f"{type(self).__name__} defines no forward(self, x)")
+
+    def __call__(self, *inputs: TensorLike) -> Any:
+        tensors = [each if isinstance(each, Tensor) or each is None else Tensor(each) for each in inputs]
+        outer = current_scope()
+        label = self._label or type(self).__name__.lower()
+        with scope(f"{outer}.{label}" if outer else label):
+            if not self._built:
+                self.build(*[each.shape for each in tensors if each is not None])
+                self._built = True
+            try:
+                return self.forward(*tensors)
+            except NbdlError as error:
+                raise _located(error, self, tensors) from error
+
+    def parameter(
+        self, name: str, shape: Shape, initializer: Initializer = "glorot_uniform", *, trainable: bool = True, dtype: Any = np.float32
+    ) -> Parameter:
+        """Make a parameter with starting values from an initializer (a name, `name` plus options, or a function).
+
+        Raises `ShapeError` if the shape depends on the batch.
+        """
+        if has_batch(shape):
+            raise ShapeError(f"the parameter {name} can't have the shape {show_shape(shape)}: it would depend on the batch")
+        sizes = tuple(size for size in shape if isinstance(size, int))
+        return Parameter(initialize(initializer, random.generator(), sizes, np.dtype(dtype)), trainable=trainable, name=name)
+
+    # --- what is inside ------------------------------------------------------------------------------------------------
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """The modules directly inside, with the names of their attributes."""
+        for name, thing in vars(self).items():
+            if name.startswith("_"):
+                continue
+            if isinstance(thing, Module):
+                yield name, thing
+            elif isinstance(thing, list | tuple):
+                for place, each in enumerate(thing):
+                    if isinstance(each, Module):
+                        yield f"{name}.{place}", each
+            elif isinstance(thing, dict):
+                for key, each in thing.items():
+                    if isinstance(each, Module):
+                        yield f"{name}.{key}", each
+
+    def modules(self) -> Iterator[Module]:
+        """This module and all modules inside, each once."""
+        seen: set[int] = set()
+        stack: list[Module] = [self]
+        while stack:
+            module = stack.pop()
+            if id(module) not in seen:
+                seen.add(id(module))
+                yield module
+                stack.extend(reversed([child for _, child in module.named_children()]))
+
+    def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Parameter]]:
+        """All parameters, state included, with their full names; a shared one comes once."""
+        seen: set[int] = set()
+        for name, parameter in self._walk_parameters(prefix):
+            if id(parameter) not in seen:
+                seen.add(id(parameter))
+                yield name, parameter
+
+    def _walk_parameters(self, prefix: str) -> Iterator[tuple[str, Parameter]]:
+        for name, thing in vars(self).items():
+            if isinstance(thing, Parameter):
+                yield prefix + name, thing
+        for name, child in self.named_children():
+            yield from child._walk_parameters(f"{prefix}{name}.")
+
+    def parameters(self) -> list[Parameter]:
+        """The parameters that are trained."""
+        return [each for _, each in self.named_parameters() if each.trainable]
+
+    def train(self, training: bool = True) -> Module:
+        """Switch layers such as dropout on (or off)."""
+        for module in self.modules():
+            module.training = training
+        return self
+
+    def eval(self) -> Module:
+        """Switch layers such as dropout off."""
+        return self.train(False)
+
+    def label_children(self) -> None:
+        """Give modules the names by which comments and messages call them: `dense_1`, `dense_2`, ..."""
+        counts: dict[str, int] = {}
+        for name, child in self.named_children():
+            if child._label:
+                continue
+            kind = type(child).__name__.lower()
+            if name.rpartition(".")[2].isdigit():
+                counts[kind] = counts.get(kind, 0) + 1
+                child._label = f"{kind}_{counts[kind]}"
+            else:
+                child._label = name
+
+    # --- values by name ------------------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Copies of all parameters and state, by full name."""
+        return {name: np.array(parameter.numpy()) for name, parameter in self.named_parameters()}
+
+    def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
+        """Set all parameters and state. Raises `OptionError` or `ShapeError`, before anything is changed, if they don't fit."""
+        own = dict(self.named_parameters())
+        missing, extra = own.keys() - state.keys(), state.keys() - own.keys()
+        if missing or extra:
+            raise OptionError(
+                "these weights belong to another network: "
+                + "; ".join(filter(None, [missing and f"without {sorted(missing)}", extra and f"with {sorted(extra)} besides"]))
+            )
+        for name, parameter in own.items():
+            if parameter.shape != state[name].shape:
+                raise ShapeError(f"the saved {name} has the shape {show_shape(state[name].shape)}, the network's {show_shape(parameter.shape)}")
+        for name, parameter in own.items():
+            parameter.assign(np.asarray(state[name], parameter.dtype))
+
+
+def _located(error: NbdlError, module: Module, inputs: list[Any]) -> NbdlError:
+    """Name the innermost layer in which an error arose, and the shapes that it was given."""
+    if getattr(error, "layer", None) is not None or isinstance(module, Container):
+        return error
+    shapes = ", ".join(show_shape(each.shape) for each in inputs if isinstance(each, Tensor))
+    located = type(error)(f"in layer {module._label or type(module).__name__} (input {shapes}): {error}")
+    located.layer = module  # type: ignore[attr-defined]
+    return located
+
+
+class Container(Module):
+    """A module that only arranges others; errors name the layer inside it."""

@@ -1,0 +1,75 @@
+"""Parameters laid down one after another in a single vector, of which each parameter is a view.
+
+An optimizer is then one loop over one vector, a checkpoint one blob, an all-reduce one call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from nbdl.errors import DtypeError
+from nbdl.ir import ops
+from nbdl.ir.graph import Node
+from nbdl.ir.shapes import product
+from nbdl.nn.module import Parameter
+
+ALIGNMENT = 16  # elements: each float32 parameter starts at a cache line
+
+
+@dataclass(frozen=True)
+class Flat:
+    """The layout of a group of parameters in a vector of `size` elements.
+
+    Raises:
+        DtypeError: the parameters have different dtypes, or there are none.
+    """
+
+    parameters: tuple[Parameter, ...]
+    offsets: tuple[int, ...] = field(init=False)
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        if len({each.dtype for each in self.parameters}) != 1:
+            dtypes = sorted({str(each.dtype) for each in self.parameters}) or "no parameters at all"
+            raise DtypeError(f"an optimizer takes parameters of one dtype, not {dtypes}")
+        offsets, end = [], 0
+        for parameter in self.parameters:
+            offsets.append(end)
+            length = product(parameter.shape)
+            assert isinstance(length, int)  # parameters have no batch axis
+            end += -(-length // ALIGNMENT) * ALIGNMENT
+        object.__setattr__(self, "offsets", tuple(offsets))
+        object.__setattr__(self, "size", end)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Dtype of the vector."""
+        return self.parameters[0].dtype
+
+    def pack(self, parts: Sequence[Node]) -> Node:
+        """Lay nodes of the parameters' shapes down in a vector."""
+        return ops.pack(parts, self.offsets, self.size)
+
+    def unpack(self, vector: Node) -> list[Node]:
+        """Cut a vector into nodes of the parameters' shapes."""
+        return [
+            ops.reshape(ops.slice_axis(vector, 0, offset, product(each.shape)), each.shape)
+            for each, offset in zip(self.parameters, self.offsets, strict=True)
+        ]
+
+    def pack_arrays(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
+        """Lay arrays of the parameters' shapes down in a new vector."""
+        vector = np.zeros(self.size, self.dtype)
+        for array, view in zip(arrays, self.views(vector), strict=True):
+            view[...] = array
+        return vector
+
+    def views(self, vector: np.ndarray) -> list[np.ndarray]:
+        """The parts of a vector, as arrays of the parameters' shapes that share its memory."""
+        return [
+            vector[offset : offset + int(np.prod(each.shape))].reshape(each.shape)  # type: ignore[arg-type]
+            for each, offset in zip(self.parameters, self.offsets, strict=True)
+        ]

@@ -1,0 +1,71 @@
+"""Random numbers: a seedable generator for starting values, and random tensors inside traced programs.
+
+Random tensors are counter-based: each element depends on the key (seed and step), on a stream number that the place in the
+program has, and on the element's index. So they are the same on any number of workers (Salmon et al., Parallel Random Numbers:
+As Easy as 1, 2, 3, SC 2011).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from nbdl.ir import ops
+from nbdl.ir.graph import Node
+from nbdl.ir.shapes import Size
+from nbdl.tensor import Tensor
+
+
+@dataclass
+class _State:
+    generator: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
+    key: Node | None = None
+    streams: Iterator[int] = field(default_factory=itertools.count)
+
+
+_state = _State()
+
+
+def set_seed(seed: int) -> None:
+    """Start the generator of starting values and random tensors anew."""
+    _state.generator = np.random.default_rng(seed)
+    _state.key = None
+
+
+def generator() -> np.random.Generator:
+    """The NumPy generator from which starting values are drawn."""
+    return _state.generator
+
+
+@contextmanager
+def traced(key: Node) -> Iterator[None]:
+    """Random tensors recorded inside depend on `key`: an int64 pair (seed, step) known when the program runs."""
+    outer = _state.key, _state.streams
+    _state.key, _state.streams = key, itertools.count()
+    try:
+        yield
+    finally:
+        _state.key, _state.streams = outer
+
+
+def _key_and_stream() -> tuple[Node, int]:
+    if _state.key is None:  # outside of a program each random tensor has a key of its own
+        return ops.value(_state.generator.integers(0, 2**31, size=2, dtype=np.int64)), 0
+    return _state.key, next(_state.streams)
+
+
+def uniform(shape: Sequence[Size], dtype: Any = np.float32) -> Tensor:
+    """Random numbers, evenly distributed from 0 (included) to 1 (excluded)."""
+    key, stream = _key_and_stream()
+    return Tensor.wrap(ops.random("random_uniform", key, tuple(shape), dtype, stream))
+
+
+def normal(shape: Sequence[Size], dtype: Any = np.float32) -> Tensor:
+    """Random numbers with mean 0 and standard deviation 1, normally distributed."""
+    key, stream = _key_and_stream()
+    return Tensor.wrap(ops.random("random_normal", key, tuple(shape), dtype, stream))

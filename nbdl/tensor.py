@@ -1,0 +1,324 @@
+"""The lazy tensor: an operation records a node, and reading a value runs what is pending.
+
+>>> import nbdl
+>>> x = nbdl.Tensor([1.0, 2.0, 3.0], requires_grad=True)
+>>> loss = nbdl.sum(x * x)
+>>> loss.backward()
+>>> x.grad.numpy()
+array([2., 4., 6.], dtype=float32)
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+
+from nbdl import lazy
+from nbdl.errors import DtypeError, ShapeError, UntraceableError
+from nbdl.ir import ops
+from nbdl.ir.graph import Node, topological
+from nbdl.ir.shapes import Batch, Shape, Size, product, show_shape
+
+Scalar = bool | int | float
+TensorLike = Any
+"""A Tensor, a number, or anything that `numpy.asarray` takes."""
+
+
+class Tensor:
+    """An n-dimensional array of numbers whose value is worked out when it is needed.
+
+    Args:
+        data: numbers, nested lists, a NumPy array or anything with `__array__` or `__dlpack__`.
+        dtype: float32, float64, int32, int64, uint8 or bool; Python floats and float64 lists become float32.
+        requires_grad: whether `backward` of something computed from it fills `.grad`.
+
+    Raises:
+        DtypeError: the data aren't numbers of a supported dtype.
+    """
+
+    __slots__ = ("__weakref__", "grad", "logits", "node")
+    __array_priority__: ClassVar[int] = 1000  # NumPy leaves `array * tensor` to us
+
+    node: Node
+    grad: Tensor | None
+    logits: Tensor | None
+    """What a softmax or sigmoid was applied to, so that losses can work from it (they are stable that way)."""
+
+    def __init__(self, data: TensorLike, dtype: Any = None, requires_grad: bool = False):
+        self._set(ops.value(as_array(data, dtype), differentiable=requires_grad))
+
+    def _set(self, node: Node) -> None:
+        self.node = node
+        self.grad = None
+        self.logits = None
+        node.tensor = weakref.ref(self)
+
+    @classmethod
+    def wrap(cls, node: Node) -> Tensor:
+        """Make the tensor of a node."""
+        tensor = Tensor.__new__(Tensor)
+        tensor.node = node
+        tensor.grad = None
+        tensor.logits = None
+        node.tensor = weakref.ref(tensor)
+        return tensor
+
+    # --- what is known without a value ---------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> Shape:
+        """Sizes of the axes; inside a traced program the batch axis is `n`."""
+        return self.node.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """NumPy dtype of the elements."""
+        return self.node.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.node.shape)
+
+    @property
+    def size(self) -> Size:
+        """Number of elements."""
+        return product(self.node.shape)
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether a gradient flows through."""
+        return self.node.differentiable
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802 - NumPy's name
+        """The axes in reverse order."""
+        return Tensor.wrap(ops.transpose(self.node))
+
+    # --- values --------------------------------------------------------------------------------------------------------
+
+    def numpy(self) -> np.ndarray:
+        """Run what is pending and return the value as a read-only NumPy array, without a copy.
+
+        Raises `UntraceableError` while a program is traced: there are no values then.
+        """
+        if self.node.value is None:
+            lazy.realize([self.node])
+        assert self.node.value is not None
+        view = self.node.value.view()
+        view.flags.writeable = False
+        return view
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        array = self.numpy()
+        if dtype is not None and np.dtype(dtype) != array.dtype:
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
+    def __dlpack__(self, **options: Any) -> Any:
+        if self.node.value is None:
+            lazy.realize([self.node])
+        return self.node.value.__dlpack__(**options)  # type: ignore[union-attr]
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)  # kDLCPU
+
+    def item(self) -> Scalar:
+        """The value of a tensor with one element, as a Python number. Raises `ShapeError` if it has more."""
+        if product(self.node.shape) != 1:
+            raise ShapeError(f"item() needs one element; this tensor has the shape {show_shape(self.shape)}")
+        return self.numpy().item()
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iu":
+            raise DtypeError(f"only an integer tensor is an index, not {self.dtype}")
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        return bool(self.item())
+
+    def tolist(self) -> Any:
+        """The value as nested Python lists."""
+        return self.numpy().tolist()
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise ShapeError("a scalar has no length")
+        if isinstance(self.shape[0], Batch):
+            raise UntraceableError("the number of rows isn't known while a program is traced; use nbdl.mean for averages")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[index] for index in range(len(self)))
+
+    def __repr__(self) -> str:
+        try:
+            text = np.array2string(self.numpy(), separator=", ", prefix="tensor(", threshold=200)
+        except UntraceableError:
+            return f"tensor<{self.dtype}{show_shape(self.shape)}, traced: no value yet>"
+        kind = "" if self.dtype == ops.FLOAT32 else f", dtype={self.dtype}"
+        return f"tensor({text}{kind}{', requires_grad=True' if self.requires_grad else ''})"
+
+    # --- gradients -----------------------------------------------------------------------------------------------------
+
+    def backward(self) -> None:
+        """Add d(self)/d(leaf) to `.grad` of every leaf that requires it. Nothing is computed until it is needed.
+
+        Raises `ShapeError` if this is not a scalar, `DtypeError` if nothing here requires a gradient.
+        """
+        if not self.node.differentiable:
+            raise DtypeError("backward() found nothing that requires a gradient; make parameters with requires_grad=True")
+        for leaf in topological([self.node]):
+            owner = leaf.tensor() if leaf.tensor is not None and not leaf.inputs and leaf.differentiable else None
+            if isinstance(owner, Tensor):
+                gradient = Tensor.wrap(ops.gradient(self.node, leaf))
+                owner.grad = gradient if owner.grad is None else Tensor.wrap(ops.add(owner.grad.node, gradient.node))
+
+    def detach(self) -> Tensor:
+        """The same value, seen as a constant by differentiation."""
+        return Tensor.wrap(ops.stop_gradient(self.node))
+
+    # --- shape ---------------------------------------------------------------------------------------------------------
+
+    def reshape(self, *shape: Any) -> Tensor:
+        """The same elements in another shape; one size may be -1."""
+        sizes = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
+        return Tensor.wrap(ops.reshape(self.node, tuple(sizes)))
+
+    def astype(self, dtype: Any) -> Tensor:
+        """Convert to another dtype."""
+        return Tensor.wrap(ops.cast(self.node, dtype))
+
+    def __getitem__(self, key: Any) -> Tensor:
+        from nbdl.indexing import index
+
+        return Tensor.wrap(index(self.node, key))
+
+    # --- arithmetic ----------------------------------------------------------------------------------------------------
+
+    def __add__(self, other: TensorLike) -> Tensor:
+        return Tensor.wrap(ops.add(self.node, operand(other)))
+
+    def __radd__(self, other: TensorLike) -> Tensor:
+        return Tensor.wrap(ops.add(operand(other), self.node))
+
+    def __sub__(self, other: TensorLike) -> Tensor:
+        return Tensor.wrap(ops.subtract(self.node, operand(other)))
+
+    def __rsub__(self, other: TensorLike) -> Tensor:
+        return Tensor.wrap(ops.subtract(operand(other), self.node))
+
+    def __mul__(self, other: TensorLike) -> Tensor:
+        return Tensor.wrap(ops.multiply(self.node, operand(other)))
+
+    def __rmul__(self, other: TensorLike) -> Tensor:
+        return Tensor.wrap(ops.multiply(operand(other), self.node))
+
+    def __truediv__(self, other: TensorLike) -> Tensor:
+        return Tensor.wrap(ops.divide(self.node, operand(other)))
+
+    def __rtruediv__(self, other: TensorLike) -> Tensor:
+        return Tensor.wrap(ops.divide(operand(other), self.node))
+
+    def __pow__(self, other: TensorLike) -> Tensor:
+        return Tensor.wrap(ops.power(self.node, operand(other)))
+
+    def __rpow__(self, other: TensorLike) -> Tensor:
+        return Tensor.wrap(ops.power(operand(other), self.node))
+
+    def __mod__(self, other: TensorLike) -> Tensor:
+        return Tensor.wrap(ops.binary("remainder", self.node, operand(other)))
+
+    def __matmul__(self, other: TensorLike) -> Tensor:
+        from nbdl.functions import matmul
+
+        return matmul(self, other)
+
+    def __rmatmul__(self, other: TensorLike) -> Tensor:
+        from nbdl.functions import matmul
+
+        return matmul(other, self)
+
+    def __neg__(self) -> Tensor:
+        return Tensor.wrap(ops.negative(self.node))
+
+    def __abs__(self) -> Tensor:
+        return Tensor.wrap(ops.unary("abs", self.node))
+
+    def __lt__(self, other: TensorLike) -> Tensor:
+        return Tensor.wrap(ops.binary("less", self.node, operand(other)))
+
+    def __le__(self, other: TensorLike) -> Tensor:
+        return Tensor.wrap(ops.binary("less_equal", self.node, operand(other)))
+
+    def __gt__(self, other: TensorLike) -> Tensor:
+        return Tensor.wrap(ops.binary("less", operand(other), self.node))
+
+    def __ge__(self, other: TensorLike) -> Tensor:
+        return Tensor.wrap(ops.binary("less_equal", operand(other), self.node))
+
+    def __eq__(self, other: object) -> Tensor:  # type: ignore[override]  # elementwise, as in NumPy
+        return Tensor.wrap(ops.binary("equal", self.node, operand(other)))
+
+    def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
+        return Tensor.wrap(ops.binary("not_equal", self.node, operand(other)))
+
+    __hash__ = object.__hash__
+
+    def __and__(self, other: TensorLike) -> Tensor:
+        return Tensor.wrap(ops.binary("logical_and", self.node, operand(other)))
+
+    def __or__(self, other: TensorLike) -> Tensor:
+        return Tensor.wrap(ops.binary("logical_or", self.node, operand(other)))
+
+    def __invert__(self) -> Tensor:
+        return Tensor.wrap(ops.unary("logical_not", self.node))
+
+
+def as_array(data: TensorLike, dtype: Any = None) -> np.ndarray:
+    """Turn anything array-like into a NumPy array of a supported dtype; Python floats become float32.
+
+    Raises `DtypeError` if that isn't possible.
+    """
+    if isinstance(data, Tensor):
+        array = data.numpy()
+    elif isinstance(data, np.ndarray):
+        array = data
+    else:
+        array = np.asarray(data)
+        if array.dtype == np.float64 and not hasattr(data, "dtype"):
+            array = array.astype(np.float32)
+    if dtype is not None:
+        array = array.astype(dtype, copy=False)
+    if array.dtype not in ops.DTYPES:
+        if array.dtype.kind in "iu":
+            return array.astype(np.int64)
+        if array.dtype.kind == "f":
+            return array.astype(np.float32)
+        raise DtypeError(f"a tensor holds numbers, not {array.dtype}: {str(data)[:60]}")
+    return array
+
+
+def operand(x: TensorLike) -> Node | Scalar:
+    """The node of an operand; Python numbers stay as they are, so that they adapt to the other operand's dtype."""
+    if isinstance(x, Tensor):
+        return x.node
+    if isinstance(x, bool | int | float):
+        return x
+    return ops.value(as_array(x))
+
+
+def node_of(x: TensorLike) -> Node:
+    """The node of anything that `Tensor(...)` takes."""
+    if isinstance(x, Tensor):
+        return x.node
+    return ops.value(as_array(x))

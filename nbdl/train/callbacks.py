@@ -1,0 +1,36 @@
+"""The protocol of callbacks: what a run tells, and how a callback stops it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nbdl.train.trainer import Run
+
+
+class Callback:
+    """Something that watches a run. Override what you need; `run` is the same object in every call.
+
+    `run.net`, `run.optimizers`, `run.epoch` (from 0), `run.epochs`, `run.step` (from 0, over all epochs), `run.steps_per_epoch`,
+    `run.history` (a `History`: `.rows`, one dict an epoch), `run.logs` (loss and metrics of the epoch so far), `run.folder` (a
+    `RunFolder` or None), `run.stop(reason)`, `run.scale_learning_rate(factor)`, `run.weights()` and `run.set_weights(weights)`.
+    """
+
+    def run_start(self, run: Run) -> None:
+        """Training begins."""
+
+    def progress(self, run: Run) -> None:
+        """Some steps are done: called about twenty times a second."""
+
+    def epoch_end(self, run: Run, logs: dict[str, Any]) -> None:
+        """An epoch is done; `logs` has loss and metrics, those on validation data as `val_...`."""
+
+    def run_end(self, run: Run) -> None:
+        """Training is over, by its end, by `stop`, by an error or by Ctrl-C."""
+
+    def state(self) -> dict[str, float]:
+        """Numbers that a resumed run must have again."""
+        return {}
+
+    def set_state(self, state: dict[str, float]) -> None:
+        """Take over what `state` returned before."""
