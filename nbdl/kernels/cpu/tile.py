@@ -10,19 +10,19 @@ A, or a convolution over a padded image, the same kernel. Every size of tile is 
 a program that holds ten products holds the tiles once, and no size of tile sees a caller's constants.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from nbdl.kernels.cpu.vector import BIT, INDEX, POINTER, VECTOR_REGISTERS, Vectors
+from nbdl.kernels.cpu.vector import BIT, INDEX, POINTER, VECTOR_REGISTERS, Vectors, outlined
 
 TILE_ROWS: Final = 6
 TILE_VECTORS: Final = 4 if VECTOR_REGISTERS == 32 else 2
 """24 accumulators, 4 vectors of B and a broadcast fit 32 registers; 12, 2 and 1 fit 16."""
 
-VOID: Final = ir.VoidType()
 TILE_ARGUMENTS: Final = (POINTER, INDEX, INDEX, POINTER, INDEX, POINTER, INDEX, INDEX, INDEX, BIT)
 
 
@@ -64,7 +64,7 @@ def multiply_tile(
         switch = builder.switch(number, impossible)
         for tile_vectors in range(1, TILE_VECTORS + 1):
             for tile_rows in range(1, TILE_ROWS + 1):
-                function = _tile_function(builder.module, signature.args[3].dtype, tile_rows, tile_vectors, True)
+                function = _tile_function(builder.module, signature.args[3].dtype, tile_rows, tile_vectors)
                 case = builder.append_basic_block(function.name)
                 switch.add_case(tile_vectors * TILE_ROWS + tile_rows, case)
                 with builder.goto_block(case):
@@ -80,24 +80,18 @@ def multiply_tile(
     return signature, emit
 
 
-def _tile_function(module: ir.Module, scalar: types.Float, rows: int, vectors: int, masked: bool) -> ir.Function:
-    """Return the micro-kernel of one size, emitted into the module on first use."""
-    name = f"nbdl.tile.{scalar}.{rows}x{vectors}{'.masked' if masked else ''}"
-    if name in module.globals:
-        return module.globals[name]
-    function = ir.Function(module, ir.FunctionType(VOID, TILE_ARGUMENTS), name)
-    function.linkage = "linkonce_odr"
-    function.attributes.add("noinline")
-    function.attributes.add("nounwind")
-    builder = ir.IRBuilder(function.append_basic_block("entry"))
-    a, a_row, a_column, b, b_row, c, c_row, depth, last, accumulate = function.args
-    v = Vectors(builder, scalar)
-    masks = [None] * (vectors - 1) + [v.prefix_mask(last) if masked else None]
-    a_rows = [v.address(a, builder.mul(a_row, ir.Constant(INDEX, i))) for i in range(rows)]
-    sums = _emit_sums(v, a_rows, a_column, b, b_row, depth, masks)
-    _emit_results(v, sums, c, c_row, accumulate, masks)
-    builder.ret_void()
-    return function
+def _tile_function(module: ir.Module, scalar: types.Float, rows: int, vectors: int) -> ir.Function:
+    """Return the micro-kernel of one size."""
+
+    def emit(builder: ir.IRBuilder, arguments: Sequence[ir.Value]) -> None:
+        a, a_row, a_column, b, b_row, c, c_row, depth, last, accumulate = arguments
+        v = Vectors(builder, scalar)
+        masks = [None] * (vectors - 1) + [v.prefix_mask(last)]
+        a_rows = [v.address(a, builder.mul(a_row, ir.Constant(INDEX, i))) for i in range(rows)]
+        sums = _emit_sums(v, a_rows, a_column, b, b_row, depth, masks)
+        _emit_results(v, sums, c, c_row, accumulate, masks)
+
+    return outlined(module, f"nbdl.tile.{scalar}.{rows}x{vectors}", TILE_ARGUMENTS, emit)
 
 
 def _emit_sums(
@@ -130,8 +124,7 @@ def _emit_sums(
     for phi, value in zip([k, a_offset, b_offset], following, strict=True):
         phi.add_incoming(zero, entry)
         phi.add_incoming(value, loop)
-    branch = builder.cbranch(again, loop, after)
-    branch.set_metadata("llvm.loop", _no_unrolling(builder.module))
+    builder.cbranch(again, loop, after)
 
     builder.position_at_end(after)
     results = []
@@ -172,12 +165,6 @@ def _emit_results(
     builder.position_at_end(done)
 
 
-def _no_unrolling(module: ir.Module) -> ir.MDValue:
-    """Return loop metadata: a step already fills the pipelines, and unrolled copies cost compile time."""
-    disable = module.add_metadata([ir.MetaDataString(module, "llvm.loop.unroll.disable")])
-    return module.add_metadata([module.add_metadata([]), disable])
-
-
 @intrinsic
 def pack_transposed_block(
     typingctx: Any, b: Any, b_row: Any, rows: Any, columns: Any, packed: Any, packed_row: Any
@@ -198,24 +185,18 @@ def pack_transposed_block(
 
 
 def _transpose_function(module: ir.Module, scalar: types.Float) -> ir.Function:
-    """Return the transposition of one square, emitted into the module on first use."""
-    name = f"nbdl.transpose.{scalar}"
-    if name in module.globals:
-        return module.globals[name]
-    function = ir.Function(module, ir.FunctionType(VOID, [POINTER, INDEX, INDEX, INDEX, POINTER, INDEX]), name)
-    function.linkage = "linkonce_odr"
-    function.attributes.add("noinline")
-    function.attributes.add("nounwind")
-    builder = ir.IRBuilder(function.append_basic_block("entry"))
-    b, b_row, rows, columns, packed, packed_row = function.args
-    v = Vectors(builder, scalar)
-    loaded = []
-    for i in range(v.lanes):
-        row = ir.Constant(INDEX, i)
-        exists = builder.icmp_signed("<", row, rows)
-        mask = v.prefix_mask(builder.select(exists, columns, ir.Constant(INDEX, 0)))
-        loaded.append(v.load(v.address(b, builder.mul(row, b_row)), mask))
-    for j, vector in enumerate(v.transpose(loaded)):
-        v.store(vector, v.address(packed, builder.mul(ir.Constant(INDEX, j), packed_row)))
-    builder.ret_void()
-    return function
+    """Return the transposition of one square."""
+
+    def emit(builder: ir.IRBuilder, arguments: Sequence[ir.Value]) -> None:
+        b, b_row, rows, columns, packed, packed_row = arguments
+        v = Vectors(builder, scalar)
+        loaded = []
+        for i in range(v.lanes):
+            row = ir.Constant(INDEX, i)
+            exists = builder.icmp_signed("<", row, rows)
+            mask = v.prefix_mask(builder.select(exists, columns, ir.Constant(INDEX, 0)))
+            loaded.append(v.load(v.address(b, builder.mul(row, b_row)), mask))
+        for j, vector in enumerate(v.transpose(loaded)):
+            v.store(vector, v.address(packed, builder.mul(ir.Constant(INDEX, j), packed_row)))
+
+    return outlined(module, f"nbdl.transpose.{scalar}", [POINTER, INDEX, INDEX, INDEX, POINTER, INDEX], emit)

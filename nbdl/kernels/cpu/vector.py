@@ -5,7 +5,7 @@ instructions from intrinsics. Everything here works for float32 and float64 and 
 vector that is wider than the machine's registers, slowly but rightly.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from llvmlite import ir
@@ -155,6 +155,26 @@ class Vectors:
         return cgutils.get_or_insert_function(self.builder.module, function, f"llvm.{name}.{suffix}")
 
 
+def outlined(
+    module: ir.Module, name: str, arguments: Sequence[ir.Type], emit: Callable[[ir.IRBuilder, Sequence[ir.Value]], None]
+) -> ir.Function:
+    """Return a module's void function `name`, emitted on first use by `emit(builder, arguments)`.
+
+    It is never inlined, so that a module holds it once, and optimised for size, which keeps LLVM from unrolling loops
+    that already fill the machine: the copies doubled the compile time.
+    """
+    if name in module.globals:
+        return module.globals[name]
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), name)
+    function.linkage = "linkonce_odr"
+    for attribute in ("noinline", "optsize", "nounwind"):
+        function.attributes.add(attribute)
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    emit(builder, function.args)
+    builder.ret_void()
+    return function
+
+
 @intrinsic
 def pointer(typingctx: Any, array: Any) -> Any:
     """Return the address of an array's first element as a typed pointer (`CPointer(dtype)`)."""
@@ -174,3 +194,13 @@ def offset(typingctx: Any, start: Any, elements: Any) -> Any:
         return builder.gep(arguments[0], [arguments[1]], source_etype=item)
 
     return start(start, types.intp), emit
+
+
+@intrinsic
+def vector_lanes(typingctx: Any, start: Any) -> Any:
+    """Return how many of a typed pointer's scalars fill a vector, as a constant."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return ir.Constant(INDEX, VECTOR_BYTES * 8 // signature.args[0].dtype.bitwidth)
+
+    return types.intp(start), emit

@@ -1,0 +1,100 @@
+"""Machine code that is compiled once and called by every program, instead of being linked into each.
+
+Numba links a callee's code into its caller and optimises both again. For a register-tiled kernel that costs a second
+a program and lets a caller's constants reach code that gains nothing from them. A shared function is compiled once
+per machine (and found again on disk); programs hold a call through a slot of a table.
+
+The table's symbol is registered when this module is imported. A program compiled earlier and read from disk may run
+before the function it calls was loaded, so each slot starts with a Python callback that loads the function, puts
+its address into the slot and forwards this first call.
+"""
+
+import _thread
+import ctypes
+import os
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+from numba import cfunc, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from nbdl.kernels.cpu.jit import FASTMATH
+
+
+class Slot:
+    """One shared function for one signature: a symbol whose memory holds the function's address."""
+
+    def __init__(self, function: Callable[..., Any], signature: Any, symbol: str) -> None:
+        self.function, self.signature, self.symbol = function, signature, symbol
+        self.compiled: Any = None
+        scalars = [ctypes.c_void_p if isinstance(t, types.CPointer) else ctypes.c_ssize_t for t in signature.args]
+        self.type = ctypes.CFUNCTYPE(None, *scalars)
+        self.first_call = self.type(self._first_call)
+        self.address = ctypes.cast(self.first_call, ctypes.c_void_p)
+        llvm.add_symbol(symbol, ctypes.addressof(self.address))
+
+    def load(self) -> None:
+        """Compile the function, or read it from disk, and point the slot at it."""
+        if self.compiled is None:
+            self.compiled = cfunc(self.signature, cache=True, error_model="numpy", fastmath=FASTMATH)(self.function)
+            self.address.value = self.compiled.address
+
+    def _first_call(self, *arguments: int) -> None:
+        """Load the function and run it. Native callers can't be told of an exception, so none may escape."""
+        interrupted = False
+        while self.compiled is None:
+            try:
+                self.load()
+            except KeyboardInterrupt:
+                interrupted = True
+            except BaseException:
+                traceback.print_exc()
+                os.abort()  # to return would mean to go on with a result that was never computed
+        self.type(self.compiled.address)(*arguments)
+        if interrupted:
+            _thread.interrupt_main()
+
+
+def shared(signature: Callable[[Any], Any], scalars: tuple[Any, ...] = (types.float32, types.float64)) -> Any:
+    """Turn a function into one that other compiled functions call through a slot, one slot for each scalar type.
+
+    `signature(scalar)` gives the Numba signature: void, of typed pointers and intp; the first argument is a pointer to
+    `scalar`. The function is then called with all its arguments in one tuple: `product((pointer(a), m, ...))`.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        name = f"{function.__module__}.{function.__name__}"
+        slots = {scalar: Slot(function, signature(scalar), f"{name}.{scalar}") for scalar in scalars}
+
+        @intrinsic
+        def call(typingctx: Any, arguments: Any) -> Any:
+            slot = slots[arguments[0].dtype]
+            slot.load()  # here a failure or an interrupt can still be reported
+
+            def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+                _emit_call(context, builder, slot, arguments, cgutils.unpack_tuple(builder, values[0]))
+                return context.get_dummy_value()
+
+            return types.void(arguments), emit
+
+        call.slots = slots
+        return call
+
+    return decorate
+
+
+def _emit_call(context: Any, builder: ir.IRBuilder, slot: Slot, given: Any, values: list[ir.Value]) -> None:
+    """Emit the call of the address that the slot holds when the program runs."""
+    pointer = ir.PointerType()
+    native: list[ir.Value] = []
+    for value, source, target in zip(values, given, slot.signature.args, strict=True):
+        converted = context.cast(builder, value, source, target)
+        native.append(builder.bitcast(converted, pointer) if isinstance(target, types.CPointer) else converted)
+    table = builder.module.globals.get(slot.symbol) or ir.GlobalVariable(builder.module, pointer, slot.symbol)
+    function_type = ir.FunctionType(ir.VoidType(), [value.type for value in native])
+    address = builder.load(table, typ=ir.IntType(64))
+    builder.call(builder.inttoptr(address, function_type.as_pointer()), native)
