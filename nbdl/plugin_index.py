@@ -21,7 +21,7 @@ FORMAT = 1
 
 
 class PluginIndex:
-    """A JSON file for this environment (`sys.prefix`): each plugin's hooks, and the state of its files they were seen in."""
+    """A JSON file for this environment (`sys.prefix`): each plugin's hooks, and the state in which they were seen."""
 
     def __init__(self) -> None:
         self._file: Path | None = None

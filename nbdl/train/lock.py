@@ -1,0 +1,67 @@
+"""A lock on a folder that the operating system lets go when its process ends, however it ends."""
+
+import errno
+import os
+from pathlib import Path
+from typing import IO
+
+from nbdl.errors import RunError
+from nbdl.tensor_files import writing
+
+BUSY = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
+
+
+class FolderLock:
+    """Hold a folder for one process.
+
+    Raises:
+        RunError: another process holds it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        with writing(folder):
+            self._file = (folder / ".lock").open("a+")
+        try:
+            _lock(self._file)
+        except OSError as error:
+            holder = _holder(self._file)
+            self._file.close()
+            if error.errno in BUSY:
+                raise RunError(
+                    f"{folder} is in use by another run{holder}; wait for its end, or choose another --out"
+                ) from None
+            raise RunError(f"{folder} can't be locked: {error.strerror}") from error
+        self._file.seek(0)
+        self._file.truncate()
+        self._file.write(str(os.getpid()))
+        self._file.flush()
+
+    def release(self) -> None:
+        """Let go of the folder. The file stays: removing it would let two others hold two files of one name."""
+        self._file.close()
+
+
+def _holder(file: IO[str]) -> str:
+    file.seek(0)
+    process = file.read().strip()
+    return f" (process {process})" if process.isdigit() else ""
+
+
+if os.name == "nt":
+    import msvcrt
+
+    def _lock(file: IO[str]) -> None:
+        # Windows locks bytes, and nobody else can read a locked one: take one far behind the process number.
+        file.seek(1 << 20)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]
+
+else:
+    import fcntl
+
+    def _lock(file: IO[str]) -> None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            # Some network file systems have no locks; a run there goes without.
+            if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
+                raise
