@@ -6,7 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 SECTION = re.compile(r"^(Args|Arguments|Parameters):?\s*$")
-ENTRY = re.compile(r"^\*{0,2}(\w+)(?:\s*\([^)]*\))?\s*:\s*(.*)$")
+UNDERLINE = re.compile(r"^-{3,}\s*$")
+ENTRY = re.compile(r"^\*{0,2}(?P<name>\w+)(?:\s*\([^)]*\))?\s*:(?P<text>.*)$")
+# NumPy's style: the type follows the name, the text is on the lines below.
+NUMPY_ENTRY = re.compile(r"^(?P<name>\w+)\s*(?::.*)?(?P<text>)$")
 
 
 def summary_line(doc: str) -> str:
@@ -42,22 +45,31 @@ def _own_doc(thing: Any) -> str:
 
 
 def _parse(doc: str) -> dict[str, str]:
-    lines = iter(doc.splitlines())
-    if not any(SECTION.match(line) for line in lines):
+    lines = doc.splitlines()
+    start = next((number for number, line in enumerate(lines) if SECTION.match(line)), None)
+    if start is None:
         return {}
+    body = lines[start + 1 :]
+    if body and UNDERLINE.match(body[0]):
+        return _entries(_numpy_section(body[1:]), NUMPY_ENTRY)
+    end = next((number for number, line in enumerate(body) if line and not line[0].isspace()), len(body))
+    return _entries(inspect.cleandoc("\n".join(["", *body[:end]])).splitlines(), ENTRY)
+
+
+def _numpy_section(lines: list[str]) -> list[str]:
+    """Cut the section off before the next underlined heading."""
+    end = next((number - 1 for number, line in enumerate(lines) if UNDERLINE.match(line)), len(lines))
+    return lines[:end]
+
+
+def _entries(lines: list[str], entry: re.Pattern[str]) -> dict[str, str]:
     docs: dict[str, str] = {}
-    current, margin = "", None
+    current = ""
     for line in lines:
-        indent = len(line) - len(line.lstrip())
-        if line.strip() and indent == 0 and not set(line.strip()) <= {"-"}:
-            break
-        if not line.strip() or indent == 0:
-            continue
-        margin = indent if margin is None else margin
-        entry = ENTRY.match(line.strip())
-        if indent <= margin and entry:
-            current = entry[1]
-            docs[current] = entry[2]
-        elif current:
+        found = entry.match(line)
+        if found:
+            current = found["name"]
+            docs[current] = found["text"].strip()
+        elif current and line.strip():
             docs[current] = f"{docs[current]} {line.strip()}".strip()
     return docs

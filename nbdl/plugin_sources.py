@@ -51,10 +51,6 @@ class Registered:
     summary: str
 
     @property
-    def full_name(self) -> str:
-        return f"{self.package}:{self.name}"
-
-    @property
     def label(self) -> str:
         """What messages call it, e.g. `loss 'huber'`."""
         return f"{KINDS[self.kind].singular} {self.name!r}"

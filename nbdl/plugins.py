@@ -9,7 +9,7 @@ import os
 import re
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,6 +23,7 @@ from nbdl.plugin_sources import Plugin, PluginReport, Problem, Registered, insta
 
 __all__ = [
     "KINDS",
+    "Plugin",
     "PluginReport",
     "PluginSet",
     "Problem",
@@ -208,9 +209,10 @@ class PluginSet:
 
     def names(self, kind: str) -> list[str]:
         """Return the names of a kind, sorted; one that two packages offer as `package:name`."""
-        everything = self.all(kind)
-        bare = [registered.name for registered in everything]
-        return [r.name if bare.count(r.name) == 1 else f"{r.package}:{r.name}" for r in everything]
+        by_name: dict[str, list[Registered]] = {}
+        for registered in self.all(kind):
+            by_name.setdefault(registered.name, []).append(registered)
+        return [name for bare, same in by_name.items() for name in ([bare] if len(same) == 1 else _told_apart(same))]
 
     def lookup(self, kind: str, name: str) -> Registered:
         """Return what is registered under a name, or under `package:name` (a distribution or a module).
@@ -226,7 +228,7 @@ class PluginSet:
         else:
             raise UnknownNameError(self._unknown(kind, name))
         if len(found) > 1:
-            choices = " or ".join(repr(registered.full_name) for registered in found)
+            choices = " or ".join(map(repr, _told_apart(found)))
             packages = " and ".join(f"{registered.package} ({registered.module})" for registered in found)
             raise PluginError(
                 f"the {KINDS[kind].singular} {name!r} is offered by {packages}; say which with {choices}"
@@ -238,7 +240,7 @@ class PluginSet:
         message = f"there is no {KINDS[kind].singular} {name!r}"
         if ":" in name:
             package, _, bare = name.partition(":")
-            others = [registered.full_name for registered in offered if registered.name == bare]
+            others = _told_apart([registered for registered in offered if registered.name == bare])
             if others:
                 return f"{message}: {package!r} offers none of that name; {bare!r} is in " + ", ".join(others)
         message += f"; {suggest(name, [registered.name for registered in offered])}"
@@ -290,6 +292,12 @@ def _split(names: str | None) -> list[str]:
 def _matching(offered: Iterable[Registered], name: str) -> list[Registered]:
     package, _, bare = name.rpartition(":")
     return [r for r in offered if r.name == bare and (not package or r.comes_from(package))]
+
+
+def _told_apart(same: Sequence[Registered]) -> list[str]:
+    """Return full names for things of one name: by distribution, or by module if one distribution has several."""
+    packages = [registered.package for registered in same]
+    return [f"{r.package if packages.count(r.package) == 1 else r.module}:{r.name}" for r in same]
 
 
 # --- the plugins of this process -------------------------------------------------------------------------------------
