@@ -1,32 +1,38 @@
 """Preprocessing of arrays that are numbers already, such as images: a shape for each row and one scale."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nbdl.data.table import Table, numbers
+from nbdl.data.target import TargetEncoding
 from nbdl.errors import DataError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ArrayScaling:
-    """x = scale · rows, as float32 `(rows, *shape)`; targets stay as they are.
+    """x = scale · rows, as float32 `(rows, *shape)`; targets as `target` says.
 
     Rows may come flattened or without axes of size one, as long as they hold the same number of values.
 
-    >>> ArrayScaling((2, 2, 1), 0.5).transform(np.ones((3, 4), dtype=np.uint8)).shape
+    >>> from nbdl.data.target import label_encoding
+    >>> ArrayScaling((2, 2, 1), 0.5, label_encoding("ab")).transform(np.ones((3, 4), dtype=np.uint8)).shape
     (3, 2, 2, 1)
     """
 
     shape: tuple[int, ...]
-    scale: float = 1.0
+    scale: float
+    target: TargetEncoding
 
-    def transform(self, rows: NDArray[Any]) -> NDArray[np.float32]:
-        """Scale and shape new rows. Raises `DataError` when they hold another number of values each."""
-        rows = np.asarray(rows)
+    def transform(self, rows: Table | NDArray[Any]) -> NDArray[np.float32]:
+        """Scale and shape new rows, from an array or a table with a column for each value.
+
+        Raises `DataError` when they hold another number of values each, or values that are missing or no numbers.
+        """
+        rows = self._values(rows) if isinstance(rows, Table) else np.asarray(rows)
         if rows.dtype.kind not in "fiub":
             raise DataError(f"rows have dtype {rows.dtype}; numbers are needed, {self.shape} a row.")
         values = math.prod(rows.shape[1:])
@@ -35,16 +41,30 @@ class ArrayScaling:
                             f"shape {self.shape}, {math.prod(self.shape)} values.")
         return (rows.reshape(len(rows), *self.shape) * np.float32(self.scale)).astype(np.float32, copy=False)
 
+    def _values(self, table: Table) -> NDArray[np.float64]:
+        names = [name for name in table.names if name not in self.target.names]
+        values = np.stack([numbers(table, name) for name in names], axis=1)
+        if np.isnan(values).any():
+            row, column = np.argwhere(np.isnan(values))[0]
+            raise DataError(f"{table.path}, line {table.lines[row]}: the value of {names[column]!r} is missing; "
+                            "every value of an image is needed.")
+        return values
+
+    def targets(self, rows: Table | NDArray[Any]) -> NDArray[Any] | None:
+        """Return encoded targets, or None when there is no target column."""
+        known = isinstance(rows, Table) and set(self.target.names) <= set(rows.names)
+        return self.target.encode(rows) if isinstance(rows, Table) and known else None
+
     def inverse_target(self, y: NDArray[Any]) -> NDArray[Any]:
-        """Return y: targets were not scaled."""
-        return y
+        """Return predictions in the units of the file."""
+        return self.target.inverse(y)
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """Return plain values and (no) arrays, for `from_state`."""
-        return {"kind": "array", "shape": list(self.shape), "scale": self.scale}, {}
+        """Return plain values and arrays, for `from_state`."""
+        target, arrays = self.target.to_state()
+        return {"kind": "array", "shape": list(self.shape), "scale": self.scale, "target": target}, arrays
 
     @classmethod
     def from_state(cls, values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> "ArrayScaling":
         """Make again what `to_state` described."""
-        shape: Sequence[int] = values["shape"]
-        return cls(tuple(int(size) for size in shape), float(values["scale"]))
+        return cls(tuple(values["shape"]), float(values["scale"]), TargetEncoding.from_state(values["target"], arrays))

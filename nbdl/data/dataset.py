@@ -2,29 +2,40 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nbdl.data.table import Table
+from nbdl.data.target import TargetEncoding, Task
 from nbdl.errors import DataError
 
-Task = Literal["classification", "regression"]
 Array = NDArray[Any]
 SPLITS = ("train", "validation", "test")
 
 
 class Preprocessing(Protocol):
-    """What was fitted to the training rows and has to be applied to new ones; see `nbdl.data.preprocessing`."""
+    """What was fitted to the training rows and has to be applied to new ones.
 
-    def transform(self, rows: Any) -> Array:
-        """Turn raw rows into what the network takes: float32 `(rows, ...)`."""
+    `nbdl.data.preprocessing.TablePreprocessing` and `nbdl.data.arrays.ArrayScaling` are the two that exist.
+    """
+
+    @property
+    def target(self) -> TargetEncoding:
+        """How labels or values became y, with `mean` and `scale` `(targets,)`."""
+
+    def transform(self, rows: Table | Array) -> NDArray[np.float32]:
+        """Turn raw rows into what the network takes: `(rows, ...)`."""
+
+    def targets(self, rows: Table | Array) -> Array | None:
+        """Turn the target columns of raw rows into y; None if there are none."""
 
     def inverse_target(self, y: Array) -> Array:
-        """Turn predictions back into the units of the file."""
+        """Turn predictions of a regression back into the units of the file."""
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """Return plain values (for TOML or JSON) and arrays (for safetensors) that `from_state` takes."""
+        """Return plain values (for TOML or JSON) and arrays (for safetensors) that make it again."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from nbdl.errors import DataError
@@ -41,15 +40,16 @@ def find_file(path: Path | str, data_dir: Path | str | None = None) -> Path:
             return candidate
     if path.is_dir():
         raise DataError(f"{path} is a folder; name one of its files{_listing(path)}.")
-    near = path.parent if path.parent.is_dir() else Path()
-    others = f" (also looked in {', '.join(map(str, bases))})" if bases else ""
-    raise DataError(f"there is no file {path}{others}; {near.resolve()} has{_listing(near) or ' nothing in it'}.")
+    elsewhere = f" (also looked in {', '.join(map(str, bases))})" if bases else ""
+    folder = path.parent if path.parent.is_dir() else Path()
+    there = _listing(folder, path.suffix) or " is none with that ending"
+    raise DataError(f"there is no file {path}{elsewhere}; in {folder.resolve()}{there}.")
 
 
-def _listing(folder: Path, most: int = 8) -> str:
+def _listing(folder: Path, suffix: str = "", most: int = 8) -> str:
     try:
-        names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+        names = sorted(entry.name for entry in folder.iterdir()
+                       if entry.is_file() and entry.name.endswith(suffix) and not entry.name.startswith("."))
     except OSError:
         return ""
-    shown: Sequence[str] = names[:most] + (["..."] if len(names) > most else [])
-    return f": {', '.join(shown)}" if names else ""
+    return f": {', '.join(names[:most])}{', ...' if len(names) > most else ''}" if names else ""

@@ -7,6 +7,7 @@ import numpy as np
 from nbdl.data.arrays import ArrayScaling
 from nbdl.data.dataset import Dataset
 from nbdl.data.split import split_by_seed
+from nbdl.data.target import label_encoding
 
 BRIGHTEST = 16  # each pixel counts the inked dots among 4×4
 
@@ -26,7 +27,7 @@ def digits(*, data_dir: Path | None = None, seed: int = 0, test_fraction: float 
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
-    scaling = ArrayScaling((8, 8, 1), 1 / BRIGHTEST)
+    scaling = ArrayScaling((8, 8, 1), 1 / BRIGHTEST, label_encoding("0123456789"))
     parts = split_by_seed(scaling.transform(bunch.data), bunch.target.astype(np.int64), test_fraction=test_fraction,
                           validation_fraction=validation_fraction, seed=seed)
-    return Dataset("digits", "classification", *parts, classes=tuple("0123456789"), preprocessing=scaling)
+    return Dataset("digits", "classification", *parts, classes=scaling.target.classes, preprocessing=scaling)

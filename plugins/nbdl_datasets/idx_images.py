@@ -10,6 +10,7 @@ from nbdl.data.dataset import Dataset, Split
 from nbdl.data.download import Pinned, fetch
 from nbdl.data.files import search_folders, user_folder
 from nbdl.data.idx import read_idx
+from nbdl.data.target import label_encoding
 
 SIDE = 28
 
@@ -81,7 +82,7 @@ def fashion_mnist(*, data_dir: Path | None = None, seed: int = 0) -> Dataset:
 def _load(source: IdxImages, data_dir: Path | None) -> Dataset:
     folder = Path(data_dir or user_folder()) / source.name
     paths = _find(source, data_dir) or fetch(source.files, source.mirrors, folder)
-    scaling = ArrayScaling((SIDE, SIDE, 1), 1 / 255)
+    scaling = ArrayScaling((SIDE, SIDE, 1), 1 / 255, label_encoding(source.classes))
     train, test = (
         Split(scaling.transform(read_idx(images, (None, SIDE, SIDE))), read_idx(labels, (None,)).astype(np.int64))
         for images, labels in (paths[:2], paths[2:])
