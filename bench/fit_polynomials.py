@@ -2,10 +2,10 @@
 
     python bench/fit_polynomials.py > nbdl/kernels/cpu/coefficients.py
 
-Each polynomial is the minimax solution of `|weight(x) * (target(x) - p(x))| -> min` on an interval, found with
-the Remez exchange in 100-digit arithmetic: solve for the coefficients and the levelled error on a reference set, move the
-reference to the extrema of the error, repeat. `weight` turns the error of the polynomial into the relative
-error of the function it serves. The mathematics is in E. W. Cheney, Introduction to Approximation Theory (1966), ch. 3.
+Needs mpmath. Each polynomial is the minimax solution of `|weight(x) * (target(x) - p(x))| -> min` on an interval, found
+with the Remez exchange in 100-digit arithmetic: solve for the coefficients and the levelled error on a reference set,
+move the reference to the extrema of the error, repeat. `weight` turns its error into the relative error
+of the function it serves. The mathematics: E. W. Cheney, Introduction to Approximation Theory (1966), chapter 3.
 """
 
 from collections.abc import Callable
@@ -108,8 +108,8 @@ FITS = [
     Fit("LOG", "(log(1 + f) - f + f**2/2) / f**3, 1 + f in [sqrt(1/2), sqrt(2)]",
         removable(lambda f: (mp.log1p(f) - f + f**2 / 2) / f**3), removable(lambda f: f**3 / mp.log1p(f)),
         LOG_LOW, LOG_HIGH, (7, 19)),
-    Fit("ERF", "erf(x) / x in z = x**2, z <= 1", removable(lambda z: mp.erf(mp.sqrt(abs(z))) / mp.sqrt(abs(z))),
-        removable(lambda z: mp.sqrt(abs(z)) / mp.erf(mp.sqrt(abs(z)))), mpf(0), mpf(1), (6, 11)),
+    Fit("ERF", "erf(x) / x - 1 in z = x**2, z <= 1", removable(lambda z: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1),
+        removable(lambda z: mp.sqrt(z) / mp.erf(mp.sqrt(z))), mpf(0), mpf(1), (6, 11)),
     Fit("LOG_ERFC", "log(erfc(1 + t)), t in [0, 3] and [0, 5]", lambda t: log_erfc(1 + t),
         lambda t: mp.erfc(1 + t), mpf(0), (mpf(3), mpf(5)), (6, 17)),
     Fit("SIN", "(sin(r) - r) / r**3 in z = r**2, |r| <= pi/4",
@@ -119,7 +119,8 @@ FITS = [
         removable(lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2),
         removable(lambda z: z**2 / mp.cos(mp.sqrt(z))), mpf(0), QUADRANT, (2, 5)),
     Fit("LOG2", "log2(1 + f) / f, 1 + f in [sqrt(1/2), sqrt(2)]; in float64 for the float32 power",
-        removable(lambda f: mp.log(1 + f, 2) / f), removable(lambda f: f / mp.log(1 + f, 2)), LOG_LOW, LOG_HIGH, (12, 12)),
+        removable(lambda f: mp.log(1 + f, 2) / f), removable(lambda f: f / mp.log(1 + f, 2)),
+        LOG_LOW, LOG_HIGH, (12, 12)),
     Fit("EXP2", "2**r, |r| <= 1/2; in float64 for the float32 power", lambda r: mpf(2) ** r,
         lambda r: mpf(2) ** -r, mpf("-0.5001"), mpf("0.5001"), (6, 6)),
     Fit("ATANH", "(atanh(s) / s - 1 - s**2/3) / s**4 in z = s**2; in the float64 power",
@@ -127,7 +128,7 @@ FITS = [
         removable(lambda z: z**2), mpf(0), ATANH_LIMIT, (6, 6)),
 ]  # fmt: skip
 
-HEADER = '''"""Polynomial coefficients of the elementary functions, lowest degree first; printed by `bench/fit_polynomials.py`.
+HEADER = '''"""Polynomial coefficients of the elementary functions, lowest degree first, by `bench/fit_polynomials.py`.
 
 The comment over each table says what it approximates and the largest weighted error, in units of the last place.
 """
@@ -146,11 +147,12 @@ def table(fit: Fit, dtype: type, index: int) -> str:
 
 def main() -> None:
     """Print the module."""
-    print(HEADER)
+    tables = []
     for fit in FITS:
         if fit.degrees[0] != fit.degrees[1]:
-            print(table(fit, np.float32, 0))
-        print(table(fit, np.float64, 1))
+            tables.append(table(fit, np.float32, 0))
+        tables.append(table(fit, np.float64, 1))
+    print("\n".join([HEADER, *tables]), end="")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Counter-based random numbers in NumPy: what `nbdl.kernels.cpu.random` computes, over arrays of indices.
 
-The interpreter uses it, and it is the judge of the compiled kernels. `random_bits` and the uniform numbers have the same bits;
-the normal numbers agree to rounding, as NumPy's logarithm and cosine are not the kernels'. The generator is
+The interpreter uses it, and it is the judge of the compiled kernels. `random_bits` and the uniform numbers have the
+same bits; the normal numbers agree to rounding, as NumPy's logarithm and cosine are not the kernels'. The generator is
 Threefry-2x32-20 of Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC'11.
 """
 
@@ -48,7 +48,10 @@ def random_words(seed: int, step: int, stream: int, index: ArrayLike) -> tuple[W
     indices = np.asarray(index, np.int64)
     words = indices.astype(np.uint64).ravel()
     key = threefry((seed & WORD, seed >> 32 & WORD), (step & WORD, stream & WORD))
-    low, high = (words & np.uint64(WORD)).astype(np.uint32) ^ np.uint32(COUNTER_MASK), (words >> np.uint64(32)).astype(np.uint32)
+    low, high = (
+        (words & np.uint64(WORD)).astype(np.uint32) ^ np.uint32(COUNTER_MASK),
+        (words >> np.uint64(32)).astype(np.uint32),
+    )
     first, second = threefry(key, (low, high))
     return first.reshape(indices.shape), second.reshape(indices.shape)
 

@@ -1,8 +1,9 @@
 """Bit-level building blocks of the elementary functions, as LLVM instructions that work on float32 and float64 alike.
 
 Plain Numba can't say these without leaving the vector lane it is in: it widens `int32 + int32` to 64 bits, has no
-bit cast of a scalar, turns `a if c else b` into a branch, and types the literal `1.5` as float64. Each intrinsic here is a handful
-of instructions of the width of its argument, so a loop over float32 keeps sixteen of them in a 512-bit register.
+bit cast of a scalar, turns `a if c else b` into a branch, and types the literal `1.5` as float64. Each intrinsic here
+is a handful of instructions of the width of its argument, so a loop over float32 keeps sixteen of them in a 512-bit
+register. A function `c(x)` made by `constant` or `polynomial` carries one set of numbers for each precision.
 """
 
 from collections.abc import Sequence
@@ -56,6 +57,13 @@ def _power_of_two(builder: Any, exponent: ir.Value, kind: ir.Type) -> ir.Value:
     return builder.bitcast(builder.shl(biased, exponent.type(MANTISSA_BITS[bits])), kind)
 
 
+def _horner(builder: Any, value: ir.Value, coefficients: list[ir.Constant]) -> ir.Value:
+    *rest, total = coefficients
+    for coefficient in reversed(rest):
+        total = _call(builder, "fmuladd", total, value, coefficient)
+    return total
+
+
 def constant(float32: float, float64: float | None = None) -> Any:
     """Return a function `c(x)` that is the constant in the type of `x`, with a value for each precision."""
     values = {32: float32, 64: float32 if float64 is None else float64}
@@ -70,22 +78,35 @@ def constant(float32: float, float64: float | None = None) -> Any:
     return typed_constant
 
 
+ZERO = constant(0.0)
+HALF = constant(0.5)
+ONE = constant(1.0)
+TWO = constant(2.0)
+INFINITY = constant(float("inf"))
+NAN = constant(float("nan"))
+
 SHIFT = constant(SHIFT_VALUES[32], SHIFT_VALUES[64])
 """Adding 1.5 * 2**23 (2**52) rounds to the nearest integer k and leaves k in the low bits, ready for `scale`."""
 
 
 def polynomial(float32: Sequence[float], float64: Sequence[float] | None = None) -> Any:
-    """Return a function `p(x)` that evaluates a polynomial (lowest degree first) by Horner's rule with multiply-adds."""
+    """Return a function `p(x)` that evaluates a polynomial, its coefficients given lowest degree first.
+
+    Horner's rule with multiply-adds; from degree 6 on for the even and the odd powers apart, which halves the chain of
+    operations that wait for each other.
+    """
     tables = {32: float32, 64: float32 if float64 is None else float64}
 
     @intrinsic
     def horner(typingctx: Any, x: Any) -> Any:
         def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> ir.Value:
             (value,) = arguments
-            *rest, total = [value.type(c) for c in tables[_width(value)]]
-            for coefficient in reversed(rest):
-                total = _call(builder, "fmuladd", total, value, coefficient)
-            return total
+            coefficients = [value.type(c) for c in tables[_width(value)]]
+            if len(coefficients) < 7:
+                return _horner(builder, value, coefficients)
+            square = builder.fmul(value, value)
+            even, odd = (_horner(builder, square, coefficients[i::2]) for i in (0, 1))
+            return _call(builder, "fmuladd", odd, value, even)
 
         return x(x), emit
 
@@ -153,6 +174,18 @@ def select(typingctx: Any, condition: Any, yes: Any, no: Any) -> Any:
 
 
 @intrinsic
+def limit(typingctx: Any, x: Any, low: Any, high: Any) -> Any:
+    """Return x limited to [low, high]; NaN stays NaN, as both comparisons are false."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> ir.Value:
+        value, low, high = arguments
+        value = builder.select(builder.fcmp_ordered("<", value, low), low, value)
+        return builder.select(builder.fcmp_ordered(">", value, high), high, value)
+
+    return x(x, x, x), emit
+
+
+@intrinsic
 def power_of_two(typingctx: Any, shifted: Any) -> Any:
     """Return 2**k, where `shifted` = SHIFT + k holds the integer k in its low bits; k must be a normal exponent."""
 
@@ -195,7 +228,7 @@ def split(typingctx: Any, x: Any) -> Any:
         # Moving the pattern of sqrt(1/2) to that of 1 makes the exponent field change at sqrt(1/2) instead.
         biased = builder.lshr(builder.add(bits, builder.sub(one, bits.type(ROOT_HALF_BITS[width]))), field)
         mantissa = builder.add(builder.sub(bits, builder.shl(biased, field)), one)
-        # Integer to float without a conversion, which 64-bit lanes have from AVX-512 on only: 2**23 + biased, then subtract.
+        # To float by way of 2**23 + biased (2**52 + biased): only AVX-512 converts 64-bit integer lanes.
         offset = float(2 ** MANTISSA_BITS[width])
         exponent = builder.bitcast(builder.or_(biased, builder.bitcast(kind(offset), bits.type)), kind)
         exponent = builder.fsub(exponent, kind(offset + EXPONENT_BIAS[width]))

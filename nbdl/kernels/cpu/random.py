@@ -6,7 +6,8 @@ a loop over `index` is vector code. `seed` and `index` have 64 bits; `step` and 
 higher ones are dropped.
 
 The key of (seed, step, stream) is (step, stream) encrypted with the seed. In a loop over `index` that half does
-not change, and the compiler moves it in front of the loop. `nbdl.kernels.reference_random` is the same in NumPy, bit for bit.
+not change, and the compiler moves it in front of the loop. `nbdl.kernels.reference_random` is the same in NumPy, bit
+for bit.
 """
 
 from math import sqrt
@@ -17,12 +18,9 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-from nbdl.kernels.cpu.elementary import cos, log
+from nbdl.kernels.cpu.elementary import cos_turns, log
 from nbdl.kernels.cpu.floats import scalar
 from nbdl.kernels.reference_random import COUNTER_MASK, PARITY, ROTATIONS, ROUNDS
-
-TURN = np.float32(2 * np.pi)
-TURN_64 = 2 * np.pi
 
 
 def _rotate(builder: Any, word: ir.Value, count: int) -> ir.Value:
@@ -91,7 +89,7 @@ def normal(seed, step, stream, index):
     first, second = random_words(seed, step, stream, index)
     u = np.float32(np.float32(first) + np.float32(0.5)) * np.float32(2.0**-32)
     v = np.float32(np.int32(second >> 8)) * np.float32(2.0**-24)
-    return sqrt(np.float32(-2.0) * log(u)) * cos(TURN * v)
+    return sqrt(np.float32(-2.0) * log(u)) * cos_turns(v)
 
 
 @scalar
@@ -100,4 +98,4 @@ def normal_float64(seed, step, stream, index):
     first, second = random_words(seed, step, stream, index)
     u = (np.float64(first) + 0.5) * 2.0**-32
     v = np.float64(second) * 2.0**-32
-    return sqrt(-2.0 * log(u)) * cos(TURN_64 * v)
+    return sqrt(-2.0 * log(u)) * cos_turns(v)
