@@ -23,8 +23,9 @@ from nbdl.kernels.cpu.jit import kernel
 LINE = 16
 """Slots of 8 bytes a worker: two cache lines, as processors fetch them in pairs."""
 
-SPINS = 300
-"""Polls before a waiting worker gives its core away: a few microseconds, ten times what a meeting takes when each has a core."""
+SPINS = 100
+"""Polls before a waiting worker gives its core away: a microsecond or two, ten times what a meeting takes when each has
+a core. With more workers than cores a meeting takes about this long for each worker that has to wait for a core."""
 
 
 def barrier_state(workers: int) -> NDArray[np.int64]:
@@ -121,7 +122,7 @@ def wait_for(sync, worker, round_number):
 def barrier(sync, worker, workers):
     """Wait until all workers are here; return whether to go on (False: somebody aborted).
 
-    `sync` is the int64 array from `barrier_state(workers)`. Everything a worker wrote before the barrier is visible to all after it.
+    `sync` is the array from `barrier_state(workers)`. What a worker wrote before the barrier, all can read after it.
     """
     if workers > 1:
         round_number = sync[worker * LINE] + 1
