@@ -1,0 +1,113 @@
+"""How predictions and targets fit together: shapes, class numbers, logits. For losses and metrics.
+
+The first axis is the batch. Nothing here broadcasts a target against a prediction silently: (n,) against (n, 1) would
+give (n, n).
+"""
+
+from __future__ import annotations
+
+from nbdl import functions
+from nbdl.errors import DtypeError, OptionError, ShapeError
+from nbdl.ir.shapes import show_shape
+from nbdl.tensor import Tensor, TensorLike
+
+
+def as_prediction(prediction: TensorLike, name: str) -> Tensor:
+    """The prediction as a floating-point tensor with a batch axis; `name` is the loss or metric, for the message.
+
+    Raises `ShapeError` if it is a scalar.
+    """
+    tensor = functions.asarray(prediction)
+    if not tensor.shape:
+        raise ShapeError(f"{name} takes predictions with a batch axis, (rows, ...), not a scalar")
+    return tensor if tensor.dtype.kind == "f" else tensor.astype("float32")
+
+
+def aligned(prediction: TensorLike, target: TensorLike, name: str) -> tuple[Tensor, Tensor]:
+    """Prediction and target with one shape and dtype, element against element.
+
+    Shapes that differ by a last axis of size 1 only, such as (n,) and (n, 1), are brought together by reshaping the
+    target. Raises `ShapeError` for all others.
+    """
+    prediction, target = as_prediction(prediction, name), functions.asarray(target)
+    if target.shape != prediction.shape:
+        if target.shape != (*prediction.shape, 1) and (*target.shape, 1) != prediction.shape:
+            raise ShapeError(
+                f"{name} compares a prediction {show_shape(prediction.shape)} with a target {show_shape(target.shape)}: "
+                f"they need the same shape{_hint(prediction, target)}"
+            )
+        target = target.reshape(prediction.shape)
+    return prediction, target.astype(prediction.dtype)
+
+
+def _hint(prediction: Tensor, target: Tensor) -> str:
+    if (
+        target.dtype.kind in "iub"
+        and len(prediction.shape) > 1
+        and target.shape in (prediction.shape[:-1], (*prediction.shape[:-1], 1))
+    ):
+        return "; for class numbers use sparse_categorical_crossentropy, or let the network end in one output"
+    return ""
+
+
+def class_numbers(prediction: Tensor, target: TensorLike, name: str) -> Tensor:
+    """The target as class numbers (integers), one for each row of scores: shape `prediction.shape[:-1]`.
+
+    Raises `ShapeError` if prediction and target don't belong together, `DtypeError` if the target isn't integers.
+    """
+    target, scores = functions.asarray(target), prediction.shape[:-1]
+    if prediction.ndim < 2 or prediction.shape[-1] == 1:
+        raise ShapeError(
+            f"{name} takes scores (rows, ..., classes) with two classes or more, not {show_shape(prediction.shape)}; "
+            "one output for two classes goes with binary_crossentropy"
+        )
+    if target.shape == prediction.shape:
+        raise ShapeError(
+            f"{name} takes class numbers {show_shape(scores)}; this target {show_shape(target.shape)} has a number "
+            "for every class: use categorical_crossentropy"
+        )
+    if target.shape not in (scores, (*scores, 1)):
+        raise ShapeError(
+            f"{name} takes class numbers {show_shape(scores)} for scores {show_shape(prediction.shape)}, "
+            f"not a target {show_shape(target.shape)}"
+        )
+    if target.dtype.kind not in "iub":
+        raise DtypeError(f"{name} takes class numbers as integers, not {target.dtype}; convert with .astype('int64')")
+    if target.dtype.kind != "i":
+        target = target.astype("int64")  # 8 bits could not count 300 classes
+    return target.reshape(scores)
+
+
+def sigmoid_logits(prediction: Tensor, from_logits: bool | None) -> Tensor | None:
+    """What the sigmoid was, or is to be, applied to; None if `prediction` holds probabilities.
+
+    `from_logits` None means: the prediction's own logits if it came out of a sigmoid, else the prediction is taken as
+    logits.
+    """
+    if from_logits is not None:
+        return prediction if from_logits else None
+    if prediction.logits is None:
+        return prediction
+    return prediction.logits if prediction.node.name == "sigmoid" else None  # each output of a softmax is a probability
+
+
+def softmax_logits(prediction: Tensor, from_logits: bool | None, name: str) -> Tensor | None:
+    """What the softmax over the last axis was, or is to be, applied to; None if `prediction` holds probabilities.
+
+    `from_logits` as for `sigmoid_logits`. Raises `OptionError` for the outputs of a sigmoid: they don't add up to 1.
+    """
+    if from_logits is not None:
+        return prediction if from_logits else None
+    if prediction.logits is not None and prediction.node.name == "sigmoid":
+        raise OptionError(
+            f"{name} takes classes that exclude one another, and a sigmoid's outputs don't: "
+            "end the network in softmax or in plain scores, or use binary_crossentropy"
+        )
+    return prediction if prediction.logits is None else prediction.logits
+
+
+def row_means(x: Tensor) -> Tensor:
+    """The mean over all axes but the first: one number for each row, (n,)."""
+    if all(size == 1 for size in x.shape[1:]):
+        return x.reshape(x.shape[0])
+    return functions.mean(x, axis=range(1, x.ndim))

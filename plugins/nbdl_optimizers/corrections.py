@@ -1,0 +1,35 @@
+"""What several update rules share: running means and their start from zero."""
+
+from __future__ import annotations
+
+import math
+
+import nbdl
+from nbdl.errors import OptionError
+from nbdl.tensor import Tensor
+
+
+def check_decay(owner: str, **decays: float) -> None:
+    """Raise `OptionError` for a decay rate of a running mean that isn't in [0, 1)."""
+    for name, decay in decays.items():
+        if not 0 <= decay < 1:
+            raise OptionError(f"{owner} takes {name} from 0 up to but not including 1, not {decay}")
+
+
+def check_epsilon(owner: str, epsilon: float) -> None:
+    """Raise `OptionError` for a negative epsilon."""
+    if epsilon < 0:
+        raise OptionError(f"{owner} takes an epsilon of at least 0, not {epsilon}")
+
+
+def running_mean(mean: Tensor, new: Tensor, decay: float) -> Tensor:
+    """decay * mean + (1 - decay) * new"""
+    return decay * mean + (1 - decay) * new
+
+
+def start_correction(decay: float, updates: Tensor) -> Tensor | float:
+    """1 - decay**updates: the share of a running mean that is not its start from zero.
+
+    Computed as -expm1(updates * log(decay)): in float32, 1 - 0.999 by itself would be wrong in the fifth digit.
+    """
+    return -nbdl.expm1(updates * math.log(decay)) if decay else 1.0
