@@ -248,11 +248,12 @@ def logsumexp(x: TensorLike, axis: int = -1, keepdims: bool = False) -> Tensor:
 
 
 def softmax(x: TensorLike, axis: int = -1) -> Tensor:
-    """exp(x) / sum(exp(x)) along an axis, without overflow; it remembers x as `.logits` for losses."""
+    """exp(x) / sum(exp(x)) along an axis, without overflow; along the last one it remembers x as `.logits` for losses."""
     source = asarray(x)
     numerator = exp(source - stop_gradient(max(source, axis, keepdims=True)))
     result = numerator / sum(numerator, axis, keepdims=True)
-    result.logits = source
+    if axis in (-1, source.ndim - 1):
+        result.logits = source
     return result
 
 
