@@ -104,15 +104,15 @@ class Dataset:
             object.__setattr__(self, "classes", _class_names(self.classes, self.train.y))
         for part, split in self.splits().items():
             where = f"{self.name} ({part})"
-            x = _checked_features(split.x, self.features, where)
-            if x.shape[1:] != np.shape(self.train.x)[1:]:
-                raise DataError(f"{where}: a row has shape {x.shape[1:]}, but the training rows have "
-                                f"{np.shape(self.train.x)[1:]}; all splits need the same features.")
+            x = checked_features(split.x, self.features, where)
             y = _checked_labels(split.y, self.classes, where) if self.classes else _checked_values(split.y, where)
-            if y.shape[1:] != np.shape(self.train.y)[1:]:
-                raise DataError(f"{where}: {y.shape[1:]} targets a row, but the training rows have "
-                                f"{np.shape(self.train.y)[1:]}.")
-            object.__setattr__(self, part, Split(x, y))
+            object.__setattr__(self, part, Split(x, y))  # the training part comes first
+            if x.shape[1:] != self.train.x.shape[1:]:
+                raise DataError(f"{where}: a row has shape {x.shape[1:]}, but the training rows have "
+                                f"{self.train.x.shape[1:]}; all splits need the same features.")
+            if y.shape[1:] != self.train.y.shape[1:]:
+                raise DataError(f"{where}: there are {y.shape[1]} targets a row, but {self.outputs} in the training "
+                                "rows.")
 
     @property
     def outputs(self) -> int:
@@ -155,15 +155,19 @@ class Dataset:
 def _class_names(classes: Sequence[str] | None, labels: Array) -> tuple[str, ...]:
     """Names as given, or the numbers up to the largest label."""
     if classes is None:
-        # Labels that are no whole numbers are refused later, with their row.
-        largest = int(labels.max()) if labels.dtype.kind in "iu" or labels.dtype == bool else 1
+        # Labels that are no numbers, or not finite, are refused later.
+        largest = int(labels.max()) if labels.dtype.kind in "fiub" and np.isfinite(labels.max()) else 1
         classes = [str(number) for number in range(max(largest, 1) + 1)]
     if len(classes) < 2:
         raise DataError(f"there is one class only ({', '.join(map(str, classes))}); telling classes apart needs two.")
     return tuple(str(name) for name in classes)
 
 
-def _checked_features(x: Array, features: Sequence[str], where: str) -> Array:
+def checked_features(x: Array, features: Sequence[str], where: str) -> Array:
+    """Return x as float32 (uint8 stays), `(rows, ...)`.
+
+    Raises `DataError` if it holds no numbers or values that are not finite; `features` names columns in messages.
+    """
     if x.dtype != np.uint8:
         if x.dtype.kind not in "fiub":
             raise DataError(f"{where}: x has dtype {x.dtype}; it has to hold numbers. Text columns are encoded when "
@@ -186,8 +190,8 @@ def _refuse_non_finite(values: Array, names: Sequence[str], where: str) -> None:
     name = repr(names[column]) if column < len(names) else f"column {column + 1}"
     kind = "NaN" if np.isnan(values.reshape(len(values), -1)[row, column]) else "infinite"
     raise DataError(f"{where}: {name} is {kind} in row {row + 1}; {int(bad[:, column].sum())} rows of that column and "
-                    f"{int(bad.any(axis=0).sum())} columns are not finite in float32. Fill or remove them, or let "
-                    "nbdl.data.load read the file, which fills missing cells.")
+                    f"{int(bad.any(axis=0).sum())} columns are not finite in float32. Fill in or remove these rows; "
+                    "in a CSV file, an empty cell is filled with the median of its column.")
 
 
 def _checked_labels(y: Array, classes: Sequence[str], where: str) -> Array:
@@ -196,7 +200,7 @@ def _checked_labels(y: Array, classes: Sequence[str], where: str) -> Array:
     if y.ndim != 1:
         raise DataError(f"{where}: labels have shape {y.shape}; they need one class number a row, shape ({len(y)},). "
                         "One-hot labels become numbers with y.argmax(axis=1).")
-    if y.dtype.kind not in "fiub" or not np.all(np.equal(np.mod(y, 1), 0)):
+    if y.dtype.kind not in "fiub" or not np.array_equal(np.trunc(y), y):
         raise DataError(f"{where}: labels have dtype {y.dtype} and are not whole numbers; a classification needs class "
                         "numbers from 0. For values to predict use task='regression'.")
     wrong = np.flatnonzero((y < 0) | (y >= len(classes)))

@@ -1,0 +1,86 @@
+"""What a data set accepts, what it makes of it, and what it refuses in which words."""
+
+import numpy as np
+import pytest
+
+from nbdl.data import Dataset, Split
+from nbdl.errors import DataError
+
+X = np.arange(12.0).reshape(4, 3)
+
+
+def classification(x=X, y=(0, 1, 0, 1), **options):
+    return Dataset("toy", "classification", Split(x, np.asarray(y)), **options)
+
+
+def test_features_become_float32_and_labels_int64():
+    data = classification(y=np.array([0.0, 1, 2, 1]))
+    assert data.train.x.dtype == np.float32
+    assert data.train.y.dtype == np.int64
+    assert (data.outputs, data.classes, data.input_shape) == (3, ("0", "1", "2"), (3,))
+
+
+def test_bytes_stay_bytes():
+    assert classification(X.astype(np.uint8)).train.x.dtype == np.uint8
+
+
+def test_regression_targets_become_columns():
+    data = Dataset("toy", "regression", Split(X, np.arange(4)), test=Split(X, np.arange(4.0)))
+    assert data.train.y.shape == (4, 1)
+    assert data.train.y.dtype == np.float32
+    assert (data.outputs, data.classes) == (1, None)
+
+
+def test_describe_is_plain():
+    import json
+
+    facts = classification(features=("a", "b", "c")).describe()
+    assert json.loads(json.dumps(facts)) == facts
+    assert facts["rows"] == {"train": 4}
+    assert facts["train_rows_per_class"] == [2, 2]
+
+
+def test_not_finite_names_column_count_and_row():
+    x = X.copy()
+    x[2:, 1] = np.nan
+    with pytest.raises(DataError, match=r"toy \(train\): 'b' is NaN in row 3; 2 rows of that column and 1 columns"):
+        classification(x, features=("a", "b", "c"))
+    with pytest.raises(DataError, match="column 1 is infinite in row 1"):
+        classification(np.where(X == 0, 1e300, X))
+
+
+@pytest.mark.parametrize(("y", "message"), [
+    ([0, 1, 1, 5], "label 5 in row 4 is outside the range 0 to 1"),
+    ([0, -1, 0, 1], "label -1 in row 2 is outside"),
+    ([0, 0.5, 1, 1], "not whole numbers"),
+    (["a", "b", "a", "b"], "not whole numbers"),
+    ([0, np.nan, 1, 1], "not whole numbers"),
+    ([[0, 1], [1, 0], [0, 1], [1, 0]], "argmax"),
+])
+def test_labels_that_do_not_fit(y, message):
+    with pytest.raises(DataError, match=message):
+        classification(y=y, classes=("no", "yes"))
+
+
+def test_rows_have_to_agree():
+    with pytest.raises(DataError, match="x has 4 rows and y has 3"):
+        Split(X, np.zeros(3))
+    with pytest.raises(DataError, match="empty"):
+        Split(np.zeros((0, 3)), np.zeros(0))
+    with pytest.raises(DataError, match=r"x.reshape\(-1, 1\)"):
+        Split(np.zeros(3), np.zeros(3))
+    with pytest.raises(DataError, match=r"toy \(test\): a row has shape \(2,\)"):
+        classification(test=Split(X[:, :2], np.zeros(4, dtype=int)))
+
+
+def test_other_refusals():
+    with pytest.raises(DataError, match="2 feature names for 3 columns"):
+        classification(features=("a", "b"))
+    with pytest.raises(DataError, match="one class only"):
+        classification(classes=("yes",))
+    with pytest.raises(DataError, match="task is 'ranking'"):
+        Dataset("toy", "ranking", Split(X, np.zeros(4)))
+    with pytest.raises(DataError, match="dtype <U1"):
+        classification(X.astype("U1"))
+    with pytest.raises(DataError, match="'target 1' is NaN in row 1"):
+        Dataset("toy", "regression", Split(X, np.array([np.nan, 0, 0, 0])))
