@@ -33,8 +33,8 @@ def aligned(prediction: TensorLike, target: TensorLike, name: str) -> tuple[Tens
     if target.shape != prediction.shape:
         if target.shape != (*prediction.shape, 1) and (*target.shape, 1) != prediction.shape:
             raise ShapeError(
-                f"{name} compares a prediction {show_shape(prediction.shape)} with a target {show_shape(target.shape)}: "
-                f"they need the same shape{_hint(prediction, target)}"
+                f"{name} compares a prediction {show_shape(prediction.shape)} with a target "
+                f"{show_shape(target.shape)}: they need the same shape{_hint(prediction, target)}"
             )
         target = target.reshape(prediction.shape)
     return prediction, target.astype(prediction.dtype)

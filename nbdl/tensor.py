@@ -295,7 +295,7 @@ def as_array(data: TensorLike, dtype: Any = None) -> np.ndarray:
         array = data
     else:
         array = np.asarray(data)
-        if array.dtype == np.float64 and not hasattr(data, "dtype"):
+        if dtype is None and array.dtype == np.float64 and not hasattr(data, "dtype"):
             array = array.astype(np.float32)
     if dtype is not None:
         array = array.astype(dtype, copy=False)

@@ -71,8 +71,8 @@ class Optimizer:
         raise NotImplementedError(f"{type(self).__name__} defines no update(self, parameter, gradient, slots, step)")
 
     def learning_rate(self, step: Tensor) -> Tensor:
-        """The learning rate at a step, as a scalar: the schedule's value times the scale that callbacks may set."""
-        rate = self.lr(step) if callable(self.lr) else functions.asarray(float(self.lr))
+        """The learning rate at a step, as a scalar of its dtype: the schedule's value times the scale that callbacks may set."""
+        rate = self.lr(step) if callable(self.lr) else functions.asarray(float(self.lr), step.dtype)
         return rate if self.state is None else rate * self.state.lr_scale
 
     # --- use ----------------------------------------------------------------------------------------------------------

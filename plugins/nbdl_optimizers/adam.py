@@ -63,7 +63,8 @@ class Adam(Optimizer):
 
     def update(self, parameter: Tensor, gradient: Tensor, slots: Slots, step: Tensor) -> tuple[Tensor, Slots]:
         """Move along the first moment, scaled by the second."""
-        updates = step.astype(parameter.dtype) + 1
+        step = step.astype(parameter.dtype)
+        updates = step + 1
         new = {
             "first_moment": running_mean(slots["first_moment"], gradient, self.beta1),
             "second_moment": running_mean(slots["second_moment"], gradient * gradient, self.beta2),
@@ -126,5 +127,5 @@ class AdamW(Adam):
     def update(self, parameter: Tensor, gradient: Tensor, slots: Slots, step: Tensor) -> tuple[Tensor, Slots]:
         """Let the parameter decay, then move as Adam does."""
         if self.weight_decay:
-            parameter = parameter * (1 - self.learning_rate(step) * self.weight_decay)
+            parameter = parameter * (1 - self.learning_rate(step.astype(parameter.dtype)) * self.weight_decay)
         return super().update(parameter, gradient, slots, step)

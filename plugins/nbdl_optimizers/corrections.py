@@ -17,9 +17,9 @@ def check_decay(owner: str, **decays: float) -> None:
 
 
 def check_epsilon(owner: str, epsilon: float) -> None:
-    """Raise `OptionError` for a negative epsilon."""
-    if epsilon < 0:
-        raise OptionError(f"{owner} takes an epsilon of at least 0, not {epsilon}")
+    """Raise `OptionError` for an epsilon of 0 or less: an element that never had a gradient would become 0 / 0."""
+    if epsilon <= 0:
+        raise OptionError(f"{owner} takes a positive epsilon, not {epsilon}")
 
 
 def running_mean(mean: Tensor, new: Tensor, decay: float) -> Tensor:

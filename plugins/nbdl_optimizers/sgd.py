@@ -54,9 +54,9 @@ class SGD(Optimizer):
 
     def update(self, parameter: Tensor, gradient: Tensor, slots: Slots, step: Tensor) -> tuple[Tensor, Slots]:
         """Move against the gradient or the velocity."""
-        lr = self.learning_rate(step)
+        rate = self.learning_rate(step.astype(parameter.dtype))
         if not self.momentum:
-            return parameter - lr * gradient, {}
+            return parameter - rate * gradient, {}
         velocity = self.momentum * slots["velocity"] + gradient
         direction = gradient + self.momentum * velocity if self.nesterov else velocity
-        return parameter - lr * direction, {"velocity": velocity}
+        return parameter - rate * direction, {"velocity": velocity}
