@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
 from nbdl.kernels.cpu.jit import kernel
 from nbdl.kernels.cpu.tile import TILE_ROWS, TILE_VECTORS
-from nbdl.kernels.cpu.vector import INDEX, POINTER, VECTOR_BYTES, Vectors, outlined, pointer
+from nbdl.kernels.cpu.vector import INDEX, POINTER, VECTOR_BYTES, Vectors, intrinsic, outlined, pointer
 
 ACCUMULATORS = TILE_ROWS * TILE_VECTORS
 

@@ -11,16 +11,21 @@ from numba import njit, types
 
 from nbdl.kernels.cpu.jit import kernel
 from nbdl.kernels.cpu.shared import shared
-from nbdl.kernels.cpu.tile import TILE_ROWS, TILE_VECTORS, multiply_tile, pack_transposed_block
+from nbdl.kernels.cpu.tile import TILE_ROWS, TILE_VECTORS, multiply_tile, multiply_vector, pack_transposed_block
 from nbdl.kernels.cpu.vector import VECTOR_BYTES, offset, pointer, vector_lanes
 
 PANEL_BYTES: Final = TILE_VECTORS * VECTOR_BYTES
-DEPTH: Final = 256
-"""Rows of B that are packed at a time."""
+DEPTH: Final = 512
+"""Rows of a panel of B that are packed at a time: 128 KiB, which stay in the second-level cache."""
+
+ROWS: Final = 960
+"""Rows of A that meet a packed panel before the next panel is packed: enough to repay the packing."""
+
+PACK_ROWS: Final = 48
+"""Rows of A from which packing pays although B could be read where it is, if its rows are far apart."""
 
 SCRATCH: Final = DEPTH * PANEL_BYTES // 4
-"""Elements of the scratch array each worker hands in, the same for float32 and float64."""
-
+"""Elements of the scratch array that each worker hands in, the same for float32 and float64."""
 
 inline = njit(inline="always")
 
@@ -63,6 +68,14 @@ def _pack_transposed(b: Any, b_row: int, rows: int, columns: int, packed: Any, p
             pack_transposed_block(block, b_row, min(lanes, rows - i), min(lanes, columns - j), place, packed_row)
 
 
+@inline
+def _pack_rows(b: Any, b_row: int, columns: int, rows: int, packed: Any, packed_row: int) -> None:
+    for i in range(rows):
+        source, target = offset(b, i * b_row), offset(packed, i * packed_row)
+        for j in range(columns):
+            target[j] = source[j]
+
+
 @shared(_signature)
 def _product(
     a: Any,
@@ -77,25 +90,45 @@ def _product(
     add: int,
     packed: Any,
 ) -> None:
-    """Compute C panel by panel; `transposed` says that B is stored as [n, k]."""
+    """Compute C block by block; `transposed` says that B is stored as [n, k]."""
+    if n == 1 and a_column == 1:
+        multiply_vector(a, a_row, b, c, m, k, add != 0)
+        return
+    if m == 1 and transposed != 0:
+        multiply_vector(b, k, a, c, n, k, add != 0)
+        return
+    if k == 1:  # a column and a row lie in memory alike
+        transposed = 0
+    if n == 1:  # A is stored as [k, m]: C transposed is a row, B transposed times A
+        a, b, transposed, a_column, n, m = b, a, 0, 1, m, 1
     lanes = vector_lanes(a)
     vectors = (n + lanes - 1) // lanes
-    first = 0
-    for panels in range((vectors + TILE_VECTORS - 1) // TILE_VECTORS, 0, -1):
-        width = (vectors - first + panels - 1) // panels  # as even a share as there is: 5 = 3 + 2, not 4 + 1
-        column = first * lanes
-        columns = min(width * lanes, n - column)
-        limit = DEPTH if transposed else max(k, 1)
-        for start in range(0, max(k, 1), limit):
-            depth = min(limit, k - start)
-            part, part_row = offset(b, column), n
-            if transposed:
-                _pack_transposed(offset(b, column * k + start), k, columns, depth, packed, width * lanes, lanes)
-                part, part_row = packed, width * lanes
+    panels = (vectors + TILE_VECTORS - 1) // TILE_VECTORS
+    pack = transposed != 0 or (m >= PACK_ROWS and panels > 1)
+    limit = DEPTH if pack else max(k, 1)
+    for top in range(0, m, ROWS):
+        rows = min(ROWS, m - top)
+        start = 0
+        for blocks in range(max((k + limit - 1) // limit, 1), 0, -1):
+            depth = (k - start + blocks - 1) // blocks
+            a_part = offset(a, top * a_row + start * a_column)
             more = add != 0 or start > 0
-            a_part = offset(a, start * a_column)
-            _rows(a_part, a_row, a_column, part, part_row, width, columns, offset(c, column), n, m, depth, more)
-        first += width
+            first = 0
+            for left in range(panels, 0, -1):
+                width = (vectors - first + left - 1) // left  # as even a share as there is: 5 = 3 + 2, not 4 + 1
+                column = first * lanes
+                columns = min(width * lanes, n - column)
+                part, part_row = offset(b, start * n + column), n
+                if pack:
+                    part, part_row = packed, width * lanes
+                if transposed:
+                    _pack_transposed(offset(b, column * k + start), k, columns, depth, packed, part_row, lanes)
+                elif pack:
+                    _pack_rows(offset(b, start * n + column), n, columns, depth, packed, part_row)
+                c_part = offset(c, top * n + column)
+                _rows(a_part, a_row, a_column, part, part_row, width, columns, c_part, n, rows, depth, more)
+                first += width
+            start += depth
 
 
 @kernel

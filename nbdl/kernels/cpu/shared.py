@@ -12,6 +12,7 @@ its address into the slot and forwards this first call.
 import _thread
 import ctypes
 import os
+import threading
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -20,9 +21,9 @@ import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import cfunc, types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
 from nbdl.kernels.cpu.jit import FASTMATH
+from nbdl.kernels.cpu.vector import intrinsic
 
 
 class Slot:
@@ -55,8 +56,8 @@ class Slot:
                 traceback.print_exc()
                 os.abort()  # to return would mean to go on with a result that was never computed
         self.type(self.compiled.address)(*arguments)
-        if interrupted:
-            _thread.interrupt_main()
+        if interrupted:  # deliver it when this callback, which would swallow it, has returned
+            threading.Timer(0.1, _thread.interrupt_main).start()
 
 
 def shared(signature: Callable[[Any], Any], scalars: tuple[Any, ...] = (types.float32, types.float64)) -> Any:

@@ -11,17 +11,21 @@ a program that holds ten products holds the tiles once, and no size of tile sees
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
+from numba.core import cgutils
 
-from nbdl.kernels.cpu.vector import BIT, INDEX, POINTER, VECTOR_REGISTERS, Vectors, outlined
+from nbdl.kernels.cpu.vector import BIT, INDEX, POINTER, VECTOR_REGISTERS, Vectors, intrinsic, outlined
 
 TILE_ROWS: Final = 6
 TILE_VECTORS: Final = 4 if VECTOR_REGISTERS == 32 else 2
 """24 accumulators, 4 vectors of B and a broadcast fit 32 registers; 12, 2 and 1 fit 16."""
+
+VECTOR_ROWS: Final = 8
+"""Rows of a matrix times a vector that go along k together: that many independent sums hide the latency."""
 
 TILE_ARGUMENTS: Final = (POINTER, INDEX, INDEX, POINTER, INDEX, POINTER, INDEX, INDEX, INDEX, BIT)
 
@@ -200,3 +204,63 @@ def _transpose_function(module: ir.Module, scalar: types.Float) -> ir.Function:
             v.store(vector, v.address(packed, builder.mul(ir.Constant(INDEX, j), packed_row)))
 
     return outlined(module, f"nbdl.transpose.{scalar}", [POINTER, INDEX, INDEX, INDEX, POINTER, INDEX], emit)
+
+
+@intrinsic
+def multiply_vector(
+    typingctx: Any, matrix: Any, row: Any, vector: Any, c: Any, rows: Any, depth: Any, accumulate: Any
+) -> Any:
+    """Compute `c[i] = sum_k matrix[i * row + k] * vector[k]`, or add it to c: one column of C, a vector along k."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        arguments = list(arguments)
+        for position in (0, 2, 3):
+            arguments[position] = builder.bitcast(arguments[position], POINTER)
+        scalar = signature.args[0].dtype
+        argument_types = [POINTER, INDEX, POINTER, POINTER, INDEX, INDEX, BIT]
+        emit_rows = partial(_emit_vector_rows, scalar)
+        builder.call(outlined(builder.module, f"nbdl.multiply_vector.{scalar}", argument_types, emit_rows), arguments)
+        return context.get_dummy_value()
+
+    numbers = types.intp
+    return types.void(matrix, numbers, vector, c, numbers, numbers, types.boolean), emit
+
+
+def _emit_vector_rows(scalar: types.Float, builder: ir.IRBuilder, arguments: Sequence[ir.Value]) -> None:
+    """Emit the loop over the rows, VECTOR_ROWS at a time; past the last row the last one is computed again."""
+    matrix, row, vector, c, rows, depth, accumulate = arguments
+    v = Vectors(builder, scalar)
+    with cgutils.for_range_slice(builder, ir.Constant(INDEX, 0), rows, ir.Constant(INDEX, VECTOR_ROWS), INDEX) as (
+        i,
+        _,
+    ):
+        last = builder.sub(rows, ir.Constant(INDEX, 1))
+        numbers = [builder.add(i, ir.Constant(INDEX, r)) for r in range(VECTOR_ROWS)]
+        numbers = [builder.select(builder.icmp_signed("<", n, last), n, last) for n in numbers]
+        starts = [v.address(matrix, builder.mul(n, row)) for n in numbers]
+        places = [v.address(c, n) for n in numbers]
+        old = [builder.select(accumulate, builder.load(p, typ=v.scalar), ir.Constant(v.scalar, 0.0)) for p in places]
+        sums = _emit_dot_products(v, starts, vector, depth)
+        for place, before, total in zip(places, old, sums, strict=True):
+            builder.store(builder.fadd(before, v.sum_lanes(total)), place)
+
+
+def _emit_dot_products(v: Vectors, starts: list[ir.Value], vector: ir.Value, depth: ir.Value) -> list[ir.Value]:
+    """Emit the loop along k, whole vectors and then a masked one; return an unreduced sum for each row."""
+    builder = v.builder
+    lanes, zero = ir.Constant(INDEX, v.lanes), ir.Constant(INDEX, 0)
+    whole = builder.sub(depth, builder.srem(depth, lanes))
+    totals = [cgutils.alloca_once_value(builder, v.zero) for _ in starts]
+    for total in totals:
+        builder.store(v.zero, total)
+
+    def step(k: ir.Value, mask: ir.Value | None) -> None:
+        factor = v.load(v.address(vector, k), mask)
+        for start, total in zip(starts, totals, strict=True):
+            old = builder.load(total, typ=v.type)
+            builder.store(v.multiply_add(v.load(v.address(start, k), mask), factor, old), total)
+
+    with cgutils.for_range_slice(builder, zero, whole, lanes, INDEX) as (k, _):
+        step(k, None)
+    step(whole, v.prefix_mask(builder.sub(depth, whole)))
+    return [builder.load(total, typ=v.type) for total in totals]

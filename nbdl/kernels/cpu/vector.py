@@ -12,11 +12,14 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.registry import cpu_target
-from numba.extending import intrinsic
+from numba.extending import intrinsic as numba_intrinsic
 
 INDEX: Final = ir.IntType(64)
 BIT: Final = ir.IntType(1)
 POINTER: Final = ir.PointerType()
+
+intrinsic: Any = numba_intrinsic
+"""Numba's decorator, without its type: that would ask callers for the typing context."""
 
 
 def machine_vector(features: str, triple: str) -> tuple[int, int]:
@@ -81,6 +84,11 @@ class Vectors:
         """Return `first * second + third`, fused where the machine can (`llvm.fma` would call libm where it can't)."""
         function = self._intrinsic("fmuladd", self.suffix, self.type, [self.type] * 3)
         return self.builder.call(function, [first, second, third])
+
+    def sum_lanes(self, vector: ir.Value) -> ir.Value:
+        """Return the sum of a vector's lanes, added in pairs (`reassoc`) and not one after another."""
+        function = self._intrinsic("vector.reduce.fadd", self.suffix, self.scalar, [self.scalar, self.type])
+        return self.builder.call(function, [ir.Constant(self.scalar, 0.0), vector], fastmath=("reassoc",))
 
     def prefix_mask(self, count: ir.Value) -> ir.Value:
         """Return the mask of the lanes below `count`, an i64."""
