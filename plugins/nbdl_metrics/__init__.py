@@ -2,10 +2,19 @@
 
 from nbdl.hookspecs import Register, hookimpl
 from nbdl_metrics.accuracy import Accuracy, TopKAccuracy
+from nbdl_metrics.classes import F1, ConfusionMatrix, Precision, Recall
+from nbdl_metrics.regression import R2, MeanAbsoluteError, MeanSquaredError
 
 
 @hookimpl
 def nbdl_metrics(register: Register) -> None:
-    """Offer metrics for classes and for numbers."""
+    """Offer metrics of classes and of numbers."""
     register("accuracy", Accuracy)
     register("top_k_accuracy", TopKAccuracy)
+    register("precision", Precision)
+    register("recall", Recall)
+    register("f1", F1)
+    register("confusion_matrix", ConfusionMatrix)
+    register("mse", MeanSquaredError)
+    register("mae", MeanAbsoluteError)
+    register("r2", R2)

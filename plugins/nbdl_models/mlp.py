@@ -7,7 +7,7 @@ from nbdl.errors import OptionError
 
 
 def mlp(
-    *, outputs: int, hidden: tuple[int, ...] = (128, 64), activation: str = "relu", dropout: float = 0.0
+    *, outputs: int, hidden: tuple[int, ...] = (256, 128), activation: str = "relu", dropout: float = 0.1
 ) -> nn.Module:
     """Multilayer perceptron: hidden layers h = activation(h @ weight + bias), then y = h @ weight + bias.
 

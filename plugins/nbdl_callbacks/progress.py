@@ -1,0 +1,133 @@
+"""Showing how far a run is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from nbdl.train.callbacks import Callback
+
+REDRAWS = 8  # a second: drawing takes about a millisecond, and nobody reads faster
+
+
+class Progress(Callback):
+    """Show loss, metrics, samples a second and the time left: a moving bar on a terminal, elsewhere one line an epoch.
+
+    It writes to the standard error, so that results on the standard output stay clean.
+
+    Args:
+        epoch_lines: whether a terminal, too, keeps one line an epoch.
+
+    Source: Myers, The Importance of Percent-Done Progress Indicators for Computer-Human Interfaces, CHI 1985.
+    """
+
+    def __init__(self, epoch_lines: bool = True):
+        self.epoch_lines = epoch_lines
+        self.console: Any = None
+        self._bar: Any = None
+        self._task: Any = None
+        self._first_step = 0
+        self._started = self._epoch_started = self._drawn = 0.0
+        self._epoch_first_step = 0
+
+    def run_start(self, run: Any) -> None:
+        """Start the clock, and the bar if there is a terminal."""
+        if self.console is None:
+            from rich.console import Console
+
+            self.console = Console(stderr=True)
+        self._first_step = self._epoch_first_step = run.step
+        self._started = self._epoch_started = time.perf_counter()
+        if self.console.is_terminal:
+            self._bar = _new_bar(self.console)
+            self._task = self._bar.add_task(
+                "", total=run.epochs * run.steps_per_epoch, completed=run.step, numbers="", left=""
+            )
+            self._bar.start()
+
+    def progress(self, run: Any) -> None:
+        """Move the bar, a few times a second."""
+        now = time.perf_counter()
+        if self._bar is None or now - self._drawn < 1 / REDRAWS:
+            return
+        self._drawn = now
+        speed = self._speed(run, now)
+        left = (run.epochs * run.steps_per_epoch - run.step) * run.batch_size / speed if speed else 0.0
+        self._bar.update(
+            self._task,
+            description=f"epoch {run.epoch + 1}/{run.epochs}",
+            completed=run.step,
+            numbers=f"{show_numbers(run.logs)}  {speed:,.0f} samples/s",
+            left=show_seconds(left) + " left",
+        )
+        self._bar.refresh()
+
+    def _speed(self, run: Any, now: float) -> float:
+        """Samples a second in this epoch, or in the whole run while the epoch is young."""
+        if run.step > self._epoch_first_step:
+            return (run.step - self._epoch_first_step) * run.batch_size / (now - self._epoch_started)
+        return (run.step - self._first_step) * run.batch_size / (now - self._started)
+
+    def epoch_end(self, run: Any, logs: dict[str, Any]) -> None:
+        """Print the epoch's line."""
+        now = time.perf_counter()
+        seconds = now - self._epoch_started
+        if self._bar is None or self.epoch_lines:
+            self.console.print(
+                f"epoch {run.epoch + 1}/{run.epochs}  {show_numbers(logs)}  {self._speed(run, now):,.0f} samples/s  "
+                f"{show_seconds(seconds)}",
+                highlight=False,
+                soft_wrap=True,
+            )
+        self._epoch_started, self._epoch_first_step = now, run.step
+
+    def run_end(self, run: Any) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def _new_bar(console: Any) -> Any:
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    columns = [
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[numbers]}"),
+        TextColumn("{task.fields[left]}"),
+    ]
+    # Drawn by `progress` alone: a thread of its own would take the interpreter from the training loop.
+    return Bar(*columns, console=console, auto_refresh=False, transient=True)
+
+
+def show_numbers(logs: Mapping[str, Any]) -> str:
+    """The single numbers among `logs`.
+
+    >>> show_numbers({"loss": 0.123456, "val_accuracy": 0.98})
+    'loss 0.1235  val_accuracy 0.9800'
+    """
+    return "  ".join(
+        f"{name} {_number(float(value))}" for name, value in logs.items() if getattr(value, "ndim", 0) == 0
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:.4f}" if 0.001 <= abs(value) < 1000 or value == 0 else f"{value:.4g}"
+
+
+def show_seconds(seconds: float) -> str:
+    """A duration, with as much detail as anyone reads.
+
+    >>> [show_seconds(seconds) for seconds in (0.0123, 4.56, 75, 7384)]
+    ['12 ms', '4.6 s', '1:15', '2:03:04']
+    """
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, whole = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{whole:02d}" if hours else f"{minutes}:{whole:02d}"
