@@ -110,6 +110,8 @@ def split_table(table: Table, targets: Sequence[str], classes: tuple[str, ...] |
 def find_target_classes(table: Table, targets: Sequence[str], task: TaskOption) -> tuple[str, ...] | None:
     """Return the labels of a classification, None for a regression; `task` None finds out which it is."""
     if (task or find_task(table, targets)) == "regression":
+        for name in targets:
+            numbers(table, name)  # refuses text while rows are still in the order of the file
         return None
     if len(targets) > 1:
         raise DataError(f"{table.path}: a classification has one target, not {len(targets)} ({', '.join(targets)}). "

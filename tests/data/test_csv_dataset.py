@@ -26,13 +26,20 @@ def test_types_are_found_out(write):
     assert {part: len(split) for part, split in data.splits().items()} == {"train": 24, "test": 6}
 
 
+def test_numbers_called_id_that_do_not_count_rows_are_kept(write):
+    data = load(write("id,x,y\n" + "".join(f"{1 + i * i % 31},{i}.5,{i % 2}\n" for i in range(30))), target="y")
+    assert data.features == ("id", "x")
+
+
 def test_the_fit_sees_training_rows_only(write):
     text = "a,b,y\n" + "".join(f"{i * i},{i},{i * 1.5}\n" for i in range(40))
     data = load(write(text), target="y", validation_fraction=0.25)
     np.testing.assert_allclose(data.train.x.mean(axis=0), 0, atol=1e-6)  # float32 of values of size one
     np.testing.assert_allclose(data.train.x.std(axis=0), 1, rtol=1e-6)
-    assert abs(data.test.x.mean()) > 1e-3
-    assert abs(data.validation.x.mean()) > 1e-3
+    np.testing.assert_allclose(data.train.y.mean(axis=0), 0, atol=1e-6)
+    for part in (data.test, data.validation):
+        assert abs(part.x.mean()) > 1e-3
+        assert abs(part.y.mean()) > 1e-3
 
 
 def test_regression_targets_are_scaled_and_come_back(write):
@@ -101,7 +108,7 @@ def test_same_seed_same_rows(write):
     ("1,0\n2,1\n", {"target": "y"}, "because it has no header"),
     (PEOPLE, {"target": "const"}, r"one class only \(x\)"),
     (PEOPLE, {"target": "name,age", "task": "classification"}, "one target, not 2"),
-    (PEOPLE, {"target": "age,town"}, "column 'town' holds numbers, but here it says 'Bern'"),
+    (PEOPLE, {"target": "age,town"}, "line 2: column 'town' holds numbers, but here it says 'Bern'"),
     (PEOPLE, {"target": "grade", "drop": ("agee",)}, "no column 'agee'"),
     ("y,z\n1,x\n2,x\n3,x\n", {"target": "y"}, "no column to learn from besides the target y: z is left out"),
     ("x,y\n1,\n2,\n", {"target": "y"}, "the target y is empty in every row"),

@@ -88,6 +88,11 @@ def test_other_bytes_are_never_kept(server, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_mirror_that_sends_too_much_is_cut_off(server, tmp_path):
+    with pytest.raises(DataError, match=f"sends more than the {FILE.size} bytes"):
+        fetch([FILE], mirrors(server, "long"), tmp_path)
+
+
 def test_a_wrong_file_in_place_is_replaced(server, tmp_path):
     (tmp_path / "file.bin").write_bytes(b"something else")
     fetch([FILE], mirrors(server, "good"), tmp_path)

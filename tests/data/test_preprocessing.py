@@ -108,6 +108,12 @@ def test_new_rows_by_position(write, trained):
     assert y is not None
 
 
+def test_known_names_make_a_header(write):
+    fitted = load(write("1,2\n" + "5.5,a\n6.5,b\n" * 5), target="2", header=True).preprocessing
+    assert len(read_rows(write("2,1\na,5\n", "new.csv"), fitted)[0]) == 1
+    assert len(read_rows(write("1\n5\n", "new.csv"), fitted)[0]) == 1
+
+
 @pytest.mark.parametrize(("text", "message"), [
     ("ag,town\n5,Bern\n", "has no column 'age', which the training data had; did you mean 'ag'"),
     ("5\n", "has 1 columns; the training data had 3 with the target and 2 without: age, town"),

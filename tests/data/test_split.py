@@ -36,6 +36,11 @@ def test_a_sorted_file_is_mixed():
     assert len(set(train[-18:])) == 3  # a tail cut off for validation has every class
 
 
+def test_a_rare_label_gets_its_share():
+    parts = split_by_seed(np.zeros((100, 1)), np.arange(100) % 10 == 0)
+    assert (parts.train.y.sum(), parts.test.y.sum()) == (8, 2)
+
+
 def test_values_are_not_stratified_and_empty_parts_are_none():
     parts = split_by_seed(np.zeros((10, 1)), np.zeros((10, 2)), test_fraction=0)
     assert parts.test is None
