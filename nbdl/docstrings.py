@@ -39,27 +39,42 @@ def argument_docs(factory: Callable[..., Any]) -> dict[str, str]:
     return docs
 
 
+def prose(doc: str) -> str:
+    """Return a docstring without its `Args` section, for a place where the arguments are shown in another way.
+
+    >>> prose("Scale.\\n\\nArgs:\\n    x: what.\\n\\nReturns:\\n    it")
+    'Scale.\\n\\nReturns:\\n    it'
+    """
+    lines = inspect.cleandoc(doc).splitlines()
+    start, body = _section(lines)
+    rest = lines[:start] + lines[start + 1 + len(body) :] if start >= 0 else lines
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(rest)).strip()
+
+
 def _own_doc(thing: Any) -> str:
     # What `object.__init__` or a base's docstring says isn't about these parameters.
     return inspect.cleandoc(getattr(thing, "__doc__", None) or "")
 
 
 def _parse(doc: str) -> dict[str, str]:
-    lines = doc.splitlines()
-    start = next((number for number, line in enumerate(lines) if SECTION.match(line)), None)
-    if start is None:
-        return {}
+    _, body = _section(doc.splitlines())
+    if body and UNDERLINE.match(body[0]):
+        return _entries(body[1:], NUMPY_ENTRY)
+    return _entries(inspect.cleandoc("\n".join(["", *body])).splitlines(), ENTRY)
+
+
+def _section(lines: list[str]) -> tuple[int, list[str]]:
+    """Return the number of the `Args` section's heading (-1: there is none) and the lines that belong to it."""
+    start = next((number for number, line in enumerate(lines) if SECTION.match(line)), -1)
+    if start < 0:
+        return start, []
     body = lines[start + 1 :]
     if body and UNDERLINE.match(body[0]):
-        return _entries(_numpy_section(body[1:]), NUMPY_ENTRY)
-    end = next((number for number, line in enumerate(body) if line and not line[0].isspace()), len(body))
-    return _entries(inspect.cleandoc("\n".join(["", *body[:end]])).splitlines(), ENTRY)
-
-
-def _numpy_section(lines: list[str]) -> list[str]:
-    """Cut the section off before the next underlined heading."""
-    end = next((number - 1 for number, line in enumerate(lines) if UNDERLINE.match(line)), len(lines))
-    return lines[:end]
+        # NumPy's style: it ends above the next underlined heading.
+        end = next((number - 1 for number, line in enumerate(body) if number and UNDERLINE.match(line)), len(body))
+    else:
+        end = next((number for number, line in enumerate(body) if line and not line[0].isspace()), len(body))
+    return start, body[:end]
 
 
 def _entries(lines: list[str], entry: re.Pattern[str]) -> dict[str, str]:

@@ -1,12 +1,17 @@
 """Where nbdl keeps what it can make again: compiled programs and the index of plugins."""
 
 import os
+import shutil
 import stat
 import sys
 import tempfile
 from pathlib import Path
 
 from nbdl.errors import NbdlError
+
+# Marks a folder as a cache, for backup programs (https://bford.info/cachedir/) and for `clear_cache`.
+TAG = "CACHEDIR.TAG"
+TAG_TEXT = "Signature: 8a477f597d28d172789f06886806bc55\n# Made by nbdl; everything in here can be made again.\n"
 
 
 def cache_dir() -> Path:
@@ -27,6 +32,22 @@ def cache_dir() -> Path:
     raise NbdlError(
         f"neither {wanted} nor {fallback} can be used as cache folder; set NBDL_CACHE_DIR to a folder you can write to"
     )
+
+
+def clear_cache() -> None:
+    """Remove everything in the cache folder.
+
+    Raises:
+        NbdlError: the folder wasn't made by nbdl (NBDL_CACHE_DIR may name any folder), so it may hold other things.
+    """
+    folder = cache_dir()
+    if not (folder / TAG).is_file():
+        raise NbdlError(f"{folder} wasn't made by nbdl (it has no {TAG}), so it isn't emptied; remove what you know")
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        elif entry.name != TAG:
+            entry.unlink(missing_ok=True)
 
 
 def _user_cache() -> str:
@@ -50,6 +71,8 @@ def _usable(folder: Path, *, private: bool = False) -> bool:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o777)
         if private and not _mine_alone(folder):
             return False
+        if not any(folder.iterdir()):
+            (folder / TAG).write_text(TAG_TEXT)
     except OSError:
         return False
     return os.access(folder, os.W_OK | os.X_OK)

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import Distribution, EntryPoint, entry_points
 from inspect import isclass
 from typing import Any, Literal
@@ -184,17 +184,19 @@ def _normalised(name: str) -> str:
 
 def installed_plugins() -> list[Plugin]:
     """Find the plugins installed in this environment, without importing them; the built-in ones come first."""
-    distributions: dict[str, tuple[str, str]] = {}
-    found = [_from_entry_point(entry_point, distributions) for entry_point in entry_points(group=PROJECT)]
+    # Reading a distribution's metadata takes milliseconds, and nbdl alone has many entry points.
+    about = cache(_about_distribution)
+    found = [_from_entry_point(entry_point, *about(entry_point.dist)) for entry_point in entry_points(group=PROJECT)]
     return sorted(found, key=lambda plugin: (plugin.package != PROJECT, plugin.package, plugin.module))
 
 
-def _from_entry_point(entry_point: EntryPoint, distributions: dict[str, tuple[str, str]]) -> Plugin:
-    distribution = entry_point.dist
-    name = distribution.name if distribution else "unknown"
-    if name not in distributions:  # reading the metadata takes a millisecond, and nbdl alone has many entry points
-        distributions[name] = (distribution.version, _metadata_time(distribution)) if distribution else ("", "")
-    version, time = distributions[name]
+def _about_distribution(distribution: Distribution | None) -> tuple[str, str, str]:
+    if distribution is None:
+        return "unknown", "", ""
+    return distribution.name, distribution.version, _metadata_time(distribution)
+
+
+def _from_entry_point(entry_point: EntryPoint, name: str, version: str, time: str) -> Plugin:
     stamp = f"{entry_point.value} {version} {time}" if time else ""
     return Plugin(entry_point.module, name, version, entry_point.load, entry_point.name, stamp)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pluggy
 
-from nbdl import hookspecs
+import nbdl.hookspecs as hookspecs
 from nbdl.errors import PluginError, UnknownNameError, suggest
 from nbdl.hookspecs import KINDS, PROJECT
 from nbdl.plugin_index import PluginIndex

@@ -1,0 +1,64 @@
+"""Is there a CUDA driver, a card, and the packages that compile for it? Asked of the driver itself, through ctypes."""
+
+import ctypes
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+PACKAGES = ("numba-cuda", "nvidia-cuda-nvrtc", "nvidia-cuda-nvrtc-cu12", "nvidia-cuda-nvcc", "nvidia-nvvm")
+DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+MAJOR, MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and _MINOR
+INSTALL = 'pip install "nbdl[cuda]"'
+
+
+def examine_cuda() -> dict[str, Any]:
+    """Return the driver's version, the cards, the packages, and a verdict that says what is missing."""
+    packages = {name: found for name in PACKAGES if (found := _version(name))}
+    about: dict[str, Any] = {"driver": None, "cards": [], "packages": packages, "usable": False}
+    try:
+        driver = ctypes.CDLL(DRIVER)
+    except OSError:
+        return about | {"verdict": f"no NVIDIA driver ({DRIVER} isn't there); training runs on the CPU"}
+    number = ctypes.c_int()
+    driver.cuDriverGetVersion(ctypes.byref(number))
+    about["driver"] = f"{number.value // 1000}.{number.value % 1000 // 10}"
+    status = driver.cuInit(0)
+    if status:
+        return about | {"verdict": f"the driver (CUDA {about['driver']}) is there but can't start: error {status}"}
+    about["cards"] = _cards(driver)
+    if not about["cards"]:
+        return about | {"verdict": f"the driver (CUDA {about['driver']}) finds no card"}
+    if "numba-cuda" not in packages:
+        return about | {"verdict": f"a card is there, numba-cuda isn't: {INSTALL}"}
+    verdict = f"driver for CUDA {about['driver']}, numba-cuda {packages['numba-cuda']}"
+    return about | {"usable": True, "verdict": verdict}
+
+
+def _cards(driver: Any) -> list[dict[str, Any]]:
+    count = ctypes.c_int()
+    driver.cuDeviceGetCount(ctypes.byref(count))
+    return [_card(driver, number) for number in range(count.value)]
+
+
+def _card(driver: Any, number: int) -> dict[str, Any]:
+    device, name, memory = ctypes.c_int(), ctypes.create_string_buffer(128), ctypes.c_size_t()
+    driver.cuDeviceGet(ctypes.byref(device), number)
+    driver.cuDeviceGetName(name, len(name), device)
+    driver.cuDeviceTotalMem_v2(ctypes.byref(memory), device)
+    capability = []
+    for attribute in (MAJOR, MINOR):
+        value = ctypes.c_int()
+        driver.cuDeviceGetAttribute(ctypes.byref(value), attribute, device)
+        capability.append(str(value.value))
+    return {
+        "name": name.value.decode(errors="replace"),
+        "memory_gib": memory.value / 2**30,
+        "capability": ".".join(capability),
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,155 @@
+"""`nbdl`: the commands brought together, those of plugins among them, and errors turned into one clear message."""
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from nbdl.errors import (
+    InterruptedTraining,
+    NbdlError,
+    NumericsError,
+    PluginError,
+    UntraceableError,
+    VerifyError,
+    suggest,
+)
+from nbdl.plugins import disable
+from nbdl_cli import cache, doctor, listing, plugins, show
+from nbdl_cli.plugin_commands import plugin_command, plugin_command_names
+
+HELP = "Train, inspect and run neural networks that are compiled from readable Python to one native program."
+
+# One line a file: its Typer app, whose commands become commands of `nbdl`, in this order in the help.
+COMMAND_FILES = (listing, show, plugins, cache, doctor)
+
+EXIT_FAILED = 1
+EXIT_WRONG_REQUEST = 2
+EXIT_INTERRUPTED = 130
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+
+
+class NbdlGroup(TyperGroup):
+    """The commands of nbdl and of plugins; what goes wrong in them ends as a message and an exit code."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*self.commands, *plugin_command_names(self.commands)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return self.commands.get(cmd_name) or plugin_command(cmd_name, self.commands)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            ctx.fail(f"there is no command {args[0]!r}; {suggest(args[0], self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        return guarded(lambda: super(NbdlGroup, self).invoke(ctx))
+
+
+def guarded(work: Callable[[], Any]) -> Any:
+    """Do some work; turn an error of nbdl, Ctrl-C and a bug into a message on stderr and an exit code.
+
+    With `NBDL_DEBUG=1` errors keep their traceback.
+    """
+    try:
+        return work()
+    except InterruptedTraining as stop:
+        typer.echo(str(stop), err=True)
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    except KeyboardInterrupt:
+        typer.echo("Interrupted.", err=True)
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    except NbdlError as error:
+        if _debugging():
+            raise
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(exit_code(error)) from None
+    except MemoryError:
+        if _debugging():
+            raise
+        typer.echo("Error: there is not enough memory; try a smaller --batch-size or fewer rows", err=True)
+        raise typer.Exit(EXIT_FAILED) from None
+
+
+def exit_code(error: BaseException) -> int:
+    """Return 2 for a request that can't be served, 1 for work that failed: numbers, the disk, a bug."""
+    if isinstance(error.__cause__, OSError) and error.__cause__.errno in DISK:
+        return EXIT_FAILED
+    failed = isinstance(error, NumericsError | VerifyError | UntraceableError)
+    return EXIT_FAILED if failed else EXIT_WRONG_REQUEST
+
+
+def _debugging() -> bool:
+    return os.environ.get("NBDL_DEBUG", "") not in ("", "0")
+
+
+app = typer.Typer(
+    name="nbdl",
+    cls=NbdlGroup,
+    help=HELP,
+    no_args_is_help=True,
+    # Rich help would take a third of the time that `nbdl --help` may take.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for file in COMMAND_FILES:
+    app.add_typer(file.app)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"nbdl {version('nbdl')}")
+        raise typer.Exit
+
+
+def _leave_out(names: list[str]) -> list[str]:
+    # As early as this, because a plugin that is left out adds no commands to the help either.
+    if names:
+        try:
+            disable(*names)
+        except PluginError as error:
+            raise typer.BadParameter(str(error)) from None
+    return names
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+    no_plugin: Annotated[
+        list[str] | None,
+        typer.Option(
+            callback=lambda names: _leave_out(names or []),
+            is_eager=True,
+            metavar="NAME",
+            help="Leave out a plugin, by package or module name; can be repeated.",
+        ),
+    ] = None,
+) -> None:
+    """Train, inspect and run neural networks that are compiled from readable Python to one native program."""
+
+
+def main() -> None:
+    """Run the command line; the entry point of `nbdl`."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+    except Exception as error:
+        if _debugging():
+            raise
+        typer.echo(
+            f"Error: this is a bug in nbdl or in a plugin: {type(error).__name__}: {error}\n"
+            f"Run it again with NBDL_DEBUG=1 to see where.",
+            err=True,
+        )
+        sys.exit(EXIT_FAILED)
