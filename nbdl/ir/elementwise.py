@@ -99,7 +99,7 @@ _row("minimum", NUMBERS, np.minimum, "minimum({0}, {1})", _split_tie)
 
 _row("negative", NUMBERS, np.negative, "-{0}", lambda node, g: [-g])
 _row("abs", NUMBERS, np.abs, "abs({0})", lambda node, g: [g * ops.unary("sign", node.inputs[0])])
-_row("sign", NUMBERS, np.sign, "sign({0})", NO_DERIVATIVE)
+_row("sign", FLOATS, np.sign, "sign({0})", NO_DERIVATIVE)
 _row("floor", FLOATS, np.floor, "floor({0})", NO_DERIVATIVE)
 _row("sqrt", FLOATS, np.sqrt, "sqrt({0})", lambda node, g: [g * 0.5 / node])
 _row("exp", FLOATS, np.exp, "exp({0})", lambda node, g: [g * node])

@@ -297,7 +297,12 @@ def concatenate(parts: Sequence[Node], axis: int) -> Node:
 def matmul(x: Node, y: Node) -> Node:
     """Matrix product of the last two axes; leading axes must be equal."""
     x, y = promote(x, y)
-    return apply("matmul", as_float(x), as_float(y))
+    return product_of(as_float(x), as_float(y), False, False)
+
+
+def product_of(x: Node, y: Node, transpose_x: bool, transpose_y: bool) -> Node:
+    """Matrix product of operands whose last two axes may be swapped."""
+    return apply("matmul", x, y, transpose_x=transpose_x, transpose_y=transpose_y)
 
 
 def gather(x: Node, indices: Node) -> Node:

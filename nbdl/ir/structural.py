@@ -266,8 +266,13 @@ define("pack", "call", infer=_infer_pack, evaluate=_evaluate_pack, derivative=_p
 # --- calls ------------------------------------------------------------------------------------------------------------
 
 
-def _infer_matmul(x: Node, y: Node) -> Inferred:
-    fits = len(x.shape) == len(y.shape) >= 2 and x.shape[:-2] == y.shape[:-2] and x.shape[-1] == y.shape[-2]
+def _swapped(shape: Shape, swap: bool) -> Shape:
+    return (*shape[:-2], shape[-1], shape[-2]) if swap else shape
+
+
+def _infer_matmul(x: Node, y: Node, transpose_x: bool, transpose_y: bool) -> Inferred:
+    left, right = _swapped(x.shape, transpose_x), _swapped(y.shape, transpose_y)
+    fits = len(left) == len(right) >= 2 and left[:-2] == right[:-2] and left[-1] == right[-2]
     if not fits:
         raise ShapeError(
             f"matmul of {show_shape(x.shape)} and {show_shape(y.shape)}: the last size of the first must equal the "
@@ -275,12 +280,22 @@ def _infer_matmul(x: Node, y: Node) -> Inferred:
         )
     if x.dtype != y.dtype or x.dtype.kind != "f":
         raise DtypeError(f"matmul takes two floating-point tensors of one dtype, not {x.dtype} and {y.dtype}")
-    return (*x.shape[:-1], y.shape[-1]), x.dtype
+    return (*left[:-1], right[-1]), x.dtype
 
 
 def _matmul_derivative(node: Node, g: Node) -> list[Node | None]:
+    """dX = G Yᵀ and dY = Xᵀ G, each transposed once more where the operand was read transposed."""
     x, y = node.inputs
-    return [ops.matmul(g, ops.swap_last(y)), ops.matmul(ops.swap_last(x), g)]
+    swap_x, swap_y = node.param("transpose_x"), node.param("transpose_y")
+    dx = ops.product_of(y, g, swap_y, True) if swap_x else ops.product_of(g, y, False, not swap_y)
+    dy = ops.product_of(g, x, True, swap_x) if swap_y else ops.product_of(x, g, not swap_x, False)
+    return [dx, dy]
+
+
+def _evaluate_matmul(context: Context, node: Node, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    x = np.swapaxes(x, -1, -2) if node.param("transpose_x") else x
+    y = np.swapaxes(y, -1, -2) if node.param("transpose_y") else y
+    return np.matmul(x, y)
 
 
 def _infer_gather(x: Node, indices: Node) -> Inferred:
@@ -327,7 +342,7 @@ define(
     "matmul",
     "call",
     infer=_infer_matmul,
-    evaluate=lambda context, node, x, y: np.matmul(x, y),
+    evaluate=_evaluate_matmul,
     derivative=_matmul_derivative,
 )
 define(

@@ -1,0 +1,76 @@
+"""Generated source in files, so that Numba finds the machine code again in another process.
+
+A file's name is the hash of its text, and files never change: processes may write the same one at once. The folder's name is a hash
+of everything that the machine code depends on besides the text (the kernels' sources, the versions, the processor), so code that
+was compiled from older kernels is never found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+from nbdl.errors import NbdlError
+from nbdl.paths import cache_dir
+
+KERNELS = Path(__file__).parent.parent / "kernels"
+
+
+@cache
+def program_dir() -> Path:
+    """The folder of generated programs for these kernels, versions and this processor."""
+    folder = cache_dir() / "programs" / _environment()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _environment() -> str:
+    import llvmlite
+    import llvmlite.binding as llvm
+    import numba
+    import numpy
+
+    digest = hashlib.sha256()
+    for path in sorted(KERNELS.rglob("*.py")):
+        digest.update(path.read_bytes())
+    versions = [sys.version, numba.__version__, llvmlite.__version__, numpy.__version__]
+    processor = [llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
+    digest.update("\n".join([*versions, *processor]).encode())
+    return digest.hexdigest()[:16]
+
+
+def load_source(text: str) -> ModuleType:
+    """Write generated source into its file, unless it is there, and import it. Raises `NbdlError` if it can't be written."""
+    name = "program_" + hashlib.sha256(text.encode()).hexdigest()[:24]
+    if name in sys.modules:
+        return sys.modules[name]
+    path = program_dir() / f"{name}.py"
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        _write(path, text)
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise NbdlError(f"the generated program {path} can't be imported")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".program_", suffix=".py")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise NbdlError(f"the generated program can't be written to {path.parent} ({error}); set NBDL_CACHE_DIR to a folder that can") from error

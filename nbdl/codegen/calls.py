@@ -1,0 +1,130 @@
+"""Print the calls of hand-written kernels: a table from primitive to the lines that call it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from nbdl.codegen.fusion import is_scalar_work, root_of, sums_batch
+from nbdl.codegen.index import size_text
+from nbdl.codegen.plan import locate
+from nbdl.ir.graph import Node
+from nbdl.ir.shapes import Shape, Size, product
+
+if TYPE_CHECKING:
+    from nbdl.codegen.cpu import ModulePrinter
+
+
+def print_call(printer: ModulePrinter, node: Node) -> list[str]:
+    """The lines that compute `node` by calling kernels."""
+    return CALLS[node.name](printer, node)
+
+
+def _matmul(printer: ModulePrinter, node: Node) -> list[str]:
+    x, y = node.inputs
+    function = f"matmul_{'nt'[node.param('transpose_x')]}{'nt'[node.param('transpose_y')]}"
+    scratch = printer.scratch(node.dtype)
+    if len(node.shape) == 2:
+        return [f"{function}({printer.view(x, 0, x.shape)}, {printer.view(y, 0, y.shape)}, {printer.view(node, 0, node.shape, writing=True)}, {scratch})"]
+    operands = [(x, False), (y, False), (node, True)]
+    parts = []
+    for each, writing in operands:
+        whole = printer.view(each, 0, (product(each.shape),), writing=writing)
+        size = product(each.shape[-2:])
+        parts.append(f"part({whole}, b * {_factor(size)}, {_shape(each.shape[-2:])})")
+    return [f"for b in range({size_text(product(node.shape[:-2]))}):", f"    {function}({', '.join(parts)}, {scratch})"]
+
+
+def _gather(printer: ModulePrinter, node: Node) -> list[str]:
+    table, indices = node.inputs
+    width = product(table.shape[1:])
+    arguments = [
+        printer.view(table, 0, (table.shape[0], width)),
+        printer.view(indices, 0, (product(indices.shape),)),
+        printer.view(node, 0, (product(indices.shape), width), writing=True),
+    ]
+    return [f"gather({', '.join(arguments)})"]
+
+
+def _scatter_add(printer: ModulePrinter, node: Node) -> list[str]:
+    updates, indices = node.inputs
+    width = product(node.shape[1:])
+    arguments = [
+        printer.view(updates, 0, (product(indices.shape), width)),
+        printer.view(indices, 0, (product(indices.shape),)),
+        printer.view(node, 0, (node.shape[0], width), writing=True),
+    ]
+    return [f"scatter_add({', '.join(arguments)})"]
+
+
+def _argmax(printer: ModulePrinter, node: Node) -> list[str]:
+    (x,) = node.inputs
+    axis = node.param("axis")
+    outer, inner = product(x.shape[:axis]), product(x.shape[axis + 1 :])
+    return [f"argmax({printer.view(x, 0, (outer, x.shape[axis], inner))}, {printer.view(node, 0, (outer, inner), writing=True)})"]
+
+
+def _blocks(shape: Shape, axis: int) -> Shape:
+    """A shape as (before, axis, behind)."""
+    return product(shape[:axis]), shape[axis], product(shape[axis + 1 :])
+
+
+def _concatenate(printer: ModulePrinter, node: Node) -> list[str]:
+    axis, start, lines = node.param("axis"), 0, []
+    out = printer.view(node, 0, _blocks(node.shape, axis), writing=True)
+    for each in node.inputs:
+        lines.append(f"copy_along({printer.view(each, 0, _blocks(each.shape, axis))}, {out}, {start}, 1)")
+        size = each.shape[axis]
+        assert isinstance(size, int)  # the batch axis isn't concatenated
+        start += size
+    return lines
+
+
+def _pad(printer: ModulePrinter, node: Node) -> list[str]:
+    axis = node.param("axis")
+    source = printer.view(node.inputs[0], 0, _blocks(node.inputs[0].shape, axis))
+    flat = printer.view(node, 0, (product(node.shape),), writing=True)
+    out = printer.view(node, 0, _blocks(node.shape, axis), writing=True)
+    return [f"fill({flat}, 0)", f"copy_along({source}, {out}, {node.param('before')}, {node.param('step')})"]
+
+
+def _pack(printer: ModulePrinter, node: Node) -> list[str]:
+    """Most parts have been computed in their place; the others are copied there."""
+    lines: list[str] = []
+    partial = sums_batch(node)
+    for part, offset in zip(node.inputs, node.param("offsets"), strict=True):
+        root = root_of(part)
+        buffer = printer.plan.buffers.get(root)
+        if getattr(buffer, "pack", None) is node:
+            continue
+        place = printer.view(node, offset, (product(part.shape),), writing=True)
+        if is_scalar_work(part) and root not in printer.fusion.stored:
+            line = f"fill({place}, {printer.scalar(part).text})"
+        else:
+            writing = sums_batch(root) and locate(printer.plan, root).space == "partial"
+            line = f"copy({printer.view(part, 0, (product(part.shape),), writing=writing)}, {place})"
+        if partial and not sums_batch(root):  # every worker would add the same again
+            lines += ["if worker == 0:", f"    {line}"]
+        else:
+            lines.append(line)
+    return lines
+
+
+def _factor(size: Size) -> str:
+    text = size_text(size)
+    return f"({text})" if "*" in text else text
+
+
+def _shape(shape: Shape) -> str:
+    return "(" + ", ".join(size_text(size) for size in shape) + ")"
+
+
+CALLS: dict[str, Callable[[ModulePrinter, Node], list[str]]] = {
+    "matmul": _matmul,
+    "gather": _gather,
+    "scatter_add": _scatter_add,
+    "argmax": _argmax,
+    "concatenate": _concatenate,
+    "pad": _pad,
+    "pack": _pack,
+}

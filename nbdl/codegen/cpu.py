@@ -1,0 +1,379 @@
+"""Print a plan as a Python module that Numba compiles: fused loops, one step, and a run of many steps."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from nbdl.autodiff import BACKWARD
+from nbdl.codegen.calls import print_call
+from nbdl.codegen.expressions import Text, dtype_name, number, operation
+from nbdl.codegen.fusion import Call, Loop, is_scalar_work, root_of
+from nbdl.codegen.index import core, own_index, size_text
+from nbdl.codegen.loop_text import LoopFunction, LoopPrinter
+from nbdl.codegen.names import KERNELS, RESERVED, Names, heading, label
+from nbdl.codegen.plan import Plan, Variable, locate
+from nbdl.ir.graph import Node
+from nbdl.ir.shapes import Shape, Size, has_batch, product
+
+@dataclass(frozen=True)
+class Piece:
+    """Memory as a view names it: where it begins, its sizes other than 1, and whether it is read or written."""
+
+    root: Node
+    start: int
+    shape: Shape
+    writing: bool
+
+
+class ModulePrinter:
+    """Prints one program."""
+
+    def __init__(self, plan: Plan, title: str):
+        self.plan = plan
+        self.fusion = plan.fusion
+        self.title = title
+        self.names = Names(RESERVED)
+        self.arrays = {variable: self.names.of(variable, variable.name) for variable in plan.variables}
+        self.views: dict[Piece, str] = {}
+        self.view_lines: list[str] = []
+        self.functions: dict[str, str] = {}
+        self.function_lines: list[str] = []
+        self.scalars: dict[Node, Text] = {}
+        self.scalar_uses = self._count_scalar_uses()
+        self.scope = ""
+
+    # --- the module ----------------------------------------------------------------------------------------------------
+
+    def print(self) -> str:
+        """Return the module's text."""
+        body = self._body()
+        step = self._step(body)
+        code = [*self.function_lines, *step, *self._run()]
+        lines = [f'"""{self.title}', "", *_PREAMBLE, '"""', "", *self._imports("\n".join(code)), "", *code]
+        return "\n".join(lines) + "\n"
+
+    def _imports(self, code: str) -> list[str]:
+        used = set(_words(code))
+        lines = [f"from math import {', '.join(sorted({'inf', 'nan', 'floor', 'sqrt'} & used))}"] if {"inf", "nan", "floor", "sqrt"} & used else []
+        types = [f"{name} as {short}" for name, short in _NUMBA_NAMES.items() if short in used]
+        lines += ["", f"from numba import {', '.join(types)}"] if types else []
+        lines += ["", "from nbdl.kernels.cpu.jit import kernel"]
+        for module, names in KERNELS.items():
+            wanted = sorted(_import_text(name) for name in names if name in used)
+            if wanted:
+                lines.append(f"from nbdl.kernels.cpu.{module} import {', '.join(wanted)}")
+        return lines
+
+    def _step(self, body: list[str]) -> list[str]:
+        arguments = ", ".join(["rows", "first_row", "batch_size", "capacity", "worker", "workers", *_ARRAYS, "picked", "number", "seed", *self.arrays.values()])
+        return [
+            "",
+            "@kernel",
+            f"def step({arguments}):",
+            '    """One step of one worker, on its rows of the batch; False if another worker has given up."""',
+            *("    " + line if line else "" for line in [*self._view_section(), *body]),
+            "",
+        ]
+
+    def _view_section(self) -> list[str]:
+        lines = ["# memory"]
+        if self.plan.partial_bytes:
+            stride = self.plan.partial_bytes
+            lines.append(f"mine = 0 if workers == 1 else (1 + worker) * {stride}  # where this worker adds up its rows")
+        return [*lines, *self.view_lines, ""]
+
+    def _run(self) -> list[str]:
+        arguments = ", ".join(["worker", "control", *_ARRAYS, "order", *self.arrays.values()])
+        call = ", ".join(["rows", "low", "f32(count)", "capacity", "worker", "workers", *_ARRAYS, "picked", "number", "seed", *self.arrays.values()])
+        return [
+            "",
+            "@kernel",
+            f"def run({arguments}):",
+            '    """Many steps without a return to the interpreter. `control` tells which; `order` names the rows of each batch."""',
+            "    first, steps, batch, examples = control[0], control[1], control[2], control[3]",
+            "    capacity, workers, seed, offset = control[4], control[5], control[6], control[7]",
+            "    for number in range(first, first + steps):",
+            "        begin = number * batch",
+            "        count = min(batch, examples - begin)",
+            "        low = worker * count // workers",
+            "        rows = (worker + 1) * count // workers - low",
+            "        picked = part(order, begin + low, (rows,))",
+            f"        if not step({call.replace('number, seed', 'offset + number, seed')}):",
+            "            return False",
+            "    return True",
+        ]
+
+    # --- the step ------------------------------------------------------------------------------------------------------
+
+    def _body(self) -> list[str]:
+        lines: list[str] = []
+        for variable in self.plan.variables:
+            lines += self._loading(variable)
+        kernels = self.plan.kernels
+        for level in range(self.fusion.levels):
+            lines += self._scalar_lines(level)
+            for kernel in kernels:
+                if kernel.level == level:
+                    lines += self._heading(kernel)
+                    lines += self._call_lines(kernel) if isinstance(kernel, Call) else self._loop_lines(kernel)
+            lines += self._meeting_lines(level)
+        return [*lines, *self._ending(), "return barrier(sync, worker, workers)"]
+
+    def _loading(self, variable: Variable) -> list[str]:
+        leaf = variable.leaf
+        if variable.role == "key" and leaf is not None:
+            name = self.view_of(leaf)
+            return [f"{name}[0], {name}[1] = seed, number"]
+        if variable.role == "rows" and leaf is not None:
+            width = product(leaf.shape[1:])
+            out = self.view(leaf, 0, (leaf.shape[0], width), label(leaf) if len(leaf.shape) == 2 else label(leaf) + "_rows")
+            return [f"take_rows({self.arrays[variable]}, picked, {out})"]
+        return []
+
+    def _heading(self, kernel: Call | Loop) -> list[str]:
+        node = kernel.node if isinstance(kernel, Call) else kernel.seeds[-1]
+        scope = node.scope
+        if scope == self.scope or not scope or scope.startswith("parameter "):
+            return []
+        self.scope = scope
+        return ["", f"# {heading(scope)}"]
+
+    def _ending(self) -> list[str]:
+        lines: list[str] = []
+        for variable in self.plan.variables:
+            result = variable.result
+            if variable.role == "row_result" and result is not None:
+                width = product(result.shape[1:])
+                lines.append(f"put_rows({self.view(result, 0, (result.shape[0], width))}, picked, {self.arrays[variable]})")
+        copies = [each for each in self.plan.copies if each.role != "row_result"]
+        writes = []
+        for variable in copies:
+            result = variable.result
+            assert result is not None  # copies have results
+            target = self._variable_view(variable, 0, (product(result.shape),))
+            writes.append(f"copy({self.view(result, 0, (product(result.shape),))}, {target})")
+        for variable in self.plan.scalar_results:
+            assert variable.result is not None  # scalar results have results
+            writes.append(f"{self.arrays[variable]}[0] = {self.scalar(variable.result).text}")
+        if writes:
+            lines += ["", "# results", *(["if not barrier(sync, worker, workers):", "    return False"] if copies else [])]
+            lines += ["if worker == 0:", *("    " + line for line in writes)]
+        return lines
+
+    def _meeting_lines(self, level: int) -> list[str]:
+        if level + 1 == self.fusion.levels and not any(each.level == level for each in self.plan.meetings):
+            return []
+        lines = ["", "# the workers meet", "if not barrier(sync, worker, workers):", "    return False"]
+        meetings = [each for each in self.plan.meetings if each.level == level]
+        if not meetings:
+            return lines
+        lines.append("if workers > 1:")
+        for each in meetings:
+            function = "largest_parts" if each.maximum else "add_parts"
+            lines.append(
+                f"    {function}(worker, workers, shared, {self.plan.partial_bytes}, {each.offset}, {each.count}, {dtype_name(each.dtype)})"
+            )
+        return [*lines, "    if not barrier(sync, worker, workers):", "        return False"]
+
+    # --- loops and calls -----------------------------------------------------------------------------------------------
+
+    def _call_lines(self, kernel: Call) -> list[str]:
+        lines = print_call(self, kernel.node)
+        if kernel.node in self.fusion.shared or root_of(kernel.node) in self.fusion.shared:
+            return ["if worker == 0:", *("    " + line for line in lines)]
+        return lines
+
+    def _loop_lines(self, loop: Loop) -> list[str]:
+        splittable = loop.shared and self._is_splittable(loop)
+        function = self._loop_function(loop, splittable)
+        name = self._define(loop, function)
+        arguments = [*function.sizes, *[self.scalar(node).text for node in function.scalars]]
+        arrays = [self.view_of(node) for node in function.arrays] + [self.view_of(node, writing=True) for node in function.results]
+        if splittable:
+            length = size_text(loop.domain[0])
+            arrays = [f"part({array}, low, (size,))" for array in arrays]
+            return [f"low, size = span({length}, worker, workers)", f"{name}({', '.join([*arguments, *arrays])})"]
+        line = f"{name}({', '.join([*arguments, *arrays])})"
+        return ["if worker == 0:", "    " + line] if loop.shared else [line]
+
+    def memory(self, node: Node) -> str:
+        """What tells a stored node's memory from all other memory."""
+        root, start = _resolve(node)
+        if root not in self.plan.buffers:
+            return str(id(root))
+        buffer = locate(self.plan, root)
+        place = id(buffer.variable) if buffer.variable is not None else f"{buffer.space} {id(root)}"
+        return f"{place} {buffer.offset + start * root.dtype.itemsize}"
+
+    def _is_splittable(self, loop: Loop) -> bool:
+        if len(loop.domain) != 1:
+            return False
+        for seed in loop.seeds:
+            for node, index in self.fusion.reads(seed, loop.index[seed]):
+                if not is_scalar_work(node) and product(node.shape) != 1 and (core(node.shape) != tuple(loop.domain) or index != own_index(node.shape)):
+                    return False
+        return True
+
+    def _loop_function(self, loop: Loop, splittable: bool) -> LoopFunction:
+        stored = {seed for seed in loop.seeds if seed in self.plan.buffers}
+        return LoopPrinter(self.fusion, loop, stored, self.memory, splittable).print()
+
+    def _define(self, loop: Loop, function: LoopFunction) -> str:
+        """Print a function unless one with the same body exists already."""
+        parameters = function.parameters
+        text = "\n".join([", ".join(parameters), *function.body])
+        key = _canonical(text, parameters)
+        if key not in self.functions:
+            name = self.names.unique(_loop_name(loop))
+            self.functions[key] = name
+            self.function_lines += ["", "@kernel", f"def {name}({', '.join(parameters)}):", *("    " + line for line in function.body), ""]
+        return self.functions[key]
+
+    # --- numbers -------------------------------------------------------------------------------------------------------
+
+    def _count_scalar_uses(self) -> dict[Node, int]:
+        uses: dict[Node, int] = {}
+        for node in self.fusion.order:
+            for each in node.inputs:
+                if is_scalar_work(each):
+                    uses[each] = uses.get(each, 0) + 1
+        for variable in self.plan.variables:
+            if variable.result is not None and is_scalar_work(variable.result):
+                uses[variable.result] = uses.get(variable.result, 0) + 1
+        return uses
+
+    def _scalar_lines(self, level: int) -> list[str]:
+        lines = []
+        for node in self.fusion.order:
+            if self.fusion.scalar_level.get(node) != level or node.primitive.kind == "leaf":
+                continue
+            text = self._scalar_text(node)
+            if not text.text.isidentifier() and (self.scalar_uses.get(node, 0) > 1 or len(text.text) > 60 or "[" in text.text):
+                name = self.names.of(("scalar", node), label(node))
+                lines.append(f"{name} = {text.text}")
+                text = Text(name)
+            self.scalars[node] = text
+        return ["", *lines] if lines else []
+
+    def _scalar_text(self, node: Node) -> Text:
+        if node.primitive.kind in ("view", "movement") or node.name == "stop_gradient":
+            return self.scalar(node.inputs[0]) if is_scalar_or_single(node.inputs[0]) else Text(f"{self.view_of(node)}[0]")
+        return operation(node, [self.scalar(each) for each in node.inputs])
+
+    def scalar(self, node: Node) -> Text:
+        """The text of a number that is known outside of loops."""
+        if node.name == "constant":
+            value = node.param("value")
+            return Text(number(value, node.dtype), 12 if node.dtype.kind != "f" and value < 0 else 20)
+        if node.name == "batch_size":
+            return Text("batch_size" if node.dtype == np.float32 else f"{dtype_name(node.dtype)}(batch_size)")
+        if node in self.scalars:
+            return self.scalars[node]
+        return Text(f"{self.view_of(node)}[0]")
+
+    # --- views ---------------------------------------------------------------------------------------------------------
+
+    def view_of(self, node: Node, *, writing: bool = False) -> str:
+        """The name of a node's array, axes of size 1 left out."""
+        return self.view(node, 0, core(node.shape) or (1,), label(node), writing=writing)
+
+    def view(self, node: Node, start: int, shape: tuple[Size, ...], base: str = "", *, writing: bool = False) -> str:
+        """The name of an array of `shape` that begins at element `start` of a stored node."""
+        root, offset = _resolve(node)
+        buffer = locate(self.plan, root)
+        partial = buffer.space == "partial"
+        piece = Piece(root, start + offset, shape, writing and partial)
+        if piece not in self.views:
+            self.views[piece] = self._make_view(piece, root, base or label(node))
+        return self.views[piece]
+
+    def _make_view(self, piece: Piece, root: Node, base: str) -> str:
+        buffer = locate(self.plan, root)
+        if buffer.variable is not None:
+            return self._variable_view(buffer.variable, piece.start + buffer.offset // root.dtype.itemsize, piece.shape, base)
+        name = self.names.of(piece, base)
+        skip = piece.start * root.dtype.itemsize
+        memory, place = self._place(buffer.space, buffer.offset + skip, piece.writing)
+        self.view_lines.append(f"{name} = view({memory}, {place}, {_shape_text(piece.shape)}, {dtype_name(root.dtype)})")
+        return name
+
+    def _place(self, space: str, offset: int, writing: bool) -> tuple[str, str]:
+        if space == "rows":
+            return "arena", "0" if offset == 0 else f"{offset} * capacity"
+        if space == "local":
+            row_bytes = self.plan.row_bytes
+            return "arena", f"{row_bytes} * capacity + {offset}" if row_bytes else str(offset)
+        if space == "partial":
+            return "shared", f"mine + {offset}" if writing else str(offset)
+        return "shared", f"(1 + workers) * {self.plan.partial_bytes} + {offset}" if self.plan.partial_bytes else str(offset)
+
+    def _variable_view(self, variable: Variable, start: int, shape: Shape, base: str = "") -> str:
+        array = self.arrays[variable]
+        if start == 0 and shape == (product(variable.node.shape),):
+            return array
+        name = self.names.of((variable, start, shape), base or variable.name)
+        line = f"{name} = part({array}, {start}, {_shape_text(shape)})"
+        if line not in self.view_lines:
+            self.view_lines.append(line)
+        return name
+
+    def scratch(self, dtype: np.dtype) -> str:
+        """The name of the working memory that matrix products need."""
+        line = f"scratch_{dtype_name(dtype)} = view(arena, {self.plan.row_bytes} * capacity + {self.plan.local_bytes}, (SCRATCH,), {dtype_name(dtype)})"
+        if line not in self.view_lines:
+            self.view_lines.append(line)
+        return f"scratch_{dtype_name(dtype)}"
+
+
+def is_scalar_or_single(node: Node) -> bool:
+    """Whether a node is a single number, worked out or stored."""
+    return product(node.shape) == 1 and not has_batch(node.shape)
+
+
+def _resolve(node: Node) -> tuple[Node, int]:
+    """The node whose memory a view looks into, and the element at which it begins."""
+    start = 0
+    while node.name in ("reshape", "slice") and root_of(node) is not node:
+        if node.name == "slice":
+            behind = product(node.inputs[0].shape[node.param("axis") + 1 :])
+            assert isinstance(behind, int)  # only whole tensors are sliced along their first axis
+            start += node.param("start") * behind
+        node = node.inputs[0]
+    return node, start
+
+
+def _shape_text(shape: Shape) -> str:
+    return "(" + ", ".join(size_text(size) for size in shape) + ("," if len(shape) == 1 else "") + ")"
+
+
+def _loop_name(loop: Loop) -> str:
+    node = loop.seeds[-1]
+    layer = node.scope.removeprefix(BACKWARD).split(".")[-1]
+    if node.scope.startswith("update by"):
+        return "update"
+    return f"{'backward_' if node.scope.startswith(BACKWARD) else ''}{layer or 'loss'}"
+
+
+def _words(code: str) -> list[str]:
+    return re.findall(r"[A-Za-z_]\w*", code)
+
+
+_ARRAYS = ["sync", "arena", "shared"]
+_PREAMBLE = [
+    "Made by nbdl. Every function is plain Python: read it, or run it without Numba to step through it (NUMBA_DISABLE_JIT=1).",
+    "`rows` is the number of rows of the batch that a worker has; all other sizes are constants.",
+]
+_NUMBA_NAMES = {"float32": "f32", "float64": "f64", "int32": "i32", "int64": "i64", "uint8": "u8", "boolean": "b1"}
+
+
+def _import_text(name: str) -> str:
+    return {"power": "pow as power", "random_uniform": "uniform as random_uniform"}.get(name, name)
+
+
+def _canonical(text: str, parameters: list[str]) -> str:
+    for place, name in enumerate(parameters):
+        text = re.sub(rf"\b{name}\b", f"parameter{place}", text)
+    return text

@@ -1,0 +1,82 @@
+"""Print expressions as Python text, with as few parentheses as Python needs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nbdl.ir.graph import Node
+
+DTYPE_NAMES = {"float32": "f32", "float64": "f64", "int32": "i32", "int64": "i64", "uint8": "u8", "bool": "b1"}
+"""What dtypes are called in generated code."""
+
+_CALL = 20
+_PRECEDENCE = {
+    "where": 0,
+    "logical_not": 4,
+    "less": 5,
+    "less_equal": 5,
+    "equal": 5,
+    "not_equal": 5,
+    "logical_or": 7,
+    "logical_and": 8,
+    "add": 10,
+    "subtract": 10,
+    "multiply": 11,
+    "divide": 11,
+    "remainder": 11,
+    "negative": 12,
+}
+_ANY_ORDER = {"add", "multiply", "logical_and", "logical_or"}
+
+
+@dataclass(frozen=True)
+class Text:
+    """An expression, and how tightly its outermost operator binds."""
+
+    text: str
+    precedence: int = _CALL
+
+    def within(self, precedence: int) -> str:
+        """The text, in parentheses if its operator binds less tightly than `precedence`."""
+        return f"({self.text})" if self.precedence < precedence else self.text
+
+
+def dtype_name(dtype: np.dtype[Any]) -> str:
+    """What a dtype is called in generated code."""
+    return DTYPE_NAMES[dtype.name]
+
+
+def number(value: Any, dtype: np.dtype[Any]) -> str:
+    """Print a constant of a dtype. float32 is written out, or the expression would be computed in float64."""
+    if dtype.kind != "f":
+        return str(value)
+    text = "inf" if value == math.inf else "-inf" if value == -math.inf else "nan" if value != value else repr(float(value))
+    if dtype == np.float32 and text[-1].isdigit():
+        text = _shortest(float(value))
+    return text if dtype == np.float64 else f"f32({text})"
+
+
+def _shortest(value: float) -> str:
+    """The shortest text that gives the same float32, as a float."""
+    text = str(np.float32(value))
+    return text if any(mark in text for mark in ".en") else text + ".0"
+
+
+def operation(node: Node, operands: list[Text], **names: Any) -> Text:
+    """Print a primitive applied to printed operands."""
+    own = _PRECEDENCE.get(node.name, _CALL)
+    if node.name == "cast":
+        if node.dtype.kind == "b":
+            return Text(f"{operands[0].within(6)} != 0", 5)
+        return Text(f"{dtype_name(node.dtype)}({operands[0].text})")
+    if own == _CALL:
+        parts = [each.text for each in operands]
+    elif node.name in _ANY_ORDER:
+        parts = [each.within(own) for each in operands]
+    else:  # the right operand of -, /, < needs parentheses even at the same level
+        parts = [operands[0].within(own + (own == 5)), *[each.within(own + 1) for each in operands[1:]]]
+    return Text(node.primitive.text.format(*parts, **names), own)

@@ -1,0 +1,399 @@
+"""Put the operations of a graph into kernels: fused loops, and calls of hand-written kernels.
+
+Only some values are *stored*: results, operands of calls, and reductions. Everything elementwise in between is computed inside the
+loops that need it. A stored value joins an existing loop if its loop variables fit, if everything it reads is known by then, and if
+it shares something with that loop. What is added up over the batch, or written by several workers, can be read one *level* later:
+between two levels the workers meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from nbdl.codegen.index import Index, Place, core, flattens, input_indices, own_index, squeezes
+from nbdl.codegen.times import Times
+from nbdl.ir.graph import Node, topological
+from nbdl.ir.shapes import Batch, Size, has_batch, product
+
+COSTS = {"add": 1, "subtract": 1, "multiply": 1, "negative": 1, "cast": 1, "where": 1, "maximum": 1, "minimum": 1, "divide": 3, "sqrt": 3}
+EXPENSIVE = 10  # exp, tanh, random numbers, ...
+WORTH_STORING = 8  # computing a value again in another loop costs more than reading it back from here on
+
+
+Value = tuple[Node, Index]
+"""One element of a node, in terms of the loop variables."""
+
+
+@dataclass(eq=False)
+class Call:
+    """A hand-written kernel that computes one node."""
+
+    node: Node
+    level: int
+    number: int
+
+
+@dataclass(eq=False)
+class Loop:
+    """A nest of loops that computes several stored values.
+
+    `domain` holds the sizes of the loop variables, outermost first. With a `split` of p, the first p variables make rows, and
+    reductions over the others are known within a row. A `shared` loop writes memory that all workers read: each does a part.
+    """
+
+    domain: list[Size]
+    level: int
+    number: int
+    shared: bool
+    seeds: list[Node] = field(default_factory=list)
+    index: dict[Node, Index] = field(default_factory=dict)
+    split: int | None = None
+    touched: set[Node] = field(default_factory=set)
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Kernels run in the order of their positions."""
+        return self.level, self.number
+
+
+Kernel = Call | Loop
+
+
+def is_scalar(node: Node) -> bool:
+    """Whether a node is one number, the same for every row."""
+    return product(node.shape) == 1 and not has_batch(node.shape)
+
+
+def is_scalar_work(node: Node) -> bool:
+    """Whether a node is one number that is worked out outside of loops."""
+    return is_scalar(node) and node.primitive.kind in ("elementwise", "leaf", "view", "movement") and node.name not in ("pad", "input")
+
+
+def root_of(node: Node) -> Node:
+    """The node whose memory this one is a view of: itself, if it isn't a view."""
+    while flattens(node):
+        node = node.inputs[0]
+    return node
+
+
+def is_pointwise(node: Node) -> bool:
+    """Whether a node can be computed inside a loop, one element at a time."""
+    return node.primitive.kind in ("elementwise", "index", "movement") and node.name != "pad" and not flattens(node)
+
+
+def sums_batch(node: Node) -> bool:
+    """Whether a node adds up (or maximises) over the batch, so that each worker has only its part."""
+    if node.primitive.kind == "reduction":
+        return any(isinstance(node.inputs[0].shape[axis], Batch) for axis in node.param("axes"))
+    if node.name == "matmul":
+        x = node.inputs[0]
+        return isinstance(x.shape[-2 if node.param("transpose_x") else -1], Batch)
+    if node.name == "scatter_add":
+        return has_batch(node.inputs[1].shape)
+    if node.name == "pack":
+        return any(sums_batch(root_of(each)) for each in node.inputs)
+    return False
+
+
+def reduced_variables(node: Node, index: Index) -> set[int]:
+    """The loop variables over which a reduction runs, `index` being that of its operand."""
+    return {variable for axis in node.param("axes") if (variable := index[axis].variable) is not None}
+
+
+def result_index(node: Node, index: Index) -> Index:
+    """The index of a stored value, given the one it was placed with (of the operand, for a reduction)."""
+    if node.primitive.kind != "reduction":
+        return index
+    return tuple(Place() if axis in node.param("axes") else place for axis, place in enumerate(index))
+
+
+class Fusion:
+    """The kernels of a graph.
+
+    Args:
+        outputs: what must be computed.
+        stored: outputs that need memory (single numbers need none).
+        shared: those of them that are written where all workers read, so that each worker writes a part.
+    """
+
+    def __init__(self, outputs: Sequence[Node], stored: Iterable[Node] = (), shared: Iterable[Node] = ()):
+        self.order = topological(outputs)
+        self.shared = {root_of(node) for node in shared}
+        self.stored = self._stored(stored)
+        self.kernels: list[Kernel] = []
+        self.kernel_of: dict[Node, Kernel] = {}
+        self.scalar_level: dict[Node, int] = {}
+        for node in self.order:
+            self._place(node)
+        self._merge_loops()
+        self._store_expensive()
+        self.kernels.sort(key=lambda kernel: (kernel.level, kernel.number))
+
+    # --- what is stored ------------------------------------------------------------------------------------------------
+
+    def _stored(self, results: Iterable[Node]) -> set[Node]:
+        stored = {root_of(node) for node in results}
+        for node in self.order:
+            if node.primitive.kind == "reduction":
+                stored.add(node)
+            elif node.primitive.kind == "call" or node.name == "pad":
+                stored.add(node)
+                stored.update(root_of(each) for each in node.inputs)
+            elif node.name == "reshape" and not squeezes(node):
+                stored.add(root_of(node))
+            elif is_scalar_work(node) and node.primitive.kind in ("view", "movement"):
+                stored.add(root_of(node.inputs[0]))
+        return {node for node in stored if not is_scalar_work(node) or self._needs_memory(node)}
+
+    def _needs_memory(self, node: Node) -> bool:
+        """A number worked out outside of loops has memory only if a call reads it."""
+        return any(node in map(root_of, each.inputs) for each in self.order if each.primitive.kind == "call")
+
+    # --- what a stored value reads ---------------------------------------------------------------------------------------
+
+    def reads(self, node: Node, index: Index) -> list[Value]:
+        """The stored values, leaves and numbers that element `index` of a seed is computed from."""
+        found, _ = self.walk(node, index)
+        return found
+
+    def walk(self, node: Node, index: Index) -> tuple[list[Value], list[Value]]:
+        """What a seed reads, and what is computed in between."""
+        found: dict[Value, None] = {}
+        between: dict[Value, None] = {}
+        stack = self.operands(node, index)
+        while stack:
+            each, place = stack.pop()
+            if (each, place) in found or (each, place) in between:
+                continue
+            if self.stops(each):
+                found[each, place] = None
+            else:
+                between[each, place] = None
+                stack.extend(self.inputs(each, place))
+        return list(found), list(between)
+
+    def operands(self, node: Node, index: Index) -> list[Value]:
+        """What a seed is computed from, one step down."""
+        if node.primitive.kind == "reduction":
+            return [(node.inputs[0], index)]
+        return self.inputs(node, index)
+
+    @staticmethod
+    def inputs(node: Node, index: Index) -> list[Value]:
+        """What element `index` of a node is computed from."""
+        indices = input_indices(node, index)
+        if indices is None:
+            return [(each, own_index(each.shape)) for each in node.inputs]
+        return list(zip(node.inputs, indices, strict=True))
+
+    def stops(self, node: Node) -> bool:
+        """Whether a loop reads this node rather than computing it."""
+        if is_scalar_work(node) or node in self.stored or node.primitive.kind in ("leaf", "call", "reduction") or node.name == "pad":
+            return True
+        if not flattens(node):
+            return False
+        root = root_of(node)
+        if squeezes(node) and isinstance(self.kernel_of.get(root), Loop):
+            return False  # its input may be a value of the same loop
+        return root in self.stored or root.primitive.kind in ("leaf", "call")
+
+    # --- levels ----------------------------------------------------------------------------------------------------------
+
+    def ready(self, node: Node) -> int:
+        """The level at which other kernels can read a node."""
+        root = root_of(node)
+        if root in self.scalar_level:
+            return self.scalar_level[root]
+        kernel = self.kernel_of.get(root)
+        if kernel is None:
+            return 0
+        return kernel.level + (1 if sums_batch(root) or root in self.shared else 0)
+
+    def _place(self, node: Node) -> None:
+        if is_scalar_work(node):
+            self.scalar_level[node] = max((self.ready(each) for each in node.inputs), default=0)
+            if node not in self.stored:
+                return
+        if flattens(node) or node.primitive.kind == "leaf":
+            return
+        if node.primitive.kind == "call" or node.name == "pad":
+            # parts of a packed gradient are still partial sums: the whole is added up at once
+            level = max((self._pack_level(each) if node.name == "pack" and sums_batch(node) else self.ready(each) for each in node.inputs), default=0)
+            self.kernel_of[node] = Call(node, level, len(self.kernels))
+            self.kernels.append(self.kernel_of[node])
+        elif node in self.stored:
+            self._place_seed(node)
+
+    def _pack_level(self, part: Node) -> int:
+        root = root_of(part)
+        return self.ready(part) - (1 if sums_batch(root) else 0)
+
+    # --- loops -----------------------------------------------------------------------------------------------------------
+
+    def _place_seed(self, node: Node) -> None:
+        shape = node.inputs[0].shape if node.primitive.kind == "reduction" else node.shape
+        index = own_index(shape)
+        reads = self.reads(node, index)
+        loop = next((each for each in reversed(self.kernels) if isinstance(each, Loop) and self._fits(each, node, shape, reads)), None)
+        if loop is None:
+            level = max((self.ready(each) for each, _ in reads), default=0)
+            loop = Loop(list(core(shape)), level, len(self.kernels), node in self.shared)
+            self.kernels.append(loop)
+        self._join(loop, node, index, reads)
+
+    def _join(self, loop: Loop, node: Node, index: Index, reads: list[Value]) -> None:
+        shape = node.inputs[0].shape if node.primitive.kind == "reduction" else node.shape
+        split = self._split_with(loop, node, shape, reads)
+        loop.split = None if split == NO_SPLIT else split
+        if len(core(shape)) > len(loop.domain):
+            loop.domain = list(core(shape))
+        loop.seeds.append(node)
+        loop.index[node] = index
+        loop.touched.update(root_of(each) for each, _ in reads)
+        loop.touched.add(node)
+        self.kernel_of[node] = loop
+
+    def _fits(self, loop: Loop, node: Node, shape: tuple[Size, ...], reads: list[Value], *, sharing: bool = True) -> bool:
+        if loop.shared != (node in self.shared):
+            return False
+        if sharing and not any(root_of(each) in loop.touched for each, _ in reads if not is_scalar(each)):
+            return False
+        for each, index in reads:
+            kernel = self.kernel_of.get(root_of(each))
+            if kernel is loop:
+                if not self._known_inside(loop, each, index):
+                    return False
+            elif each in self.scalar_level:
+                if self.scalar_level[each] > loop.level:
+                    return False
+            elif kernel is not None and (self.ready(each) > loop.level or (kernel.level, kernel.number) >= loop.position):
+                return False
+        return self._split_with(loop, node, shape, reads) is not None
+
+    def _known_inside(self, loop: Loop, node: Node, index: Index) -> bool:
+        """Whether a value of this loop can be used further on in the same loop."""
+        if node not in loop.index or result_index(node, loop.index[node]) != index:
+            return False
+        if node.primitive.kind != "reduction":
+            return True
+        reduced = reduced_variables(node, loop.index[node])
+        kept = len(core(node.inputs[0].shape)) - len(reduced)
+        return kept > 0 and not sums_batch(node) and reduced == set(range(kept, kept + len(reduced)))
+
+    def _split_with(self, loop: Loop, node: Node, shape: tuple[Size, ...], reads: list[Value]) -> int | None:
+        """The loop's split after the node has joined (`NO_SPLIT`: none); None if the node doesn't fit."""
+        sizes, domain = core(shape), tuple(loop.domain)
+        short, long = sorted((sizes, domain), key=len)
+        if long[: len(short)] != short or (not short and long):
+            return None
+        wanted = {loop.split} - {None}
+        if len(short) < len(long):
+            wanted.add(len(short))
+            if len(sizes) > len(domain) and loop.split is not None:
+                return None
+        if node.primitive.kind == "reduction" and not sums_batch(node):
+            reduced = reduced_variables(node, own_index(shape))
+            kept = len(sizes) - len(reduced)
+            if kept and len(sizes) == len(long) and reduced == set(range(kept, len(sizes))):
+                wanted.add(kept)
+        if len(wanted) > 1:
+            return None
+        return wanted.pop() if wanted else NO_SPLIT
+
+    # --- loops that a later one can take over --------------------------------------------------------------------------
+
+    def _merge_loops(self) -> None:
+        """A loop whose values are first read by a later loop becomes part of that one, if all of it fits there."""
+        for early in [kernel for kernel in self.kernels if isinstance(kernel, Loop)]:
+            reader = self._first_reader(early)
+            if isinstance(reader, Loop) and reader is not early and reader.level == early.level and self._takes_over(reader, early):
+                self.kernels.remove(early)
+
+    def _first_reader(self, loop: Loop) -> Kernel | None:
+        """The first kernel that reads what a loop stores; None if a number or a result outside of kernels needs it first."""
+        own = set(loop.seeds)
+        if any(root_of(each) in own for node in self.scalar_level for each in node.inputs):
+            return None
+        readers = []
+        for kernel in self.kernels:
+            if isinstance(kernel, Call):
+                nodes = list(kernel.node.inputs)
+            else:
+                nodes = [node for seed in kernel.seeds for node, _ in self.reads(seed, kernel.index[seed])]
+            if kernel is not loop and any(root_of(node) in own for node in nodes):
+                readers.append(kernel)
+        return min(readers, key=lambda kernel: (kernel.level, kernel.number), default=None)
+
+    def _takes_over(self, late: Loop, early: Loop) -> bool:
+        """Move the values of `early` into `late`, unless one of the values of both doesn't fit there any more."""
+        joined = Loop([], late.level, late.number, late.shared)
+        homes = dict(self.kernel_of)
+        for seed in sorted([*early.seeds, *late.seeds], key=self.order.index):
+            shape = seed.inputs[0].shape if seed.primitive.kind == "reduction" else seed.shape
+            index = own_index(shape)
+            reads = self.reads(seed, index)
+            if not joined.seeds:
+                joined.domain = list(core(shape))
+            elif not self._fits(joined, seed, shape, reads, sharing=False):
+                self.kernel_of = homes
+                return False
+            self._join(joined, seed, index, reads)
+        self.kernels[self.kernels.index(late)] = joined
+        return True
+
+    # --- expensive values that several loops need --------------------------------------------------------------------------
+
+    def _store_expensive(self) -> None:
+        while True:
+            candidate = self._worth_storing()
+            if candidate is None:
+                return
+            node, loop, index = candidate
+            self.stored.add(node)
+            loop.seeds.append(node)
+            loop.seeds.sort(key=self.order.index)
+            loop.index[node] = index
+            self.kernel_of[node] = loop
+
+    def _worth_storing(self) -> tuple[Node, Loop, Index] | None:
+        """The first value that a loop computes and a later one would compute again at a high price."""
+        first: dict[Node, tuple[Loop, Index]] = {}
+        moment: dict[Value, int] = {}
+        for kernel in sorted(self.kernels, key=lambda each: (each.level, each.number)):
+            if not isinstance(kernel, Loop):
+                continue
+            times = Times(self, kernel)
+            moment.clear()
+            for seed in kernel.seeds:
+                time = times.of_seed(seed)
+                for node, index in reversed(self.walk(seed, kernel.index[seed])[1]):
+                    loop, place = first.setdefault(node, (kernel, index))
+                    whole = place == own_index(node.shape) and len(core(node.shape)) == len(loop.domain)
+                    again = loop is not kernel or moment.setdefault((node, index), time) != time
+                    if again and whole and not loop.shared and self._price(node) >= WORTH_STORING:
+                        return node, loop, place
+        return None
+
+    def _price(self, node: Node) -> int:
+        total = 0
+        stack, seen = [node], set()
+        while stack:
+            each = stack.pop()
+            if each in seen or (self.stops(each) and each is not node):
+                continue
+            seen.add(each)
+            if each.primitive.kind in ("elementwise", "index") and each.name != "iota":
+                total += COSTS.get(each.name, EXPENSIVE if each.name not in _COMPARISONS else 1)
+            stack.extend(each.inputs)
+        return total
+
+    @cached_property
+    def levels(self) -> int:
+        """Number of levels."""
+        return 1 + max([kernel.level for kernel in self.kernels] + list(self.scalar_level.values()), default=0)
+
+
+NO_SPLIT = -1
+_COMPARISONS = {"less", "less_equal", "equal", "not_equal", "logical_and", "logical_or", "logical_not", "is_finite", "abs", "sign", "floor"}

@@ -1,0 +1,285 @@
+"""Print a fused loop as a Python function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from nbdl.codegen.expressions import Text, dtype_name, number, operation
+from nbdl.codegen.fusion import Fusion, Loop, Value, is_scalar, reduced_variables, result_index
+from nbdl.codegen.index import Index, size_text
+from nbdl.codegen.names import RESERVED, short_label
+from nbdl.codegen.times import Times
+from nbdl.ir.graph import Node
+from nbdl.ir.shapes import Batch, has_batch
+
+VARIABLES = "ijklmopq"
+LONGEST = 72  # an expression that gets longer is given a name
+Namer = Callable[[Node], str]
+
+
+@dataclass
+class Block:
+    """Lines at one depth of the nest, and the names of what they have computed."""
+
+    lines: list[str] = field(default_factory=list)
+    known: dict[Value, Text] = field(default_factory=dict)
+
+
+@dataclass
+class LoopFunction:
+    """A printed loop: its lines, and what the caller passes, in order."""
+
+    body: list[str]
+    sizes: list[str]
+    scalars: dict[Node, str]
+    arrays: dict[Node, str]
+    results: dict[Node, str]
+
+    @property
+    def parameters(self) -> list[str]:
+        """Names of the function's parameters."""
+        return [*self.sizes, *self.scalars.values(), *self.arrays.values(), *self.results.values()]
+
+
+class LoopPrinter:
+    """Prints one loop.
+
+    Rows are the outer variables when the loop is split. Within a row, *time* t counts the reductions over the row that must be
+    finished: inner loop t comes after the numbers of row t, which come after inner loop t - 1.
+    """
+
+    def __init__(self, fusion: Fusion, loop: Loop, stored: set[Node], memory: Namer, splittable: bool):
+        self.fusion = fusion
+        self.splittable = splittable  # each worker is handed a part of every array
+        self.loop = loop
+        self.stored = stored
+        self.memory = memory  # what names a node's memory: a result written over an operand is one array
+        self.names: dict[object, str] = {}
+        self.taken: set[str] = {*VARIABLES, *RESERVED}
+        self.arrays: dict[Node, None] = {}
+        self.scalars: dict[Node, None] = {}
+        self.results: dict[Node, None] = {}
+        self.uses: dict[Value, int] = {}
+        self.times = Times(fusion, loop)
+        self.split = len(loop.domain) if loop.split is None else loop.split
+        self.needs_first_row = False
+        self.setup: list[str] = []
+        self.finish: list[str] = []
+        self.row_known: dict[Value, Text] = {}
+        moments = 2 + max(self.times.of_seed(seed) for seed in loop.seeds)
+        self.rows = [Block(known=self.row_known) for _ in range(moments)]
+        self.inner = [Block() for _ in range(moments)]
+        self._count_uses()
+
+    # --- the whole function --------------------------------------------------------------------------------------------
+
+    def print(self) -> LoopFunction:
+        """Return the function's body and parameters."""
+        for seed in self.loop.seeds:
+            self._print_seed(seed)
+        lines = [*self.setup, *self._nest(), *self.finish]
+        sizes = [name for name in ("rows", "size", "first_row") if self._mentions(name)]
+        written = {self._array(node) for node in self.results}
+        return LoopFunction(
+            lines,
+            sizes,
+            {node: self._scalar(node) for node in self.scalars},
+            {node: self._array(node) for node in self.arrays if self._array(node) not in written},
+            {node: self._array(node) for node in self.results},
+        )
+
+    def _mentions(self, name: str) -> bool:
+        if name == "rows":
+            return has_batch(tuple(self.loop.domain))
+        return self.splittable if name == "size" else self.needs_first_row
+
+    def _nest(self) -> list[str]:
+        body: list[str] = []
+        for row, inner in zip(self.rows, self.inner, strict=True):
+            body += row.lines
+            if inner.lines:
+                body += self._indent_loops(inner.lines, range(self.split, len(self.loop.domain)))
+        return self._indent_loops(body, range(self.split))
+
+    def _indent_loops(self, body: list[str], variables: range) -> list[str]:
+        for variable in reversed(variables):
+            body = [f"for {VARIABLES[variable]} in range({self._bound(variable)}):", *("    " + line for line in body)]
+        return body
+
+    def _bound(self, variable: int) -> str:
+        return "size" if self.splittable else size_text(self.loop.domain[variable])
+
+    # --- uses ----------------------------------------------------------------------------------------------------------
+
+    def _count_uses(self) -> None:
+        seen: set[Value] = set()
+        for seed in self.loop.seeds:
+            for value in self.fusion.operands(seed, self.loop.index[seed]):
+                self._count(value, seen)
+
+    def _count(self, value: Value, seen: set[Value]) -> None:
+        self.uses[value] = self.uses.get(value, 0) + 1
+        if value in seen or self.fusion.stops(value[0]):
+            return
+        seen.add(value)
+        for each in self.fusion.inputs(*value):
+            self._count(each, seen)
+
+    def _is_row_value(self, index: Index) -> bool:
+        return all(place.variable is None or place.variable < self.split for place in index)
+
+    # --- seeds ---------------------------------------------------------------------------------------------------------
+
+    def _print_seed(self, seed: Node) -> None:
+        index, time = self.loop.index[seed], self.times.of_seed(seed)
+        block = self._home((seed, index), self.inner[time], time)
+        if seed.primitive.kind == "reduction":
+            self._print_reduction(seed, index, block)
+            return
+        value = (seed, index)
+        text = self._compute(value, block)
+        if self.uses.get(value, 0):
+            text = block.known[value] = text if text.text.isidentifier() else self._named(value, text, block)
+        self.results[seed] = None
+        block.lines.append(f"{self._element(seed, index)} = {text.text}")
+
+    def _print_reduction(self, seed: Node, index: Index, block: Block) -> None:
+        operand = self._text((seed.inputs[0], index), block)
+        time = self.times.of_seed(seed)
+        start = number(0.0 if seed.dtype.kind == "f" else 0, seed.dtype) if seed.name == "sum" else _lowest(seed)
+        place = result_index(seed, index)
+        in_row = self._kept_in_row(seed, index)
+        if not in_row and any(each.variable is not None for each in place):
+            self._accumulate_in_memory(seed, index, operand, start, block)
+            return
+        name = self._new_name(seed)
+        (self.rows[time].lines if in_row else self.setup).append(f"{name} = {start}")
+        block.lines.append(_combine(seed, name, operand))
+        if in_row:
+            self.row_known[seed, place] = Text(name)
+        if seed in self.stored:
+            self.results[seed] = None
+            (self.rows[time + 1].lines if in_row else self.finish).append(f"{self._element(seed, place)} = {name}")
+
+    def _kept_in_row(self, seed: Node, index: Index) -> bool:
+        reduced = reduced_variables(seed, index)
+        return self.loop.split is not None and reduced == set(range(self.split, len(self.loop.domain)))
+
+    def _accumulate_in_memory(self, seed: Node, index: Index, operand: Text, start: str, block: Block) -> None:
+        place = result_index(seed, index)
+        variables = sorted(each.variable for each in place if each.variable is not None)
+        self.results[seed] = None
+        element = self._element(seed, place)
+        fill = [f"{element} = {start}"]
+        for variable in reversed(variables):
+            fill = [f"for {VARIABLES[variable]} in range({size_text(self.loop.domain[variable])}):", *("    " + line for line in fill)]
+        self.setup += fill
+        block.lines.append(_combine(seed, element, operand))
+
+    # --- values --------------------------------------------------------------------------------------------------------
+
+    def _home(self, value: Value, block: Block, time: int | None = None) -> Block:
+        """Where a value is worked out: with the numbers of a row if it is one, else in the inner loop that asks for it."""
+        if not self._is_row_value(value[1]):
+            return block
+        return self.rows[self.times.of(value) if time is None else time]
+
+    def _text(self, value: Value, block: Block) -> Text:
+        """The text of a value inside `block`; what it needs is printed first."""
+        node = value[0]
+        home = self._home(value, block)
+        if value in home.known:
+            return home.known[value]
+        if node in self.loop.index:
+            return Text(self._element(*value))  # computed by an earlier inner loop
+        if self.fusion.stops(node):
+            return self._loaded(value, home)
+        text = self._compute(value, home)
+        worked_out_once = home is not block and not text.text.isidentifier()
+        if worked_out_once or self.uses[value] > 1 or len(text.text) > LONGEST:
+            return self._named(value, text, home)
+        return text
+
+    def _compute(self, value: Value, block: Block) -> Text:
+        node, index = value
+        if node.name == "iota":
+            text = index[0].text(list(VARIABLES))
+            return Text(text) if node.dtype.name == "int64" else Text(f"{dtype_name(node.dtype)}({text})")
+        if node.name.startswith("random_"):
+            (key,) = node.inputs
+            self.arrays[key] = None
+            return operation(node, [Text(self._array(key))], stream=node.param("stream"), linear=self._linear(node, index))
+        operands = [self._text(each, block) for each in self.fusion.inputs(node, index)]
+        if node.primitive.kind in ("movement", "view") or node.name == "stop_gradient":
+            return operands[0]
+        return operation(node, operands)
+
+    def _loaded(self, value: Value, block: Block) -> Text:
+        node, index = value
+        if node.name == "constant":
+            return Text(number(node.param("value"), node.dtype), 12 if node.param("value") < 0 and node.dtype.kind != "f" else 20)
+        if is_scalar(node):
+            self.scalars[node] = None
+            return Text(self._scalar(node))
+        self.arrays[node] = None
+        text = Text(self._element(node, index))
+        return self._named(value, text, block) if self.uses[value] > 1 else text
+
+    def _named(self, value: Value, text: Text, block: Block) -> Text:
+        name = self._new_name(value[0])
+        block.lines.append(f"{name} = {text.text}")
+        block.known[value] = Text(name)
+        return block.known[value]
+
+    def _element(self, node: Node, index: Index) -> str:
+        """`array[i, j]`: axes of size 1 are left out."""
+        places = [place for place, size in zip(index, node.shape, strict=True) if size != 1]
+        return f"{self._array(node)}[{', '.join(place.text(list(VARIABLES)) for place in places) or '0'}]"
+
+    def _linear(self, node: Node, index: Index) -> str:
+        """Position of an element in row-major order, rows counted from the start of the whole batch."""
+        text = ""
+        for place, size in zip(index, node.shape, strict=True):
+            term = place.text(list(VARIABLES))
+            if isinstance(size, Batch):
+                self.needs_first_row = True
+                term = f"{size_text(size, 'first_row')} + {term}"
+            text = f"({text}) * {size_text(size)} + {term}" if text else term
+        return text or "0"
+
+    # --- names ---------------------------------------------------------------------------------------------------------
+
+    def _array(self, node: Node) -> str:
+        key = ("array", self.memory(node))
+        if key not in self.names:
+            self.names[key] = self._unique(short_label(node))
+        return self.names[key]
+
+    def _scalar(self, node: Node) -> str:
+        key = ("scalar", node)
+        if key not in self.names:
+            self.names[key] = self._unique(short_label(node))
+        return self.names[key]
+
+    def _new_name(self, node: Node) -> str:
+        return self._unique(_NAMES.get(node.name, node.name))
+
+    def _unique(self, base: str) -> str:
+        name, count = base, 1
+        while name in self.taken:
+            count += 1
+            name = f"{base}_{count}"
+        self.taken.add(name)
+        return name
+
+
+_NAMES = {"sum": "total", "max": "largest", "where": "chosen", "abs": "magnitude", "input": "value", "subtract": "difference", "divide": "quotient"}
+
+
+def _lowest(seed: Node) -> str:
+    return number(float("-inf"), seed.dtype) if seed.dtype.kind == "f" else str(-(2 ** (8 * seed.dtype.itemsize - 1)))
+
+
+def _combine(seed: Node, name: str, operand: Text) -> str:
+    return f"{name} += {operand.text}" if seed.name == "sum" else f"{name} = maximum({name}, {operand.text})"

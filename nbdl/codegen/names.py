@@ -1,0 +1,94 @@
+"""Names of arrays in generated code: from the layer and the operation, so that a reader knows what is meant."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Iterable
+
+from nbdl.autodiff import BACKWARD
+from nbdl.codegen.expressions import DTYPE_NAMES
+from nbdl.ir.graph import Node
+
+PARAMETER = "parameter "
+"""Scope of the nodes that cut a parameter out of the flat vector; its full name follows."""
+
+_OPERATIONS = {"matmul": "product", "sum": "total", "max": "largest", "where": "chosen", "input": "value", "subtract": "difference"}
+
+
+_WORDS = (
+    "rows first_row batch_size capacity worker workers sync arena shared mine scratch picked control run step key seed number inf nan "
+    "part view span barrier low size begin count first steps batch examples order stride"
+).split()
+
+KERNELS = {
+    "copies": "add_parts argmax copy copy_along fill gather largest_parts put_rows scatter_add span take_rows".split(),
+    "scalars": "is_finite maximum minimum sign".split(),
+    "elementary": "cos erf exp expm1 log log1p power sigmoid sin tanh".split(),
+    "random": "random_normal random_normal_f64 random_uniform random_uniform_f64".split(),
+    "matmul": ["SCRATCH", *[f"matmul_{x}{y}" for x in "nt" for y in "nt"]],
+    "barrier": ["barrier"],
+    "views": ["part", "view"],
+}
+RESERVED = {*_WORDS, *DTYPE_NAMES.values(), *[name for group in KERNELS.values() for name in group]}
+"""Names that generated code uses for something else."""
+
+
+class Names:
+    """Gives every node a name, and no two the same one."""
+
+    def __init__(self, reserved: Iterable[str] = ()):
+        self._taken = set(reserved) | set(keyword.kwlist)
+        self._names: dict[object, str] = {}
+
+    def of(self, key: object, base: str) -> str:
+        """The name of `key`, made from `base` the first time."""
+        if key not in self._names:
+            self._names[key] = self.unique(base)
+        return self._names[key]
+
+    def unique(self, base: str) -> str:
+        """A name that nothing has yet."""
+        base = identifier(base)
+        name, count = base, 1
+        while name in self._taken:
+            count += 1
+            name = f"{base}_{count}"
+        self._taken.add(name)
+        return name
+
+
+def identifier(text: str) -> str:
+    """Turn any text into a Python name.
+
+    >>> identifier("dense_1.weight")
+    'dense_1_weight'
+    """
+    name = re.sub(r"\W+", "_", text).strip("_") or "x"
+    return f"_{name}" if name[0].isdigit() else name
+
+
+def label(node: Node) -> str:
+    """A name for a node: its own for a leaf or parameter, else layer and operation (`d_...` on the way back)."""
+    if node.name == "input" and node.param("name"):
+        return identifier(node.param("name"))
+    scope = node.scope
+    if scope.startswith(PARAMETER):
+        return identifier(scope.removeprefix(PARAMETER))
+    backward = scope.startswith(BACKWARD)
+    layer = scope.removeprefix(BACKWARD).split(".")[-1]
+    if layer.startswith("update by"):
+        layer = "new"
+    return identifier(f"{'d_' if backward else ''}{layer}_{_OPERATIONS.get(node.name, node.name)}")
+
+
+def short_label(node: Node) -> str:
+    """What an array is called inside a function that several layers may share: the last word of its label."""
+    name = label(node)
+    last = name.rpartition("_")[2]
+    return name if last.isdigit() else last
+
+
+def heading(scope: str) -> str:
+    """What a comment above a group of lines says."""
+    return scope.replace(".", " / ") if scope else "the loss"

@@ -1,0 +1,266 @@
+"""The plan of a program: kernels in order, and a place in memory for everything that is stored.
+
+Spaces of memory:
+
+- `rows`: one row of a buffer for each row of the batch that a worker has; places are counted in bytes a row, so one plan serves
+  every batch size;
+- `local`: whole tensors that each worker computes for itself;
+- `partial`: what each worker adds up over its rows; after a level the workers' parts are added up in `total`;
+- `shared`: whole tensors that the workers write together;
+- `state`: the arrays that the caller hands in and gets back changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from nbdl.codegen.fusion import Call, Fusion, Kernel, Loop, is_scalar_work, root_of, sums_batch
+from nbdl.codegen.index import own_index
+from nbdl.codegen.memory import Block, align, lay_out
+from nbdl.errors import VerifyError
+from nbdl.ir.graph import Node
+from nbdl.ir.shapes import Batch, has_batch, product
+
+Space = Literal["rows", "local", "partial", "shared", "state"]
+Role = Literal["rows", "state", "value", "result", "row_result", "key"]
+
+
+@dataclass(frozen=True, eq=False)
+class Variable:
+    """An array that the program is called with.
+
+    - `rows`: a data set; `leaf` is the batch of rows gathered from it;
+    - `state`: `leaf` is the value at the beginning of a step, `result` the one at the end;
+    - `value`: read only;
+    - `key`: what random numbers depend on, (seed, step): the program fills it in;
+    - `result`: written only;
+    - `row_result`: `result` has a row for each row of the batch, written where the data set's row is.
+    """
+
+    name: str
+    role: Role
+    leaf: Node | None = None
+    result: Node | None = None
+
+    @property
+    def node(self) -> Node:
+        """A node with the variable's shape and dtype."""
+        node = self.leaf if self.leaf is not None else self.result
+        if node is None:
+            raise VerifyError(f"the variable {self.name} has neither a leaf nor a result")
+        return node
+
+
+@dataclass(frozen=True, eq=False)
+class Buffer:
+    """Where a stored node lies: `offset` bytes (bytes a row in `rows`) into a space, or an element of a variable's array."""
+
+    space: Space
+    offset: int
+    variable: Variable | None = None
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """What the workers add up between two levels: a piece of `partial`, `count` numbers of one dtype."""
+
+    level: int
+    offset: int
+    count: int
+    dtype: np.dtype
+    maximum: bool
+
+
+@dataclass
+class Plan:
+    """Everything that a code generator needs to print a program."""
+
+    variables: Sequence[Variable]
+    fusion: Fusion
+    buffers: dict[Node, Buffer] = field(default_factory=dict)
+    meetings: list[Meeting] = field(default_factory=list)
+    copies: list[Variable] = field(default_factory=list)
+    scalar_results: list[Variable] = field(default_factory=list)
+    row_bytes: int = 0
+    local_bytes: int = 0
+    partial_bytes: int = 0
+    shared_bytes: int = 0
+
+    @property
+    def kernels(self) -> list[Kernel]:
+        """Kernels in the order in which they run."""
+        return self.fusion.kernels
+
+
+def make_plan(variables: Sequence[Variable]) -> Plan:
+    """Schedule the variables' results and give everything a place."""
+    results = [each.result for each in variables if each.result is not None]
+    memory = [node for node in results if not is_scalar_work(node)]
+    shared = [node for node in memory if root_of(node).primitive.kind in ("elementwise", "index", "movement") and not has_batch(node.shape)]
+    plan = Plan(variables, Fusion(results, memory, shared))
+    _Placement(plan).run()
+    return plan
+
+
+class _Placement:
+    """Gives every stored node of a plan a buffer."""
+
+    def __init__(self, plan: Plan):
+        self.plan = plan
+        self.fusion = plan.fusion
+        self.number = {kernel: place for place, kernel in enumerate(plan.kernels)}
+        self.reads = {kernel: self._reads(kernel) for kernel in plan.kernels}
+        self.readers: dict[Node, list[int]] = {}
+        for kernel, nodes in self.reads.items():
+            for node in nodes:
+                self.readers.setdefault(root_of(node), []).append(self.number[kernel])
+        for node, level in self.fusion.scalar_level.items():
+            for each in node.inputs:
+                self.readers.setdefault(root_of(each), []).append(self._start_of_level(level))
+
+    def run(self) -> None:
+        """Fill in the plan's buffers and sizes."""
+        self._place_variables()
+        self._place_packs()
+        homeless = [node for kernel in self.plan.kernels for node in stored_by(kernel) if node not in self.plan.buffers and self._is_kept(node)]
+        self._place_partials([node for node in homeless if sums_batch(node)])
+        rest = [node for node in homeless if not sums_batch(node)]
+        gathered = [each.leaf for each in self.plan.variables if each.role == "rows" and each.leaf is not None]
+        self.plan.row_bytes = self._place_in("rows", [*gathered, *[node for node in rest if has_batch(node.shape)]])
+        keys = [each.leaf for each in self.plan.variables if each.role == "key" and each.leaf is not None]
+        whole = [*keys, *[node for node in rest if not has_batch(node.shape)]]
+        self.plan.local_bytes = self._place_in("local", [node for node in whole if node not in self.fusion.shared])
+        self.plan.shared_bytes = self._place_in("shared", [node for node in whole if node in self.fusion.shared])
+
+    def _reads(self, kernel: Kernel) -> list[Node]:
+        if isinstance(kernel, Call):
+            return list(kernel.node.inputs)
+        return [node for seed in kernel.seeds for node, _ in self.fusion.reads(seed, kernel.index[seed])]
+
+    def _start_of_level(self, level: int) -> int:
+        return next((place for place, kernel in enumerate(self.plan.kernels) if kernel.level >= level), len(self.plan.kernels))
+
+    def _is_kept(self, node: Node) -> bool:
+        """Whether something outside of its own loop reads a node."""
+        own = self.number[self.fusion.kernel_of[node]]
+        if node.primitive.kind != "reduction" or any(place != own for place in self.readers.get(node, ())):
+            return True
+        return any(variable.result is not None and root_of(variable.result) is node for variable in self.plan.variables)
+
+    # --- variables -----------------------------------------------------------------------------------------------------
+
+    def _place_variables(self) -> None:
+        for variable in self.plan.variables:
+            if variable.leaf is not None and variable.role not in ("rows", "key"):
+                self.plan.buffers[variable.leaf] = Buffer("state", 0, variable)
+        for variable in self.plan.variables:
+            result = variable.result
+            if result is None or result is variable.leaf:
+                continue
+            root = root_of(result)
+            if is_scalar_work(result):
+                self.plan.scalar_results.append(variable)
+            elif self._can_write_directly(variable, root):
+                self.plan.buffers[root] = Buffer("state", 0, variable)
+            else:
+                self.plan.copies.append(variable)
+
+    def _can_write_directly(self, variable: Variable, root: Node) -> bool:
+        """Whether the result can be computed in the variable's own array: nobody needs the old value any more."""
+        kernel = self.fusion.kernel_of.get(root)
+        whole = variable.result is not None and product(variable.result.shape) == product(root.shape)
+        if kernel is None or root in self.plan.buffers or not whole or variable.role == "row_result" or sums_batch(root):
+            return False
+        if variable.leaf is None:
+            return root.name != "pack"
+        if isinstance(kernel, Call):
+            return False
+        last = max((place for place in self.readers.get(variable.leaf, ())), default=-1)
+        if last > self.number[kernel]:
+            return False
+        mine = [index for seed in kernel.seeds for node, index in self.fusion.reads(seed, kernel.index[seed]) if root_of(node) is variable.leaf]
+        return all(index == own_index(variable.leaf.shape) for index in mine) and not self._aliased(kernel, variable.leaf)
+
+    def _aliased(self, kernel: Loop, leaf: Node) -> bool:
+        """Whether a loop reads a piece of the leaf through a view, at other positions than it writes."""
+        return any(root_of(node) is leaf and node is not leaf for node in self.reads[kernel])
+
+    # --- packed vectors ------------------------------------------------------------------------------------------------
+
+    def _place_packs(self) -> None:
+        """Parts of a packed vector are computed in their place there, if nobody else needs them."""
+        for kernel in self.plan.kernels:
+            if isinstance(kernel, Call) and kernel.node.name == "pack":
+                pack = kernel.node
+                for part, offset in zip(pack.inputs, pack.param("offsets"), strict=True):
+                    root = root_of(part)
+                    alone = self.readers.get(root, []) == [self.number[kernel]] and root in self.fusion.kernel_of
+                    whole = product(part.shape) == product(root.shape)
+                    same = sums_batch(root) == sums_batch(pack) and self.fusion.kernel_of.get(root) is not kernel
+                    if alone and whole and same and root not in self.plan.buffers and root.name != "pack":
+                        self.plan.buffers[root] = PackedBuffer("partial" if sums_batch(pack) else "local", offset * pack.dtype.itemsize, None, pack)
+
+    # --- everything else -----------------------------------------------------------------------------------------------
+
+    def _place_partials(self, nodes: list[Node]) -> None:
+        """Lay out what is added up over the batch, level by level, each level's sums in one piece."""
+        key = {node: (self.fusion.kernel_of[node].level, node.dtype.name, node.name == "max") for node in nodes}
+        offset = 0
+        for group in sorted(set(key.values())):
+            start = offset
+            members = [node for node in nodes if key[node] == group]
+            for node in members:
+                self.plan.buffers[node] = Buffer("partial", offset)
+                offset += align(byte_size(node))
+            dtype = members[0].dtype
+            self.plan.meetings.append(Meeting(group[0], start, (offset - start) // dtype.itemsize, dtype, group[2]))
+        self.plan.partial_bytes = offset
+
+    def _place_in(self, space: Space, nodes: list[Node]) -> int:
+        last_kernel = len(self.plan.kernels)
+        results = {root_of(each.result) for each in self.plan.variables if each.result is not None}
+        blocks = []
+        for node in nodes:
+            kernel = self.fusion.kernel_of.get(node)
+            first = -1 if kernel is None else self.number[kernel]
+            if node.name == "pack":
+                first = min([first, *[self.number[self.fusion.kernel_of[root_of(part)]] for part in node.inputs if root_of(part) in self.fusion.kernel_of]])
+            last = last_kernel if node in results or node.name == "pack" else max(self.readers.get(node, [first]), default=first)
+            blocks.append(Block(byte_size(node), first, max(first, last)))
+        alignment = 4 if space == "rows" else 64
+        offsets, total = lay_out(blocks, alignment)
+        for node, offset in zip(nodes, offsets, strict=True):
+            self.plan.buffers[node] = Buffer(space, offset)
+        return total
+
+
+@dataclass(frozen=True, eq=False)
+class PackedBuffer(Buffer):
+    """A part of a packed vector: `offset` bytes behind the beginning of `pack`."""
+
+    pack: Node | None = None
+
+
+def locate(plan: Plan, root: Node) -> Buffer:
+    """Where a stored node lies, packed parts included."""
+    buffer = plan.buffers[root]
+    if isinstance(buffer, PackedBuffer) and buffer.pack is not None:
+        outer = locate(plan, buffer.pack)
+        return Buffer(outer.space, outer.offset + buffer.offset, outer.variable)
+    return buffer
+
+
+def stored_by(kernel: Kernel) -> list[Node]:
+    """The stored nodes that a kernel computes."""
+    return [kernel.node] if isinstance(kernel, Call) else list(kernel.seeds)
+
+
+def byte_size(node: Node) -> int:
+    """Bytes of a node, or bytes a row if it has the batch axis."""
+    size = product(node.shape)
+    count = size.multiple if isinstance(size, Batch) else size
+    return align(count * node.dtype.itemsize, 4)

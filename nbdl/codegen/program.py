@@ -1,0 +1,154 @@
+"""A compiled program: many steps in one native call, on one or several workers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from nbdl.codegen.cpu import ModulePrinter
+from nbdl.codegen.memory import align
+from nbdl.codegen.plan import Plan, Variable, make_plan
+from nbdl.errors import NbdlError, ShapeError
+from nbdl.ir.shapes import has_batch
+from nbdl.passes import run_passes
+
+
+class Program:
+    """What a graph compiles to.
+
+    Args:
+        variables: the arrays that it is called with, and what becomes of them.
+        title: what the generated source says it is.
+    """
+
+    def __init__(self, variables: Sequence[Variable], title: str):
+        self.variables = list(_optimized(variables))
+        self.plan: Plan = make_plan(self.variables)
+        self.title = title
+
+    @cached_property
+    def source(self) -> str:
+        """The generated Python source."""
+        return ModulePrinter(self.plan, self.title).print()
+
+    @cached_property
+    def run(self) -> Callable[..., bool]:
+        """The compiled function (compiled at its first call, or read from the cache)."""
+        from nbdl.codegen.cache import load_source
+
+        function: Callable[..., bool] = load_source(self.source).run
+        return function
+
+    @property
+    def needs_scratch(self) -> bool:
+        """Whether the program multiplies matrices."""
+        return "SCRATCH" in self.source
+
+    def bind(self, arrays: Mapping[str, np.ndarray], *, batch: int = 1, workers: int = 1, seed: int = 0) -> Bound:
+        """Make the program ready to run on arrays."""
+        return Bound(self, arrays, batch=batch, workers=workers, seed=seed)
+
+
+def _optimized(variables: Sequence[Variable]) -> list[Variable]:
+    results = [each.result for each in variables if each.result is not None]
+    better = iter(run_passes(results))
+    return [Variable(each.name, each.role, each.leaf, next(better) if each.result is not None else None) for each in variables]
+
+
+class Bound:
+    """A program with its arrays and working memory.
+
+    Args:
+        arrays: one for each variable (but keys), by name; those that the program changes are changed in place, so they must be
+            contiguous. `rows` variables have the data set's rows first.
+        batch: rows of a batch.
+        workers: threads that share each batch.
+        seed: what random numbers depend on.
+
+    Raises:
+        ShapeError: an array doesn't fit its variable.
+    """
+
+    def __init__(self, program: Program, arrays: Mapping[str, np.ndarray], *, batch: int, workers: int, seed: int):
+        self.program = program
+        self.workers = workers
+        plan = program.plan
+        self.flat = [_flat(each, arrays[each.name]) for each in program.variables if each.role != "key"]
+        self.batch = batch
+        capacity = align(-(-batch // workers), 16)
+        self.control = np.array([0, 0, batch, 0, capacity, workers, seed, 0], np.int64)
+        scratch = _scratch_bytes() if program.needs_scratch else 0
+        size = plan.row_bytes * capacity + plan.local_bytes + scratch
+        self.arenas = [_aligned(size) for _ in range(workers)]
+        self.shared = _aligned((1 + workers) * plan.partial_bytes + plan.shared_bytes)
+        self.sync = _barrier_state(workers)
+        self.order = np.zeros(1, np.int64)
+        self._pool = ThreadPoolExecutor(workers - 1, thread_name_prefix="nbdl") if workers > 1 else None
+        self._busy = threading.Lock()
+
+    def run(self, order: np.ndarray, first: int, steps: int, offset: int = 0) -> None:
+        """Run `steps` steps from step `first` on: step s takes the rows `order[s * batch : (s + 1) * batch]`.
+
+        `offset` is added to the step's number where random numbers depend on it. Raises whatever a worker raised.
+        """
+        self.order = np.ascontiguousarray(order, np.int64)
+        with self._busy:
+            self.control[:2] = first, steps
+            self.control[3] = len(order)
+            self.control[7] = offset
+            others = [self._pool.submit(self._work, worker) for worker in range(1, self.workers)] if self._pool else []
+            try:
+                self._work(0)
+            finally:
+                for each in others:
+                    each.result()
+
+    def _work(self, worker: int) -> None:
+        try:
+            self.program.run(worker, self.control, self.sync, self.arenas[worker], self.shared, self.order, *self.flat)
+        except BaseException:
+            self.sync[-8] = 1  # the others leave their barrier
+            raise
+
+
+def _flat(variable: Variable, array: np.ndarray) -> np.ndarray:
+    node = variable.node
+    if array.dtype != node.dtype:
+        raise ShapeError(f"{variable.name} must have the dtype {node.dtype}, not {array.dtype}")
+    if variable.role in ("rows", "row_result"):
+        if array.shape[1:] != node.shape[1:]:
+            raise ShapeError(f"{variable.name} must have rows of shape {node.shape[1:]}, not {array.shape[1:]}")
+        rows = np.ascontiguousarray(array) if variable.role == "rows" else array
+        return rows.reshape(len(array), int(np.prod(array.shape[1:])))
+    if has_batch(node.shape) or array.shape != node.shape:
+        raise ShapeError(f"{variable.name} must have the shape {node.shape}, not {array.shape}")
+    if variable.role == "value":
+        return np.ascontiguousarray(array).reshape(-1)
+    if not array.flags.c_contiguous:
+        raise NbdlError(f"{variable.name} is changed in place, so it must be contiguous")
+    return array.reshape(-1)
+
+
+def _aligned(size: int) -> np.ndarray:
+    """Zeroed memory that begins at a cache line."""
+    memory = np.zeros(size + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + max(size, 1)]
+
+
+def _scratch_bytes() -> int:
+    from nbdl.kernels.cpu.matmul import SCRATCH
+
+    return SCRATCH * 8
+
+
+def _barrier_state(workers: int) -> np.ndarray:
+    from nbdl.kernels.cpu.barrier import barrier_state
+
+    state: np.ndarray[Any, Any] = barrier_state(workers)
+    return state

@@ -1,0 +1,75 @@
+"""Arrays that look into memory owned by someone else, made at no cost inside a compiled program.
+
+Slicing and reshaping with NumPy's methods costs compile time at every use; these views are a few instructions. They own nothing:
+whoever calls the program keeps the memory alive. Rows of a view lie one after another (C order).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numba.np import arrayobj
+
+
+@intrinsic
+def view(typingctx: Any, memory: Any, start: Any, shape: Any, dtype: Any) -> Any:
+    """Return the array of `shape` and `dtype` that begins at byte `start` of the byte array `memory`."""
+    result = types.Array(dtype.dtype, len(shape), "C")
+    signature = result(memory, start, shape, dtype)
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, arguments: list[ir.Value]) -> ir.Value:
+        memory_type, start_type, shape_type, _ = signature.args
+        source = context.make_array(memory_type)(context, builder, arguments[0])
+        offset = context.cast(builder, arguments[1], start_type, types.intp)
+        address = builder.gep(builder.bitcast(source.data, cgutils.voidptr_t), [offset])
+        sizes = [
+            context.cast(builder, size, item, types.intp)
+            for size, item in zip(cgutils.unpack_tuple(builder, arguments[2]), shape_type, strict=True)
+        ]
+        return _array(context, builder, signature.return_type, address, sizes)
+
+    return signature, codegen
+
+
+@intrinsic
+def part(typingctx: Any, array: Any, start: Any, shape: Any) -> Any:
+    """Return the array of `shape` that begins at element `start` of a C-ordered array."""
+    result = types.Array(array.dtype, len(shape), "C")
+    signature = result(array, start, shape)
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, arguments: list[ir.Value]) -> ir.Value:
+        array_type, start_type, shape_type = signature.args
+        source = context.make_array(array_type)(context, builder, arguments[0])
+        offset = context.cast(builder, arguments[1], start_type, types.intp)
+        address = builder.bitcast(builder.gep(source.data, [offset]), cgutils.voidptr_t)
+        sizes = [
+            context.cast(builder, size, item, types.intp)
+            for size, item in zip(cgutils.unpack_tuple(builder, arguments[2]), shape_type, strict=True)
+        ]
+        return _array(context, builder, signature.return_type, address, sizes)
+
+    return signature, codegen
+
+
+def _array(context: Any, builder: ir.IRBuilder, array_type: Any, address: ir.Value, sizes: list[ir.Value]) -> ir.Value:
+    """Fill in the fields of an array that owns nothing."""
+    array = arrayobj.make_array(array_type)(context, builder)
+    item_type = context.get_data_type(array_type.dtype)
+    item_size = context.get_constant(types.intp, context.get_abi_sizeof(item_type))
+    strides, stride = [], item_size
+    for size in reversed(sizes):
+        strides.insert(0, stride)
+        stride = builder.mul(stride, size)
+    arrayobj.populate_array(
+        array,
+        data=builder.bitcast(address, array.data.type),
+        shape=cgutils.pack_array(builder, sizes, context.get_value_type(types.intp)),
+        strides=cgutils.pack_array(builder, strides, context.get_value_type(types.intp)),
+        itemsize=item_size,
+        meminfo=None,
+    )
+    return array._getvalue()
