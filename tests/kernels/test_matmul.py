@@ -75,7 +75,7 @@ def check(variant, m, n, k, dtype, rng, run=None):
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_random_shapes_around_the_edges(variant, dtype):
     rng = np.random.default_rng(1)
-    for m, n, k in rng.choice(SIZES, (250, 3)):
+    for m, n, k in rng.choice(SIZES, (200, 3)):
         check(variant, m, n, k, dtype, rng)
 
 
@@ -104,7 +104,7 @@ def test_blocks(variant):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("shape", [(32, 64, 784), (32, 10, 64), (7, 17, 5), (1, 33, 16), (33, 1, 65)])
+@pytest.mark.parametrize("shape", [(32, 10, 64), (7, 17, 5), (33, 1, 65)])
 def test_constant_dimensions(variant, shape):
     """A caller whose sizes are constants, and whose arrays are views without an owner, as programs are generated."""
     m, n, k = shape

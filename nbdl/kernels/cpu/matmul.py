@@ -2,7 +2,19 @@
 
 The letters say which operand is stored transposed. C is walked in panels of columns as wide as a register tile; a
 panel is cut along k, its part of B is packed into `scratch` where that pays, and the tiles go down the rows.
-All arrays are 2-D, C-contiguous and of one dtype, float32 or float64. No alignment is assumed.
+All arrays are 2-D, C-contiguous and of one dtype, float32 or float64; C may not overlap A or B. No alignment is
+assumed, no shape is checked: the callers are generated, and have checked theirs. `scratch` is 1-D, of the same dtype,
+with at least SCRATCH elements, one for each worker.
+
+>>> import numpy as np
+>>> a, b, c = np.eye(2), np.array([[1.0, 2.0], [3.0, 4.0]]), np.zeros((2, 2))
+>>> matmul_nt(a, b, c, np.empty(SCRATCH))
+>>> c
+array([[1., 3.],
+       [2., 4.]])
+
+The blocking follows K. Goto and R. van de Geijn, Anatomy of high-performance matrix multiplication, ACM TOMS 34(3),
+2008; A is not packed, as the tiles read it with any strides.
 """
 
 from typing import Any, Final
@@ -28,6 +40,7 @@ SCRATCH: Final = DEPTH * PANEL_BYTES // 4
 """Elements of the scratch array that each worker hands in, the same for float32 and float64."""
 
 inline = njit(inline="always")
+"""For the parts of the one compiled function: as functions of their own, each would compile the tiles again."""
 
 
 def _signature(scalar: types.Float) -> Any:
@@ -70,10 +83,46 @@ def _pack_transposed(b: Any, b_row: int, rows: int, columns: int, packed: Any, p
 
 @inline
 def _pack_rows(b: Any, b_row: int, columns: int, rows: int, packed: Any, packed_row: int) -> None:
+    """Copy B, rows of `columns` that lie `b_row` apart, to rows that lie `packed_row` apart."""
     for i in range(rows):
         source, target = offset(b, i * b_row), offset(packed, i * packed_row)
         for j in range(columns):
             target[j] = source[j]
+
+
+@inline
+def _panels(
+    a: Any,
+    a_row: int,
+    a_column: int,
+    b: Any,
+    b_row: int,
+    transposed: int,
+    c: Any,
+    m: int,
+    n: int,
+    depth: int,
+    add: bool,
+    pack: bool,
+    packed: Any,
+) -> None:
+    """Compute the rows of one block of C, panel by panel, from `depth` columns of A and rows of B."""
+    lanes = vector_lanes(a)
+    vectors = (n + lanes - 1) // lanes
+    first = 0
+    for left in range((vectors + TILE_VECTORS - 1) // TILE_VECTORS, 0, -1):
+        width = (vectors - first + left - 1) // left  # as even a share as there is: 5 = 3 + 2, not 4 + 1
+        column = first * lanes
+        columns = min(width * lanes, n - column)
+        part, part_row = offset(b, column), b_row
+        if transposed:
+            part, part_row = packed, width * lanes
+            _pack_transposed(offset(b, column * b_row), b_row, columns, depth, packed, part_row, lanes)
+        elif pack:
+            part, part_row = packed, width * lanes
+            _pack_rows(offset(b, column), b_row, columns, depth, packed, part_row)
+        _rows(a, a_row, a_column, part, part_row, width, columns, offset(c, column), n, m, depth, add)
+        first += width
 
 
 @shared(_signature)
@@ -101,33 +150,17 @@ def _product(
         transposed = 0
     if n == 1:  # A is stored as [k, m]: C transposed is a row, B transposed times A
         a, b, transposed, a_column, n, m = b, a, 0, 1, m, 1
-    lanes = vector_lanes(a)
-    vectors = (n + lanes - 1) // lanes
-    panels = (vectors + TILE_VECTORS - 1) // TILE_VECTORS
-    pack = transposed != 0 or (m >= PACK_ROWS and panels > 1)
+    b_row, step = (k, 1) if transposed else (n, n)  # between stored rows of B; between its steps along k
+    pack = transposed != 0 or (m >= PACK_ROWS and n > TILE_VECTORS * vector_lanes(a))
     limit = DEPTH if pack else max(k, 1)
     for top in range(0, m, ROWS):
-        rows = min(ROWS, m - top)
+        rows, c_part = min(ROWS, m - top), offset(c, top * n)
         start = 0
-        for blocks in range(max((k + limit - 1) // limit, 1), 0, -1):
-            depth = (k - start + blocks - 1) // blocks
-            a_part = offset(a, top * a_row + start * a_column)
+        for left in range(max((k + limit - 1) // limit, 1), 0, -1):
+            depth = (k - start + left - 1) // left
+            a_part, b_part = offset(a, top * a_row + start * a_column), offset(b, start * step)
             more = add != 0 or start > 0
-            first = 0
-            for left in range(panels, 0, -1):
-                width = (vectors - first + left - 1) // left  # as even a share as there is: 5 = 3 + 2, not 4 + 1
-                column = first * lanes
-                columns = min(width * lanes, n - column)
-                part, part_row = offset(b, start * n + column), n
-                if pack:
-                    part, part_row = packed, width * lanes
-                if transposed:
-                    _pack_transposed(offset(b, column * k + start), k, columns, depth, packed, part_row, lanes)
-                elif pack:
-                    _pack_rows(offset(b, start * n + column), n, columns, depth, packed, part_row)
-                c_part = offset(c, top * n + column)
-                _rows(a_part, a_row, a_column, part, part_row, width, columns, c_part, n, rows, depth, more)
-                first += width
+            _panels(a_part, a_row, a_column, b_part, b_row, transposed, c_part, rows, n, depth, more, pack, packed)
             start += depth
 
 

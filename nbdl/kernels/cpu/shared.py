@@ -7,6 +7,8 @@ per machine (and found again on disk); programs hold a call through a slot of a 
 The table's symbol is registered when this module is imported. A program compiled earlier and read from disk may run
 before the function it calls was loaded, so each slot starts with a Python callback that loads the function, puts
 its address into the slot and forwards this first call.
+
+A cache of programs must be keyed by this package's version: the signature behind a symbol may change with it.
 """
 
 import _thread
