@@ -20,15 +20,21 @@ def invoke():
 
 
 @pytest.fixture
-def nbdl(tmp_path, monkeypatch):
-    """Return a function that runs the installed command in a process of its own, with a cache of its own."""
+def nbdl_path():
+    """Return the path of the installed command."""
     if not NBDL.exists():
         pytest.skip("nbdl isn't installed in this environment")
+    return NBDL
+
+
+@pytest.fixture
+def nbdl(nbdl_path, tmp_path, monkeypatch):
+    """Return a function that runs the installed command in a process of its own, with a cache of its own."""
     monkeypatch.setenv("NBDL_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.delenv("NBDL_DEBUG", raising=False)
 
     def run(*arguments, **options):
-        command = [str(NBDL), *map(str, arguments)]
+        command = [str(nbdl_path), *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
 
     return run
