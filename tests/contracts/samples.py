@@ -1,0 +1,94 @@
+"""Data on which the registered things are tried, by name: a new one without a sample fails the contract tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+ROWS, CLASSES = 5, 4
+
+
+def _generator() -> np.random.Generator:
+    return np.random.default_rng(11)
+
+
+def numbers() -> tuple[np.ndarray, np.ndarray]:
+    """Predictions and targets (rows, 3); their differences are far from 0 and 1, where losses have corners."""
+    generator = _generator()
+    target = generator.normal(size=(ROWS, 3))
+    distance = generator.choice([0.3, 0.6, 1.5, 2.5], size=target.shape) * generator.choice([-1, 1], size=target.shape)
+    return target + distance, target
+
+
+def yes_or_no() -> tuple[np.ndarray, np.ndarray]:
+    """Logits and 0/1 targets (rows, 1); the logits are away from 0 and from the margin 1."""
+    generator = _generator()
+    logits = generator.choice([0.4, 0.7, 1.8, 3.0], size=(ROWS, 1)) * generator.choice([-1, 1], size=(ROWS, 1))
+    return logits, generator.integers(0, 2, (ROWS, 1))
+
+
+def one_hot() -> tuple[np.ndarray, np.ndarray]:
+    """Logits and one-hot targets (rows, classes)."""
+    logits, target = class_numbers()
+    return logits, np.eye(CLASSES)[target]
+
+
+def class_numbers() -> tuple[np.ndarray, np.ndarray]:
+    """Logits (rows, classes) and class numbers (rows,)."""
+    generator = _generator()
+    return generator.normal(size=(ROWS, CLASSES)) * 2, generator.integers(0, CLASSES, ROWS)
+
+
+def distributions() -> tuple[np.ndarray, np.ndarray]:
+    """Logits and distributions (rows, classes), one of which has a probability of 0."""
+    logits, _ = class_numbers()
+    target = _generator().dirichlet(np.ones(CLASSES), ROWS)
+    target[0] = [0, 0.5, 0.25, 0.25]
+    return logits, target
+
+
+Sample = Callable[[], tuple[np.ndarray, np.ndarray]]
+
+LOSSES: dict[str, tuple[Sample, ...]] = {
+    "mse": (numbers,),
+    "mae": (numbers,),
+    "huber": (numbers,),
+    "binary_crossentropy": (yes_or_no,),
+    "categorical_crossentropy": (one_hot, distributions),
+    "sparse_categorical_crossentropy": (class_numbers,),
+    "hinge": (yes_or_no, class_numbers),
+    "kl_divergence": (distributions, one_hot),
+}
+
+METRICS: dict[str, tuple[Sample, ...]] = {
+    "accuracy": (yes_or_no, class_numbers, one_hot),
+    "top_k_accuracy": (class_numbers, one_hot),
+    "precision": (yes_or_no, class_numbers, one_hot),
+    "recall": (yes_or_no, class_numbers, one_hot),
+    "f1": (yes_or_no, class_numbers, one_hot),
+    "confusion_matrix": (yes_or_no, class_numbers, one_hot),
+    "mse": (numbers,),
+    "mae": (numbers,),
+    "r2": (numbers,),
+}
+
+# Options with which sum((x - 1)**2) falls within the steps that `check_optimizer` gives; the defaults suit networks.
+OPTIMIZERS: dict[str, dict[str, float]] = {
+    "sgd": {},
+    "adagrad": {"lr": 0.1},
+    "rmsprop": {},
+    "adadelta": {"lr": 100.0},
+    "adam": {"lr": 0.01},
+    "adamw": {"lr": 0.01},
+    "nadam": {"lr": 0.01},
+    "lion": {"lr": 0.01},
+}
+
+SCHEDULES: dict[str, dict[str, object]] = {
+    "constant": {},
+    "step": {"every": 30},
+    "exponential": {"every": 30},
+    "cosine": {"steps": 100, "end": 1e-5},
+    "warmup": {"steps": 10, "then": {"name": "cosine", "steps": 90}},
+}
