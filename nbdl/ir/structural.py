@@ -309,10 +309,12 @@ def _infer_gather(x: Node, indices: Node) -> Inferred:
 def _evaluate_gather(context: Context, node: Node, x: np.ndarray, indices: np.ndarray) -> np.ndarray:
     if indices.size and not (0 <= indices.min() and indices.max() < len(x)):
         raise ShapeError(f"gather: index {indices.min()} to {indices.max()} in a table of {len(x)} rows")
-    return x[indices]
+    return np.asarray(x[indices])  # one index into a vector would give a NumPy scalar
 
 
 def _infer_scatter(updates: Node, indices: Node, rows: int) -> Inferred:
+    if indices.dtype.kind not in "iu":
+        raise DtypeError(f"scatter_add takes integer indices, not {indices.dtype}")
     if updates.shape[: len(indices.shape)] != indices.shape:
         raise ShapeError(f"scatter_add: indices {show_shape(indices.shape)} don't lead updates {show_shape(updates.shape)}")
     return (rows, *updates.shape[len(indices.shape) :]), updates.dtype

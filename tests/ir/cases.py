@@ -1,0 +1,260 @@
+"""Random uses of every primitive: inputs, parameters, and what the naive oracle gives.
+
+A new row of the table without an entry here fails the tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from nbdl.ir import ops
+from nbdl.ir.graph import Node
+from nbdl.ir.primitives import TABLE, apply
+from tests import oracle
+
+Generator = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Case:
+    """One use of a primitive; `expected` is None where only shape and dtype are judged (random numbers)."""
+
+    name: str
+    arrays: tuple[np.ndarray, ...]
+    params: dict[str, Any] = field(default_factory=dict)
+    expected: np.ndarray | None = None
+
+    def build(self, *inputs: Node) -> Node:
+        return apply(self.name, *inputs, **self.params)
+
+
+def shape_of(generator: Generator, least: int = 0, most: int = 3) -> tuple[int, ...]:
+    """A random shape; sizes of 1 and 0 come up."""
+    return tuple(
+        generator.choice(
+            [0, 1, 1, 2, 3, 4], p=[0.04, 0.16, 0.2, 0.2, 0.2, 0.2], size=generator.integers(least, most + 1)
+        )
+    )
+
+
+def filled_shape(generator: Generator, least: int = 1, most: int = 3) -> tuple[int, ...]:
+    """A random shape without empty axes."""
+    return tuple(int(size) for size in generator.integers(1, 5, size=generator.integers(least, most + 1)))
+
+
+def broadcastable(generator: Generator, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape that broadcasts to `shape`."""
+    kept = tuple(1 if generator.random() < 0.3 else size for size in shape)
+    return kept[generator.integers(0, len(kept) + 1) :] if generator.random() < 0.3 else kept
+
+
+# --- elementwise ------------------------------------------------------------------------------------------------------
+
+
+def _numbers(generator: Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Away from 0, where abs and power have corners."""
+    return generator.uniform(0.2, 2.5, shape) * generator.choice([-1, 1], shape)
+
+
+def _positive(generator: Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return generator.uniform(0.2, 2.5, shape)
+
+
+def _booleans(generator: Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return generator.random(shape) < 0.5
+
+
+DOMAINS: dict[str, tuple[Callable[[Generator, tuple[int, ...]], np.ndarray], ...]] = {
+    **dict.fromkeys(("add", "subtract", "multiply", "divide", "remainder", "maximum", "minimum"), (_numbers, _numbers)),
+    **dict.fromkeys(("less", "less_equal", "equal", "not_equal"), (_numbers, _numbers)),
+    **dict.fromkeys(
+        ("negative", "abs", "sign", "floor", "exp", "expm1", "sin", "cos", "tanh", "sigmoid", "erf"), (_numbers,)
+    ),
+    **dict.fromkeys(("is_finite", "stop_gradient", "cast"), (_numbers,)),
+    **dict.fromkeys(("sqrt", "log", "log1p"), (_positive,)),
+    **dict.fromkeys(("logical_and", "logical_or"), (_booleans, _booleans)),
+    "logical_not": (_booleans,),
+    "power": (_positive, _numbers),
+    "where": (_booleans, _numbers, _numbers),
+}
+
+
+def elementwise(name: str, generator: Generator) -> Case:
+    domains = DOMAINS[name]
+    shape = shape_of(generator)
+    shapes = [shape, *(broadcastable(generator, shape) for _ in domains[1:])]
+    arrays = tuple(domain(generator, each) for domain, each in zip(domains, shapes, strict=True))
+    params = {"dtype": np.dtype(np.float64)} if name == "cast" else {}
+    return Case(name, arrays, params, oracle.elementwise(oracle.ELEMENTWISE[name], *arrays))
+
+
+# --- leaves, positions and random numbers -----------------------------------------------------------------------------
+
+
+def constant(generator: Generator) -> Case:
+    number = float(generator.normal())
+    return Case("constant", (), {"value": number, "dtype": np.dtype(np.float64)}, np.array(number))
+
+
+def batch_size(generator: Generator) -> Case:
+    return Case("batch_size", (), {"dtype": np.dtype(np.float32)}, np.array(7.0))
+
+
+def iota(generator: Generator) -> Case:
+    size = int(generator.integers(0, 6))
+    return Case("iota", (), {"size": size, "dtype": np.dtype(np.int64)}, np.array(list(range(size))))
+
+
+def random(name: str, generator: Generator) -> Case:
+    key = generator.integers(0, 100, 2)
+    shape = filled_shape(generator)
+    return Case(name, (key,), {"shape": shape, "dtype": np.dtype(np.float32), "stream": int(generator.integers(0, 9))})
+
+
+# --- reductions, movement and calls -----------------------------------------------------------------------------------
+
+
+def _axes(generator: Generator, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(axis for axis in range(len(shape)) if generator.random() < 0.5) or (0,)
+
+
+def sum_(generator: Generator) -> Case:
+    x = generator.normal(size=filled_shape(generator))
+    axes = _axes(generator, x.shape)
+    return Case("sum", (x,), {"axes": axes}, oracle.reduce(x, axes, lambda a, b: a + b))
+
+
+def max_(generator: Generator) -> Case:
+    x = generator.permutation(24)[: int(np.prod(shape := filled_shape(generator, most=2)))].astype(float).reshape(shape)
+    axes = _axes(generator, x.shape)
+    return Case("max", (x,), {"axes": axes}, oracle.reduce(x, axes, lambda a, b: a if a >= b else b))
+
+
+def reshape(generator: Generator) -> Case:
+    x = generator.normal(size=filled_shape(generator))
+    shape = (x.size,) if generator.random() < 0.5 else (1, *reversed(x.shape))
+    return Case("reshape", (x,), {"shape": shape}, np.array(x.ravel().tolist()).reshape(shape))
+
+
+def broadcast(generator: Generator) -> Case:
+    shape = filled_shape(generator)
+    x = generator.normal(size=broadcastable(generator, shape))
+    return Case("broadcast", (x,), {"shape": shape}, oracle.elementwise(lambda value, _: value, x, np.zeros(shape)))
+
+
+def transpose(generator: Generator) -> Case:
+    x = generator.normal(size=filled_shape(generator))
+    permutation = tuple(int(axis) for axis in generator.permutation(x.ndim))
+    expected = np.zeros([x.shape[axis] for axis in permutation])
+    for index in np.ndindex(expected.shape):
+        expected[index] = x[tuple(index[permutation.index(axis)] for axis in range(x.ndim))]
+    return Case("transpose", (x,), {"permutation": permutation}, expected)
+
+
+def slice_(generator: Generator) -> Case:
+    x = generator.normal(size=filled_shape(generator))
+    axis = int(generator.integers(0, x.ndim))
+    picked = range(x.shape[axis])[
+        slice(*sorted(generator.integers(0, x.shape[axis] + 1, 2)), int(generator.integers(1, 3)))
+    ]
+    picked = picked[::-1] if generator.random() < 0.4 else picked
+    params = {"axis": axis, "start": picked.start if picked else 0, "size": len(picked), "step": picked.step}
+    return Case("slice", (x,), params, oracle.slice_axis(x, **params))
+
+
+def pad(generator: Generator) -> Case:
+    x = generator.normal(size=filled_shape(generator))
+    before, after, step = (int(number) for number in generator.integers((0, 0, 1), (3, 3, 4)))
+    params = {"axis": int(generator.integers(0, x.ndim)), "before": before, "after": after, "step": step}
+    return Case("pad", (x,), params, oracle.pad_axis(x, **params))
+
+
+def concatenate(generator: Generator) -> Case:
+    shape = filled_shape(generator)
+    axis = int(generator.integers(0, len(shape)))
+    parts = [
+        generator.normal(size=(*shape[:axis], int(size), *shape[axis + 1 :])) for size in generator.integers(0, 4, 3)
+    ]
+    pieces = [np.moveaxis(part, axis, 0).tolist() for part in parts]
+    joined = [row for piece in pieces for row in piece]
+    rest = (len(joined), *shape[:axis], *shape[axis + 1 :])
+    return Case("concatenate", tuple(parts), {"axis": axis}, np.moveaxis(np.reshape(joined, rest), 0, axis))
+
+
+def pack(generator: Generator) -> Case:
+    parts, offsets, end = [], [], 0
+    for _ in range(3):
+        parts.append(generator.normal(size=filled_shape(generator)))
+        offsets.append(end + int(generator.integers(0, 3)))
+        end = offsets[-1] + parts[-1].size
+    expected = [0.0] * (end + 2)
+    for part, offset in zip(parts, offsets, strict=True):
+        for place, value in enumerate(part.ravel().tolist()):
+            expected[offset + place] = value
+    return Case("pack", tuple(parts), {"offsets": tuple(offsets), "size": end + 2}, np.array(expected))
+
+
+def matmul(generator: Generator) -> Case:
+    lead = filled_shape(generator, least=0, most=1)
+    rows, inner, columns = (int(size) for size in generator.integers(1, 5, 3))
+    x, y = generator.normal(size=(*lead, rows, inner)), generator.normal(size=(*lead, inner, columns))
+    swap_x, swap_y = (bool(choice) for choice in generator.random(2) < 0.5)
+    arrays = (np.swapaxes(x, -1, -2).copy() if swap_x else x, np.swapaxes(y, -1, -2).copy() if swap_y else y)
+    return Case("matmul", arrays, {"transpose_x": swap_x, "transpose_y": swap_y}, oracle.matmul(x, y))
+
+
+def gather(generator: Generator) -> Case:
+    x = generator.normal(size=filled_shape(generator))
+    indices = generator.integers(0, len(x), shape_of(generator, most=2))
+    return Case("gather", (x, indices), {}, oracle.gather(x, indices))
+
+
+def scatter_add(generator: Generator) -> Case:
+    indices = generator.integers(0, 3, filled_shape(generator, least=0, most=2))
+    updates = generator.normal(size=indices.shape + filled_shape(generator, least=0, most=1))
+    return Case("scatter_add", (updates, indices), {"rows": 3}, oracle.scatter_add(updates, indices, 3))
+
+
+def argmax(generator: Generator) -> Case:
+    x = generator.integers(0, 3, filled_shape(generator)).astype(float)
+    axis = int(generator.integers(0, x.ndim))
+    return Case("argmax", (x,), {"axis": axis}, oracle.argmax(x, axis))
+
+
+OTHERS: dict[str, Callable[[Generator], Case]] = {
+    "constant": constant,
+    "batch_size": batch_size,
+    "iota": iota,
+    "random_uniform": lambda generator: random("random_uniform", generator),
+    "random_normal": lambda generator: random("random_normal", generator),
+    "sum": sum_,
+    "max": max_,
+    "reshape": reshape,
+    "broadcast": broadcast,
+    "transpose": transpose,
+    "slice": slice_,
+    "pad": pad,
+    "concatenate": concatenate,
+    "pack": pack,
+    "matmul": matmul,
+    "gather": gather,
+    "scatter_add": scatter_add,
+    "argmax": argmax,
+}
+
+WITHOUT_CASES = {"input", "gradient"}
+"""An input has no meaning of its own; gradients are tested as what they are, in test_autodiff.py."""
+
+
+def case(name: str, seed: int) -> Case:
+    """A random use of a primitive. Raises `KeyError` for a row of the table that nobody has written one for."""
+    generator = np.random.default_rng(seed)
+    return elementwise(name, generator) if TABLE[name].kind == "elementwise" else OTHERS[name](generator)
+
+
+def leaves(arrays: tuple[np.ndarray, ...]) -> list[Node]:
+    return [ops.value(array, differentiable=array.dtype.kind == "f") for array in arrays]
