@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,30 @@ from nbdl.ir import ops
 from nbdl.ir.graph import current_scope, scope
 from nbdl.ir.shapes import Shape, has_batch, show_shape
 from nbdl.nn.initializers import Initializer, initialize
+from nbdl.nn.trainable import Trainable
 from nbdl.tensor import Tensor, TensorLike
+
+
+class _Building(threading.local):
+    active: bool = False
+
+
+_building = _Building()
+
+
+@contextmanager
+def building() -> Iterator[None]:
+    """Inside, a network is called only so that its layers make their parameters: nothing is assigned or updated."""
+    _building.active = True
+    try:
+        yield
+    finally:
+        _building.active = False
+
+
+def is_building() -> bool:
+    """Whether a network is only being built."""
+    return _building.active
 
 
 class Parameter(Tensor):
@@ -34,6 +59,8 @@ class Parameter(Tensor):
         tensor = value if isinstance(value, Tensor) else Tensor(value, self.dtype)
         if tensor.shape != self.shape:
             raise ShapeError(f"the parameter {self.name or '?'} has the shape {show_shape(self.shape)}, not {show_shape(tensor.shape)}")
+        if is_building():
+            return
         node = ops.stop_gradient(ops.cast(tensor.node, self.dtype))
         if tensor.node.value is not None:
             node = ops.value(np.array(tensor.node.value, self.dtype), differentiable=self.trainable)
@@ -42,7 +69,7 @@ class Parameter(Tensor):
         self.grad = grad
 
 
-class Module:
+class Module(Trainable):
     """A part of a network.
 
     A subclass makes its parameters in `build(self, *shapes)`, called once with the shapes of the first inputs, and computes in

@@ -9,7 +9,7 @@ from nbdl import functions
 from nbdl.errors import OptionError
 from nbdl.ir import ops
 from nbdl.ir.graph import Node, scope
-from nbdl.nn.module import Parameter
+from nbdl.nn.module import Parameter, is_building
 from nbdl.optim.flat import Flat
 from nbdl.optim.schedules import Schedule
 from nbdl.resolve import resolve
@@ -92,6 +92,8 @@ class Optimizer:
         if parameters is not None:
             self.attach(parameters)
         state = self._attached()
+        if is_building():
+            return
         gradients = [ops.gradient(loss.node, parameter.node) for parameter in state.parameters]
         state.apply(gradients)
 

@@ -1,0 +1,149 @@
+"""Arrays as training takes them: rows first, checked, in a dtype that the program reads directly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from nbdl.errors import DataError, ShapeError
+from nbdl.ir import ops
+from nbdl.ir.graph import Node
+from nbdl.ir.shapes import Batch as BatchSize
+from nbdl.tensor import Tensor, as_array
+
+
+@dataclass(frozen=True)
+class Feed:
+    """The rows that a program reads: inputs, and, if there are any, targets and weights of rows."""
+
+    inputs: tuple[np.ndarray, ...]
+    target: np.ndarray | None = None
+    weight: np.ndarray | None = None
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self.inputs[0])
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All arrays by the names that programs know them by."""
+        names = ["x"] if len(self.inputs) == 1 else [f"x{number}" for number in range(1, len(self.inputs) + 1)]
+        named = dict(zip(names, self.inputs, strict=True))
+        named |= {} if self.target is None else {"y": self.target}
+        return named | ({} if self.weight is None else {"weight": self.weight})
+
+    def leaves(self) -> dict[str, Node]:
+        """A leaf with the batch axis for each array, by name."""
+        return {name: ops.leaf((BatchSize(), *array.shape[1:]), array.dtype, name=name) for name, array in self.arrays().items()}
+
+    def split(self, share: float) -> tuple[Feed, Feed]:
+        """Cut off the last `share` of the rows. Raises `DataError` if one of the parts would be empty."""
+        kept = self.rows - int(self.rows * share)
+        if not 0 < kept < self.rows:
+            raise DataError(f"a validation_split of {share} leaves {kept} of {self.rows} rows for training; it must leave some on both sides")
+        return self._rows(slice(0, kept)), self._rows(slice(kept, None))
+
+    def _rows(self, rows: slice) -> Feed:
+        def cut(array: np.ndarray | None) -> np.ndarray | None:
+            return None if array is None else array[rows]
+
+        return Feed(tuple(array[rows] for array in self.inputs), cut(self.target), cut(self.weight))
+
+    def weighted(self, sample_weight: Any, class_weight: Mapping[int, float] | None) -> Feed:
+        """Give every row a weight: its own, times that of its class. Raises `DataError` if they don't fit the rows."""
+        if sample_weight is None and class_weight is None:
+            return self
+        weight = np.ones(self.rows, np.float32) if sample_weight is None else _as_rows(sample_weight, "sample_weight").astype(np.float32)
+        if weight.shape != (self.rows,):
+            raise DataError(f"sample_weight needs one number for each of the {self.rows} rows, not the shape {weight.shape}")
+        if class_weight is not None:
+            weight = weight * self._class_weights(class_weight)
+        return replace(self, weight=np.ascontiguousarray(weight, np.float32))
+
+    def _class_weights(self, class_weight: Mapping[int, float]) -> np.ndarray:
+        if self.target is None or self.target.dtype.kind not in "iu" or self.target.ndim != 1:
+            raise DataError("class_weight needs targets that are class numbers, one for each row")
+        table = np.ones(int(self.target.max(initial=0)) + 1, np.float32)
+        for number, value in class_weight.items():
+            if 0 <= number < len(table):
+                table[number] = value
+        return table[self.target]
+
+
+def make_feed(x: Any, y: Any = None, sample_weight: Any = None, class_weight: Mapping[int, float] | None = None) -> Feed:
+    """Check arrays and turn them into a feed.
+
+    Args:
+        x: an array `(rows, ...)`, or a tuple of arrays for a network with several inputs.
+        y: targets: `(rows,)` or `(rows, ...)`; integers stay integers, other numbers become float32.
+        sample_weight: a number for each row.
+        class_weight: a number for each class.
+
+    Raises:
+        DataError: there are no rows, the numbers of rows differ, or a floating-point input is NaN or infinite.
+    """
+    inputs = tuple(_as_rows(each, "x") for each in (x if isinstance(x, tuple) else (x,)))
+    target = None if y is None else _as_rows(y, "y")
+    for name, array in [("x", each) for each in inputs] + ([] if target is None else [("y", target)]):
+        if len(array) != len(inputs[0]):
+            raise DataError(f"x has {len(inputs[0])} rows, but {name} has {len(array)}; each row of x needs one of {name}")
+        _check_finite(name, array)
+    if len(inputs[0]) == 0:
+        raise DataError("there are no rows to train on: x is empty")
+    return Feed(inputs, target).weighted(sample_weight, class_weight)
+
+
+def _as_rows(data: Any, name: str) -> np.ndarray:
+    try:
+        array = data.numpy() if isinstance(data, Tensor) else np.asarray(data)
+    except ValueError as error:
+        raise DataError(f"{name} can't be made an array: {error}; all its rows need one length") from None
+    if array.ndim == 0:
+        raise ShapeError(f"{name} needs rows: an array of at least one axis, not a single number")
+    if array.dtype.kind not in "fiub":
+        raise DataError(f"{name} holds {array.dtype}, not numbers; encode text as numbers first (nbdl train does it for CSV files)")
+    if array.dtype.kind == "f" and array.dtype != np.float32:
+        array = array.astype(np.float32)
+    return as_array(array)
+
+
+def _check_finite(name: str, array: np.ndarray) -> None:
+    if array.dtype.kind != "f" or np.isfinite(array.sum(dtype=np.float64)):
+        return
+    wrong = ~np.isfinite(array)
+    if wrong.any():
+        place = tuple(int(each) for each in np.argwhere(wrong)[0])
+        raise DataError(f"{name} has {int(wrong.sum())} values that are NaN or infinite, the first at {place}; remove or replace them")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a traced step sees: tensors with the batch axis."""
+
+    inputs: tuple[Tensor, ...]
+    target: Tensor | None = None
+    weight: Tensor | None = None
+
+    @property
+    def x(self) -> Tensor:
+        """The (first) input."""
+        return self.inputs[0]
+
+    @property
+    def y(self) -> Tensor:
+        """The target. Raises `DataError` if there is none."""
+        if self.target is None:
+            raise DataError("this step needs targets: give y to fit or evaluate")
+        return self.target
+
+
+def batch_of(leaves: Mapping[str, Node]) -> Batch:
+    """The batch made of a feed's leaves."""
+    tensors: dict[str, Tensor] = {name: Tensor.wrap(node) for name, node in leaves.items()}
+    target, weight = tensors.pop("y", None), tensors.pop("weight", None)
+    return Batch(tuple(tensors.values()), target, weight)
+
+

@@ -1,0 +1,59 @@
+"""Evaluate and predict: programs without an update."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nbdl.codegen.program import Bound
+from nbdl.data.dataset import Dataset
+from nbdl.errors import DataError
+from nbdl.nn.module import Module
+from nbdl.train import tracing
+from nbdl.train.compiling import remember, require_compiled
+from nbdl.train.feed import Feed, make_feed
+
+
+class Evaluation:
+    """Measures loss and metrics on the same rows as often as asked."""
+
+    def __init__(self, net: Module, feed: Feed, *, batch_size: int, workers: int):
+        self.rows = feed.rows
+        self.traced = tracing.trace_evaluation(net, feed)
+        remember(net, "evaluation", self.traced.program)
+        batch = min(batch_size, feed.rows)
+        self.steps = -(-feed.rows // batch)
+        self.bound: Bound = self.traced.program.bind(self.traced.arrays, batch=batch, workers=workers)
+        self.order = np.arange(feed.rows)
+
+    def measure(self) -> dict[str, Any]:
+        """Return what the network's `test_step` reports, over all rows."""
+        self.traced.sums[:] = 0
+        self.bound.run(self.order, 0, self.steps)
+        return self.traced.results(self.rows)
+
+
+def evaluate(net: Module, x: Any, y: Any = None, *, batch_size: int = 1024, sample_weight: Any = None, workers: int = 1) -> dict[str, Any]:
+    """Return loss and metrics on data; `x` may be a `Dataset`, whose test rows are taken."""
+    require_compiled(net)
+    if isinstance(x, Dataset):
+        if x.test is None:
+            raise DataError(f"the data set {x.name} has no test rows; give arrays")
+        x, y = x.test.x, x.test.y
+    feed = make_feed(x, y, sample_weight)
+    tracing.build(net, feed)
+    return Evaluation(net, feed, batch_size=batch_size, workers=workers).measure()
+
+
+def predict(net: Module, x: Any, *, batch_size: int = 1024, workers: int = 1) -> np.ndarray:
+    """Return the network's output for every row of `x`."""
+    feed = make_feed(x)
+    tracing.build(net, feed)
+    traced, row, dtype = tracing.trace_prediction(net, feed)
+    remember(net, "prediction", traced.program)
+    predicted = np.empty((feed.rows, *row), dtype)
+    batch = min(batch_size, feed.rows)
+    bound = traced.program.bind({**traced.arrays, "predicted": predicted}, batch=batch, workers=workers)
+    bound.run(np.arange(feed.rows), 0, -(-feed.rows // batch))
+    return predicted

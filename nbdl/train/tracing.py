@@ -1,0 +1,247 @@
+"""Record what a network does in a step, and make a program of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from nbdl import random
+from nbdl.codegen.plan import Variable
+from nbdl.codegen.program import Program
+from nbdl.errors import OptionError, UntraceableError
+from nbdl.ir import ops
+from nbdl.ir.graph import Node, topological
+from nbdl.ir.shapes import product
+from nbdl.nn.module import Module, Parameter, building
+from nbdl.optim.optimizer import Optimizer
+from nbdl.tensor import Tensor
+from nbdl.train.feed import Feed, batch_of
+from nbdl.train.metric import Metric
+
+FLOAT64 = np.dtype(np.float64)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Sums over the batch that a metric will turn into its result."""
+
+    metric: Metric
+    sums: Tensor
+
+
+Logs = Mapping[str, "Tensor | Measured"]
+
+
+@dataclass(frozen=True)
+class Total:
+    """A part of the vector of totals: what is added up over the batches for one number that is reported."""
+
+    name: str
+    start: int
+    shape: tuple[int, ...]
+    metric: Metric | None
+
+    def result(self, totals: np.ndarray, rows: int) -> float | np.ndarray:
+        """The reported value, given the totals over `rows` rows."""
+        size = int(np.prod(self.shape))
+        sums = totals[self.start : self.start + size].reshape(self.shape)
+        return float(sums) / max(rows, 1) if self.metric is None else self.metric.result(sums)
+
+
+@dataclass
+class Traced:
+    """A program together with the arrays of the network that it works on."""
+
+    program: Program
+    arrays: dict[str, np.ndarray]
+    totals: list[Total] = field(default_factory=list)
+
+    @property
+    def sums(self) -> np.ndarray:
+        """The vector of totals."""
+        return self.arrays["totals"]
+
+    def results(self, rows: int) -> dict[str, float | np.ndarray]:
+        """What is reported, given totals over `rows` rows."""
+        return {each.name: each.result(self.sums, rows) for each in self.totals}
+
+
+def optimizers_of(net: Module) -> dict[str, Optimizer]:
+    """The optimizers set as attributes of a network, by name."""
+    return {name: thing for name, thing in vars(net).items() if isinstance(thing, Optimizer)}
+
+
+class _Symbols:
+    """While tracing: every parameter and optimizer state is a leaf (or a piece of one)."""
+
+    def __init__(self, net: Module):
+        self.states = {name: each.state for name, each in optimizers_of(net).items() if each.state is not None}
+        managed = {id(parameter) for state in self.states.values() for parameter in state.parameters}
+        self.variables: dict[str, Parameter] = {}
+        for name, state in self.states.items():
+            prefix = "" if len(self.states) == 1 else f"{name}_"
+            self.variables |= {prefix + key: variable for key, variable in state.variables.items()}
+        self.variables |= {name: each for name, each in net.named_parameters() if id(each) not in managed}
+        self.all: list[Parameter] = [*self.variables.values(), *[each for state in self.states.values() for each in state.parameters]]
+        self.leaves: dict[str, Node] = {}
+
+    @contextmanager
+    def bound(self) -> Iterator[None]:
+        before = [each.node for each in self.all]
+        for name, variable in self.variables.items():
+            leaf = ops.leaf(variable.shape, variable.dtype, name=name, differentiable=variable.trainable)
+            self.leaves[name] = variable.node = leaf
+        for state in self.states.values():
+            state.bind()
+        try:
+            yield
+        finally:
+            for each, node in zip(self.all, before, strict=True):
+                each.node = node
+
+    def array(self, name: str) -> np.ndarray:
+        value = self.variables[name].node.value
+        if value is None:
+            self.variables[name].numpy()
+            value = self.variables[name].node.value
+        assert value is not None  # outside of a trace every parameter has a value
+        return value
+
+
+def build(net: Module, feed: Feed) -> None:
+    """Let layers make their parameters, and give the parameters to the optimizers."""
+    batch = batch_of(feed.leaves())
+    with building(), random.traced(ops.leaf((2,), np.int64, name="key")):
+        if has_own_step(net) and batch.target is not None:
+            net.train_step(batch)
+        else:
+            net(*batch.inputs)
+
+
+def attach(net: Module) -> None:
+    """Give the optimizers their parameters; `build` must have been called. Raises `OptionError` if one has none."""
+    for name, optimizer in optimizers_of(net).items():
+        if optimizer.state is not None:
+            continue
+        if has_own_step(net):
+            raise OptionError(f"train_step never calls self.{name}.minimize(loss, parameters), so it has nothing to train")
+        optimizer.attach(net.parameters())
+
+
+def has_own_step(net: Module) -> bool:
+    """Whether a network overrides `train_step`."""
+    return type(net).train_step is not Module.train_step
+
+
+def trace_training(net: Module, feed: Feed) -> Traced:
+    """The program of a training step."""
+    net.train()
+    symbols = _Symbols(net)
+    key = ops.leaf((2,), np.int64, name="key")
+    leaves = feed.leaves()
+    with symbols.bound(), random.traced(key):
+        logs = net.train_step(batch_of(leaves))
+        results = {name: variable.node for name, variable in symbols.variables.items()}
+    return _program(net, "Training", feed, leaves, symbols, results, key, logs)
+
+
+def trace_evaluation(net: Module, feed: Feed) -> Traced:
+    """The program that measures loss and metrics."""
+    net.eval()
+    symbols = _Symbols(net)
+    key = ops.leaf((2,), np.int64, name="key")
+    leaves = feed.leaves()
+    try:
+        with symbols.bound(), random.traced(key):
+            logs = net.test_step(batch_of(leaves))
+    finally:
+        net.train()
+    return _program(net, "Evaluation", feed, leaves, symbols, {}, key, logs)
+
+
+def trace_prediction(net: Module, feed: Feed) -> tuple[Traced, tuple[int, ...], np.dtype]:
+    """The program that predicts, and the shape and dtype of a predicted row."""
+    net.eval()
+    symbols = _Symbols(net)
+    key = ops.leaf((2,), np.int64, name="key")
+    leaves = feed.leaves()
+    try:
+        with symbols.bound(), random.traced(key):
+            output = net(*batch_of(leaves).inputs)
+    finally:
+        net.train()
+    if not isinstance(output, Tensor) or not output.shape or output.shape[0] != next(iter(leaves.values())).shape[0]:
+        raise UntraceableError("predict needs a network that returns one tensor with a row for each row of its input")
+    row = tuple(size for size in output.shape[1:] if isinstance(size, int))
+    traced = _program(net, "Prediction", feed, leaves, symbols, {}, key, {}, output.node)
+    return traced, row, output.dtype
+
+
+def _program(
+    net: Module,
+    kind: str,
+    feed: Feed,
+    leaves: Mapping[str, Node],
+    symbols: _Symbols,
+    results: Mapping[str, Node],
+    key: Node,
+    logs: Logs,
+    prediction: Node | None = None,
+) -> Traced:
+    arrays = dict(feed.arrays())
+    variables = [Variable(f"{name}_data", "rows", leaf) for name, leaf in leaves.items()]
+    arrays = {f"{name}_data": array for name, array in arrays.items()}
+    for name, leaf in symbols.leaves.items():
+        result = results.get(name, leaf)
+        variables.append(Variable(name, "value" if result is leaf else "state", leaf, None if result is leaf else result))
+        arrays[name] = symbols.array(name)
+    totals, vector, total_leaf = _totals(logs)
+    if totals:
+        variables.append(Variable("totals", "state", total_leaf, vector))
+        arrays["totals"] = np.zeros(total_leaf.shape, FLOAT64)  # type: ignore[arg-type]
+    if prediction is not None:
+        variables.append(Variable("predicted", "row_result", None, prediction))
+    variables.append(Variable("key", "key", key))
+    used = _used(variables)
+    for number, constant in enumerate(_constants(used), start=1):
+        variables.append(Variable(f"constant_{number}", "value", constant))
+        assert constant.value is not None  # that is what makes it a constant
+        arrays[f"constant_{number}"] = np.ascontiguousarray(constant.value)
+    kept = [each for each in variables if each.result is not None or each.leaf in used or each.role == "rows"]
+    title = f"{kind} program of {net.title()}."
+    return Traced(Program(kept, title), {each.name: arrays[each.name] for each in kept if each.name in arrays}, totals)
+
+
+def _totals(logs: Logs) -> tuple[list[Total], Node, Node]:
+    """Lay out what is added up over batches in one vector of float64."""
+    totals: list[Total] = []
+    parts: list[Node] = []
+    size = 0
+    for name, log in logs.items():
+        node = log.sums.node if isinstance(log, Measured) else ops.multiply(_scalar(name, log), ops.batch_size(log.dtype))
+        shape = tuple(each for each in node.shape if isinstance(each, int))
+        if len(shape) != len(node.shape):
+            raise OptionError(f"the log {name!r} has a value for each row; take its mean")
+        totals.append(Total(name, size, shape, log.metric if isinstance(log, Measured) else None))
+        parts.append(ops.cast(node, FLOAT64))
+        size += int(np.prod(shape))
+    leaf = ops.leaf((max(size, 1),), FLOAT64, name="totals")
+    vector = ops.add(leaf, ops.pack(parts, [each.start for each in totals], size)) if totals else leaf
+    return totals, vector, leaf
+
+
+def _scalar(name: str, log: Tensor) -> Node:
+    if product(log.shape) != 1:
+        raise OptionError(f"train_step must return scalars; {name!r} has the shape {log.shape}: take its mean")
+    return ops.reshape(log.node, ())
+
+
+def _used(variables: Sequence[Variable]) -> set[Node]:
+    return set(topological([each.result for each in variables if each.result is not None]))
+
+
+def _constants(used: set[Node]) -> list[Node]:
+    return [node for node in used if node.value is not None and node.name == "input"]
