@@ -51,7 +51,8 @@ def _as_indices(key: Any) -> Node | None:
         return node
     if isinstance(key, list | np.ndarray):
         array = np.asarray(key)
-        return ops.value(array.astype(np.int64) if array.dtype.kind == "i" else array)
+        whole = array.dtype.kind == "i" or not array.size  # an empty list has no dtype of its own
+        return ops.value(array.astype(np.int64) if whole else array)
     return None
 
 

@@ -63,7 +63,8 @@ class Tensor:
         tensor.node = node
         tensor.grad = None
         tensor.logits = None
-        node.tensor = weakref.ref(tensor)
+        if not node.inputs and (node.tensor is None or node.tensor() is None):
+            node.tensor = weakref.ref(tensor)  # a view that is the leaf itself, such as x[:], leaves .grad to the first tensor
         return tensor
 
     # --- what is known without a value ---------------------------------------------------------------------------------
