@@ -3,15 +3,49 @@
 >>> import nbdl
 >>> from nbdl import nn
 >>> net = nn.Sequential(nn.Dense(64, activation="relu"), nn.Dense(10))
+
+Names are imported when they are first used: the command line starts without NumPy, and `import nbdl` without Numba.
 """
 
-from nbdl import functions as _functions
-from nbdl import nn, optim, random
-from nbdl.functions import *  # noqa: F403
-from nbdl.hookspecs import hookimpl
-from nbdl.random import set_seed
-from nbdl.tensor import Tensor
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nbdl import data, nn, optim, random, train
+    from nbdl.functions import *  # noqa: F403
+    from nbdl.hookspecs import hookimpl
+    from nbdl.random import set_seed
+    from nbdl.tensor import Tensor
+    from nbdl.train.saving import load
+    from nbdl.transforms import grad, jit, value_and_grad
 
 __version__ = "0.1.0"
 
-__all__ = ["Tensor", "hookimpl", "nn", "optim", "random", "set_seed", *_functions.__all__]
+_HOMES = {
+    "Tensor": "nbdl.tensor",
+    "grad": "nbdl.transforms",
+    "hookimpl": "nbdl.hookspecs",
+    "jit": "nbdl.transforms",
+    "load": "nbdl.train.saving",
+    "set_seed": "nbdl.random",
+    "value_and_grad": "nbdl.transforms",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+    elif not name.startswith("_") and find_spec(f"nbdl.{name}") is not None:
+        return import_module(f"nbdl.{name}")
+    elif name == "__all__" or name in import_module("nbdl.functions").__all__:
+        functions = import_module("nbdl.functions")
+        value = [*_HOMES, "nn", "optim", "random", *functions.__all__] if name == "__all__" else getattr(functions, name)
+    else:
+        raise AttributeError(f"module 'nbdl' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__getattr__("__all__")})

@@ -112,7 +112,7 @@ class Bound:
         try:
             self.program.run(worker, self.control, self.sync, self.arenas[worker], self.shared, self.order, *self.flat)
         except BaseException:
-            self.sync[-8] = 1  # the others leave their barrier
+            _abort(self.sync)
             raise
 
 
@@ -128,7 +128,7 @@ def _flat(variable: Variable, array: np.ndarray) -> np.ndarray:
     if has_batch(node.shape) or array.shape != node.shape:
         raise ShapeError(f"{variable.name} must have the shape {node.shape}, not {array.shape}")
     if variable.role == "value":
-        return np.ascontiguousarray(array).reshape(-1)
+        return np.ascontiguousarray(array.reshape(-1))
     if not array.flags.c_contiguous:
         raise NbdlError(f"{variable.name} is changed in place, so it must be contiguous")
     return array.reshape(-1)
@@ -145,6 +145,13 @@ def _scratch_bytes() -> int:
     from nbdl.kernels.cpu.matmul import SCRATCH
 
     return SCRATCH * 8
+
+
+def _abort(sync: np.ndarray) -> None:
+    """Make the other workers leave their barrier."""
+    from nbdl.kernels.cpu.barrier import abort_barrier
+
+    abort_barrier(sync)
 
 
 def _barrier_state(workers: int) -> np.ndarray:

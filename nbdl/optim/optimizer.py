@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
+
 from nbdl import functions
 from nbdl.errors import OptionError
 from nbdl.ir import ops

@@ -205,11 +205,12 @@ def _program(
     if prediction is not None:
         variables.append(Variable("predicted", "row_result", None, prediction))
     variables.append(Variable("key", "key", key))
-    used = _used(variables)
-    for number, constant in enumerate(_constants(used), start=1):
-        variables.append(Variable(f"constant_{number}", "value", constant))
+    for number, constant in enumerate(_constants(variables), start=1):
+        name = f"{constant.param('name') or 'constant'}_{number}"
+        variables.append(Variable(name, "value", constant))
         assert constant.value is not None  # that is what makes it a constant
-        arrays[f"constant_{number}"] = np.ascontiguousarray(constant.value)
+        arrays[name] = constant.value
+    used = set(_used(variables))
     kept = [each for each in variables if each.result is not None or each.leaf in used or each.role == "rows"]
     title = f"{kind} program of {net.title()}."
     return Traced(Program(kept, title), {each.name: arrays[each.name] for each in kept if each.name in arrays}, totals)
@@ -239,9 +240,10 @@ def _scalar(name: str, log: Tensor) -> Node:
     return ops.reshape(log.node, ())
 
 
-def _used(variables: Sequence[Variable]) -> set[Node]:
-    return set(topological([each.result for each in variables if each.result is not None]))
+def _used(variables: Sequence[Variable]) -> list[Node]:
+    return topological([each.result for each in variables if each.result is not None])
 
 
-def _constants(used: set[Node]) -> list[Node]:
-    return [node for node in used if node.value is not None and node.name == "input"]
+def _constants(variables: Sequence[Variable]) -> list[Node]:
+    """Arrays that the network's code uses as they are; they aren't part of the source, so other values need no compilation."""
+    return [node for node in _used(variables) if node.value is not None and node.name == "input"]

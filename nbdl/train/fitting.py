@@ -1,0 +1,123 @@
+"""`fit`: the loop over epochs around a compiled program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from nbdl import random
+from nbdl.data.dataset import Dataset
+from nbdl.errors import OptionError
+from nbdl.nn.module import Module
+from nbdl.resolve import resolve
+from nbdl.train import tracing
+from nbdl.train.callbacks import Callback
+from nbdl.train.compiling import remember, require_compiled
+from nbdl.train.device import choose_device, choose_workers
+from nbdl.train.feed import Feed, make_feed
+from nbdl.train.history import History
+from nbdl.train.measuring import Evaluation
+from nbdl.train.run import Run
+from nbdl.train.runfolder import RunFolder
+
+
+def fit(
+    net: Module,
+    x: Any,
+    y: Any = None,
+    *,
+    epochs: int = 1,
+    batch_size: int = 32,
+    validation_data: tuple[Any, ...] | None = None,
+    validation_split: float = 0.0,
+    callbacks: Sequence[Callback | str | Mapping[str, Any]] = (),
+    class_weight: Mapping[int, float] | None = None,
+    sample_weight: Any = None,
+    shuffle: bool = True,
+    verbose: bool = True,
+    initial_epoch: int = 0,
+    device: str = "auto",
+    workers: int | None = None,
+    seed: int | None = None,
+    folder: RunFolder | None = None,
+) -> History:
+    """Train a network and return what was measured.
+
+    Args:
+        x: rows `(rows, ...)`: anything with `__array__`, memory-mapped arrays included, a tuple of such for several inputs, or a
+            `Dataset`, whose training (and validation) rows are taken.
+        y: targets, one row for each row of `x`.
+        epochs: passes over the rows.
+        batch_size: rows of a step.
+        validation_data: `(x, y)` or `(x, y, sample_weight)`, measured after each epoch.
+        validation_split: share of the rows, cut off at the end, that is kept for validation.
+        callbacks: objects, names, or mappings with `name` and options.
+        class_weight: how much the rows of each class number count.
+        sample_weight: how much each row counts.
+        shuffle: whether every epoch goes through the rows in another order.
+        verbose: whether progress is shown.
+        initial_epoch: number of the first epoch, when training goes on.
+        device: `cpu`, `cuda` or `auto`.
+        workers: threads; None chooses by the size of the work. The same number gives the same bits.
+        seed: what the order of rows, dropout and new parameters depend on; None draws one.
+        folder: where checkpoints go; a checkpoint in it is continued.
+
+    Raises:
+        OptionError: the network isn't compiled, or an option is out of its range.
+        DataError, ShapeError: data that don't fit together or the network.
+        NumericsError: the loss or a gradient stopped being finite; the parameters are those before that step.
+        InterruptedTraining: Ctrl-C; everything was saved.
+    """
+    require_compiled(net)
+    _check_numbers(epochs, batch_size, validation_split, initial_epoch)
+    choose_device(device)
+    seed = int(random.generator().integers(2**31)) if seed is None else seed
+    feed, held_out = _feeds(x, y, validation_data, validation_split, sample_weight, class_weight)
+    if not any(True for _ in net.named_parameters()):
+        random.set_seed(seed)
+    tracing.build(net, feed)
+    tracing.attach(net)
+    traced = tracing.trace_training(net, feed)
+    remember(net, "training", traced.program)
+    batch = min(batch_size, feed.rows)
+    workers = choose_workers(traced.program.plan, batch) if workers is None else workers
+    evaluation = None if held_out is None else Evaluation(net, held_out, batch_size=1024, workers=workers)
+    given: list[Callback | str | Mapping[str, Any]] = [*callbacks, *(["progress"] if verbose else [])]
+    run = Run(
+        net=net,
+        traced=traced,
+        rows=feed.rows,
+        batch_size=batch,
+        epochs=epochs,
+        initial_epoch=initial_epoch,
+        workers=workers,
+        seed=seed,
+        shuffle=shuffle,
+        evaluation=evaluation,
+        callbacks=[resolve("callbacks", each) for each in given],
+        folder=folder,
+    )
+    return run.train()
+
+
+def _check_numbers(epochs: int, batch_size: int, validation_split: float, initial_epoch: int) -> None:
+    for name, number, lowest in (("epochs", epochs, 0), ("batch_size", batch_size, 1), ("initial_epoch", initial_epoch, 0)):
+        if not isinstance(number, int | np.integer) or number < lowest:
+            raise OptionError(f"{name} must be a whole number of at least {lowest}, not {number!r}")
+    if not 0 <= validation_split < 1:
+        raise OptionError(f"validation_split is a share from 0 to below 1, not {validation_split}")
+
+
+def _feeds(
+    x: Any, y: Any, validation_data: tuple[Any, ...] | None, share: float, sample_weight: Any, class_weight: Mapping[int, float] | None
+) -> tuple[Feed, Feed | None]:
+    if isinstance(x, Dataset):
+        if validation_data is None and x.validation is not None:
+            validation_data = (x.validation.x, x.validation.y)
+        x, y = x.train.x, x.train.y
+    feed = make_feed(x, y, sample_weight, class_weight)
+    if validation_data is not None:
+        return feed, make_feed(*validation_data[:3])
+    return feed.split(share) if share else (feed, None)
