@@ -1,31 +1,113 @@
-"""Give pending tensors their values: interpreted at first, compiled once the same graph keeps coming back."""
+"""Give pending tensors their values: interpreted at first, compiled once the same graph keeps coming back.
+
+Nobody waits for a compiler to print a sum. A graph is found again by its structure (what is computed, from leaves of which shape),
+whatever the values; from the round on in which compiling pays, it runs as a native program.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from nbdl.autodiff import expand_gradients
 from nbdl.errors import UntraceableError
-from nbdl.ir.graph import Node, structure, topological
-from nbdl.ir.interpret import interpret
+from nbdl.ir import ops
+from nbdl.ir.graph import Node, topological, with_inputs
+from nbdl.ir.interpret import evaluate_all
+from nbdl.ir.shapes import has_batch
+
+ROUNDS = 8
+"""How often a graph is interpreted before it is compiled: few enough for a loop, too many for a notebook's cell."""
+
+REMEMBERED = 256  # recipes; the one used longest ago is forgotten
 
 
-def realize(nodes: Sequence[Node]) -> None:
-    """Compute the nodes that have no value yet, and keep their values.
+@dataclass
+class Recipe:
+    """What is known about a graph seen before."""
+
+    rounds: int = 0
+    program: Callable[[Sequence[np.ndarray]], list[np.ndarray]] | None = None
+
+
+_recipes: OrderedDict[Hashable, Recipe] = OrderedDict()
+
+
+def recipe_for(key: Hashable) -> Recipe:
+    """The recipe of a structure; it counts one round more."""
+    recipe = _recipes.get(key)
+    if recipe is None:
+        recipe = _recipes[key] = Recipe()
+        if len(_recipes) > REMEMBERED:
+            _recipes.popitem(last=False)
+    else:
+        _recipes.move_to_end(key)
+    recipe.rounds += 1
+    return recipe
+
+
+def realize(nodes: Sequence[Node], *, at_once: bool = False) -> None:
+    """Compute the nodes that have no value yet, and keep their values (`at_once`: compile without waiting for more rounds).
 
     Raises `UntraceableError` if one of them depends on something that is only known when a program runs.
     """
     pending = [node for node in nodes if node.value is None]
     if not pending:
         return
-    check_traceable(pending)
-    _interpret(pending)
+    key, leaves, order = structure(pending)
+    check_known(order)
+    recipe = recipe_for(key)
+    if recipe.program is None and (at_once or recipe.rounds > ROUNDS):
+        recipe.program = compile_graph(pending, leaves)
+    if recipe.program is None:
+        _interpret(pending)
+        return
+    for node, array in zip(pending, recipe.program([_value(leaf) for leaf in leaves]), strict=True):
+        keep_value(node, array)
 
 
-def check_traceable(nodes: Sequence[Node]) -> None:
+def structure(outputs: Sequence[Node]) -> tuple[Hashable, list[Node], list[Node]]:
+    """Describe the graph below `outputs` without its values.
+
+    Returns a hashable key, equal for graphs that compute the same from their leaves; the leaves in order; and all nodes. A node that
+    has a value is a leaf, unless a gradient has to go through it.
+    """
+    stop = is_known
+    order = topological(outputs, stop)
+    if any(node.name == "gradient" for node in order):
+        stop = is_source
+        order = topological(outputs, stop)
+    number: dict[Node, int] = {}
+    leaves: list[Node] = []
+    key: list[Hashable] = []
+    for node in order:
+        number[node] = len(number)
+        if stop(node):
+            leaves.append(node)
+            key.append((node.shape, node.dtype, node.differentiable))
+        else:
+            key.append((node.primitive, node.params, node.dtype, tuple([number[each] for each in node.inputs])))
+    return (tuple(key), tuple([number[output] for output in outputs])), leaves, order
+
+
+def is_known(node: Node) -> bool:
+    """Whether a node has a value."""
+    return node.value is not None
+
+
+def is_source(node: Node) -> bool:
+    """Whether a node has a value and no past."""
+    return node.value is not None and not node.inputs
+
+
+def check_known(order: Sequence[Node]) -> None:
     """Raise `UntraceableError` if a node has no value because a program is only being recorded."""
-    for node in topological(nodes, stop=lambda each: each.value is not None):
-        if node.value is None and (node.name in ("input", "batch_size")):
+    for node in order:
+        if node.value is None and node.name in ("input", "batch_size"):
             where = f" in {node.scope}" if node.scope else ""
             raise UntraceableError(
                 f"a value was asked for{where} while the program is only being recorded (by float(), if, print or "
@@ -33,12 +115,64 @@ def check_traceable(nodes: Sequence[Node]) -> None:
             )
 
 
+def keep_value(node: Node, array: np.ndarray) -> None:
+    """Store a computed value; one that needs no gradient forgets its past, or a loop would keep all of it alive."""
+    node.value = array
+    if not node.differentiable:
+        node.inputs = ()
+
+
+def _value(node: Node) -> np.ndarray:
+    assert node.value is not None  # leaves of a structure have values
+    return node.value
+
+
 def _interpret(pending: list[Node]) -> None:
     outputs = expand_gradients(pending)
-    for node, array in zip(pending, interpret(outputs), strict=True):
-        node.value = array
-        if not node.differentiable:
-            node.inputs = ()  # a value that needs no gradient forgets its past, or a loop would keep all of it alive
+    known = evaluate_all(topological(outputs, is_known), {})
+    for node, output in zip(pending, outputs, strict=True):
+        keep_value(node, known[output])
+    for node, array in known.items():  # what a tensor still looks at need not be computed again
+        if node.value is None and node.tensor is not None and node.tensor() is not None:
+            keep_value(node, array)
 
 
-__all__ = ["check_traceable", "realize", "structure"]
+def compile_graph(outputs: Sequence[Node], leaves: Sequence[Node]) -> Callable[[Sequence[np.ndarray]], list[np.ndarray]]:
+    """Compile a graph to a function from the leaves' values to the outputs'."""
+    from nbdl.codegen.plan import Variable
+    from nbdl.codegen.program import Program
+
+    fresh = {leaf: placeholder(leaf, number) for number, leaf in enumerate(leaves, start=1)}
+    results = rebuild(outputs, fresh)
+    variables = [Variable(f"input_{number}", "value", leaf) for number, leaf in enumerate(fresh.values(), start=1)]
+    variables += [Variable(f"output_{number}", "result", None, node) for number, node in enumerate(results, start=1)]
+    program = Program(variables, "A graph of tensors.")
+    shapes: list[tuple[Any, Any]] = [(node.shape, node.dtype) for node in results]
+    bound: list[Any] = []
+
+    def run(values: Sequence[np.ndarray]) -> list[np.ndarray]:
+        made = [np.empty(shape, dtype) for shape, dtype in shapes]
+        if not bound:
+            arrays = {each.name: array for each, array in zip(variables, [*values, *made], strict=True)}
+            bound.append(program.bind(arrays))
+        bound[0].run_once([*values, *made])
+        return made
+
+    return run
+
+
+def placeholder(leaf: Node, number: int) -> Node:
+    """A leaf without a value in place of one with."""
+    name = leaf.param("name") if leaf.name == "input" and leaf.param("name") else f"input_{number}"
+    assert not has_batch(leaf.shape)  # it has a value
+    return ops.leaf(leaf.shape, leaf.dtype, name=name, differentiable=leaf.differentiable)
+
+
+def rebuild(outputs: Sequence[Node], fresh: dict[Node, Node]) -> list[Node]:
+    """The graph below `outputs` with some nodes replaced."""
+    new = dict(fresh)
+    for node in topological(outputs, new.__contains__):
+        if node not in new:
+            inputs = tuple([new[each] for each in node.inputs])
+            new[node] = node if inputs == node.inputs else with_inputs(node, inputs)
+    return [new[output] for output in outputs]

@@ -81,7 +81,7 @@ class Bound:
         self.flat = [_flat(each, arrays[each.name]) for each in program.variables if each.role != "key"]
         self.batch = batch
         capacity = align(-(-batch // workers), 16)
-        self.control = np.array([0, 0, batch, 0, capacity, workers, seed, 0], np.int64)
+        self.control = np.array([0, 1, batch, 0, capacity, workers, seed, 0], np.int64)
         scratch = _scratch_bytes() if program.needs_scratch else 0
         size = plan.row_bytes * capacity + plan.local_bytes + scratch
         self.arenas = [_aligned(size) for _ in range(workers)]
@@ -107,6 +107,12 @@ class Bound:
             finally:
                 for each in others:
                     each.result()
+
+    def run_once(self, arrays: Sequence[np.ndarray]) -> None:
+        """Run a program without batches once, on other arrays than those it was bound to (in the order of the variables)."""
+        with self._busy:
+            flat = [np.ascontiguousarray(array.reshape(-1)) for array in arrays]
+            self.program.run(0, self.control, self.sync, self.arenas[0], self.shared, self.order, *flat)
 
     def _work(self, worker: int) -> None:
         try:

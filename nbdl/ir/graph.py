@@ -135,29 +135,6 @@ def topological(outputs: Iterable[Node], stop: Callable[[Node], bool] | None = N
     return order
 
 
-def structure(outputs: Iterable[Node]) -> tuple[Hashable, list[Node]]:
-    """Describe the graph below `outputs` without its values; nodes with a value count as leaves.
-
-    Returns a hashable key, equal for graphs that compute the same from their leaves, and the leaves in order.
-    """
-    outputs = list(outputs)
-    number: dict[Node, int] = {}
-    leaves: list[Node] = []
-    key: list[Hashable] = []
-    for node in topological(outputs, stop=_known):
-        number[node] = len(key)
-        if node.value is not None:
-            leaves.append(node)
-            key.append((node.shape, node.dtype, node.differentiable))
-        else:
-            key.append((node.primitive.name, node.params, node.dtype, tuple([number[each] for each in node.inputs])))
-    return (tuple(key), tuple([number[output] for output in outputs])), leaves
-
-
-def _known(node: Node) -> bool:
-    return node.value is not None
-
-
 def substitute(
     outputs: Iterable[Node],
     replace: Callable[[Node, tuple[Node, ...]], Node | None],
