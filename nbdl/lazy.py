@@ -137,6 +137,31 @@ def _interpret(pending: list[Node]) -> None:
             keep_value(node, array)
 
 
+def interpret_now(nodes: Sequence[Node]) -> None:
+    """Compute nodes with NumPy, whatever the number of rounds."""
+    _interpret([node for node in nodes if node.value is None])
+
+
+def live_nodes(order: Sequence[Node], gradients: Sequence[Node]) -> list[Node]:
+    """The nodes without a value that a tensor of the user's still looks at, gradients aside."""
+    aside = set(gradients)
+    return [
+        node
+        for node in order
+        if node.value is None and node.tensor is not None and node not in aside and node.name != "gradient" and node.tensor() is not None
+    ]
+
+
+def is_traced(node: Node) -> bool:
+    """Whether a node depends on something that is only known when a program runs."""
+    return any(each.value is None and each.name in ("input", "batch_size") for each in topological([node], is_known))
+
+
+def constants_of(outputs: Sequence[Node]) -> list[Node]:
+    """The leaves below `outputs` that have a value."""
+    return [node for node in topological(outputs) if node.value is not None and node.name == "input"]
+
+
 def compile_graph(outputs: Sequence[Node], leaves: Sequence[Node]) -> Callable[[Sequence[np.ndarray]], list[np.ndarray]]:
     """Compile a graph to a function from the leaves' values to the outputs'."""
     from nbdl.codegen.plan import Variable

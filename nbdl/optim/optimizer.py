@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
-from nbdl import functions
+from nbdl import functions, lazy
 from nbdl.errors import OptionError
 from nbdl.ir import ops
 from nbdl.ir.graph import Node, scope
@@ -97,7 +97,10 @@ class Optimizer:
         if is_building():
             return
         gradients = [ops.gradient(loss.node, parameter.node) for parameter in state.parameters]
-        state.apply(gradients)
+        if lazy.is_traced(loss.node):
+            state.apply(gradients)
+        else:
+            state.update_now(gradients)
 
     def _attached(self) -> OptimizerState:
         if self.state is None:
@@ -121,8 +124,7 @@ class Optimizer:
         gradients = [
             ops.broadcast_to(ops.constant(0, each.dtype), each.shape) if each.grad is None else each.grad.node for each in state.parameters
         ]
-        state.apply(gradients)
-        state.realize()
+        state.update_now(gradients)
 
 
 class OptimizerState:
@@ -133,12 +135,20 @@ class OptimizerState:
         self.parameters = tuple(parameters)
         self.flat = Flat(self.parameters)
         self.vector = Parameter(self.flat.pack_arrays([each.numpy() for each in self.parameters]), name="parameters")
+        self._rate = np.zeros((), np.float32)
         self.step = Parameter(0.0, trainable=False, name="step")
         self.lr_scale = Parameter(1.0, trainable=False, name="lr_scale")
         self.slots: dict[str, Parameter] = {}
         for name, start in self._init_slots().items():
             self.slots[name] = Parameter(start, trainable=False, name=name)
+        self.programs: dict[Hashable, NativeUpdate | int] = {}
         self.share_memory()
+
+    @property
+    def rate(self) -> np.ndarray:
+        """The learning rate, if it is a number: an array that programs read, brought up to date."""
+        self._rate[...] = self.optimizer.lr if isinstance(self.optimizer.lr, int | float) else 0
+        return self._rate
 
     def _init_slots(self) -> dict[str, Tensor]:
         if self.optimizer.elementwise:
@@ -206,17 +216,85 @@ class OptimizerState:
         vector = Tensor.wrap(flat.pack([new.node for new, _ in parts]))
         return vector, {name: Tensor.wrap(flat.pack([own[name].node for _, own in parts])) for name in slots}
 
-    def realize(self) -> None:
-        """Compute what `apply` recorded, and make it the parameters' value."""
-        from nbdl import lazy
+    # --- a step outside of a traced program ------------------------------------------------------------------------------
 
+    def update_now(self, gradients: Sequence[Node]) -> None:
+        """One update, computed at once: interpreted at first, natively once the same graph keeps coming back."""
+        shape, leaves, order = lazy.structure(gradients)
+        lazy.check_known(order)
+        live = lazy.live_nodes(order, gradients)
+        key = (shape, tuple([order.index(node) for node in live]))
+        known = self.programs.get(key, 0)
+        if isinstance(known, int):
+            self.programs[key] = known = known + 1
+            if known <= lazy.ROUNDS:
+                self._interpret(gradients)
+                return
+            self.programs[key] = known = NativeUpdate(self, gradients, leaves, live)
+        for node, array in zip(live, known.run(self, leaves), strict=True):
+            lazy.keep_value(node, array)
+        self.share_memory()
+
+    def _interpret(self, gradients: Sequence[Node]) -> None:
         variables = list(self.variables.values())
-        lazy.realize([variable.node for variable in variables])
+        self.apply(gradients)
+        lazy.interpret_now([variable.node for variable in variables])
         for variable in variables:
             value = variable.node.value
             assert value is not None  # just computed
             variable._set(ops.value(value, differentiable=variable.trainable))
         self.share_memory()
+
+
+class NativeUpdate:
+    """A compiled `backward` and `step`: from the leaves of the loss to new parameters."""
+
+    def __init__(self, state: OptimizerState, gradients: Sequence[Node], leaves: Sequence[Node], live: Sequence[Node]):
+        from nbdl.codegen.plan import Variable
+        from nbdl.codegen.program import Program
+
+        variables = state.variables
+        before = [each.node for each in (*variables.values(), *state.parameters)]
+        own = {parameter.node: place for place, parameter in enumerate(state.parameters)}
+        self.names = list(variables)
+        self.inputs = [place for place, leaf in enumerate(leaves) if leaf not in own]
+        symbols = {name: ops.leaf(each.shape, each.dtype, name=name, differentiable=each.trainable) for name, each in variables.items()}
+        for name, variable in variables.items():
+            variable.node = symbols[name]
+        state.bind()
+        try:
+            fresh = {leaf: state.parameters[own[leaf]].node if leaf in own else lazy.placeholder(leaf, place) for place, leaf in enumerate(leaves)}
+            new = lazy.rebuild([*gradients, *live], fresh)
+            state.apply(new[: len(gradients)])
+            results = {name: variable.node for name, variable in variables.items()}
+        finally:
+            for each, node in zip((*variables.values(), *state.parameters), before, strict=True):
+                each.node = node
+        outputs = new[len(gradients) :]
+        changed = {name: None if results[name] is symbols[name] else results[name] for name in variables}
+        described = [Variable(name, "value" if changed[name] is None else "state", symbols[name], changed[name]) for name in variables]
+        described += [Variable(f"input_{place}", "value", fresh[leaves[place]]) for place in self.inputs]
+        described += [Variable(f"output_{place}", "result", None, node) for place, node in enumerate(outputs, start=1)]
+        constants = lazy.constants_of([*[node for node in results.values()], *outputs])
+        described += [Variable(f"{node.param('name') or 'constant'}_{place}", "value", node) for place, node in enumerate(constants)]
+        self.constants = [node.value for node in constants if node.value is not None]
+        self.shapes = [(node.shape, node.dtype) for node in outputs]
+        self.program = Program(described, "One step of an explicit training loop.")
+        self.bound: Any = None
+
+    def run(self, state: OptimizerState, leaves: Sequence[Node]) -> list[np.ndarray]:
+        """Update the state's arrays; return the values of the tensors that the caller still holds."""
+        vector = state.vector.numpy().copy()  # what was computed from the old parameters keeps them
+        state.vector._set(ops.value(vector, differentiable=True))
+        state.rate  # noqa: B018 - brings the array that the program reads up to date
+        made = [np.empty(shape, dtype) for shape, dtype in self.shapes]  # type: ignore[arg-type]
+        own = [state.variables[name].node.value for name in self.names]
+        arrays = [*own, *[leaves[place].value for place in self.inputs], *made, *self.constants]
+        if self.bound is None:
+            named = zip(self.program.variables, arrays, strict=True)
+            self.bound = self.program.bind({each.name: array for each, array in named})
+        self.bound.run_once(arrays)
+        return made
 
 
 __all__ = ["LearningRate", "Optimizer", "OptimizerState", "Slots"]
