@@ -63,8 +63,9 @@ class Tensor:
         tensor.node = node
         tensor.grad = None
         tensor.logits = None
-        if not node.inputs and (node.tensor is None or node.tensor() is None):
-            node.tensor = weakref.ref(tensor)  # a view that is the leaf itself, such as x[:], leaves .grad to the first tensor
+        if node.tensor is None or node.tensor() is None:
+            # A view that is the leaf itself, such as x[:], leaves .grad to the leaf's first tensor.
+            node.tensor = weakref.ref(tensor)
         return tensor
 
     # --- what is known without a value ---------------------------------------------------------------------------------

@@ -12,13 +12,15 @@ Each check raises `AssertionError` with what was found. A plugin's own tests cal
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from inspect import getdoc, isclass
 from typing import Any
 
 import numpy as np
 
-from nbdl import functions, random
+from nbdl import functions, lazy, random
 from nbdl.docstrings import argument_docs, summary_line
 from nbdl.ir import ops
 from nbdl.ir.graph import Node, topological
@@ -43,9 +45,20 @@ GRADIENT_TOLERANCE = 1e-6
 Function = Callable[..., Tensor]
 
 
+@contextmanager
+def interpreted() -> Iterator[None]:
+    """Inside, nothing is compiled however often it comes back: values are NumPy's, to the last place."""
+    rounds, lazy.ROUNDS = lazy.ROUNDS, sys.maxsize
+    try:
+        yield
+    finally:
+        lazy.ROUNDS = rounds
+
+
 # --- gradients --------------------------------------------------------------------------------------------------------
 
 
+@interpreted()
 def check_gradients(function: Function, *arrays: Any, tolerance: float = GRADIENT_TOLERANCE) -> None:
     """Compare the gradient of a function with central differences, in float64, at every element of every float array.
 
@@ -117,6 +130,7 @@ def trace(function: Function, *arrays: Any, differentiable: bool = False) -> tup
     return function(*map(Tensor.wrap, leaves)).node, leaves
 
 
+@interpreted()
 def check_traces(function: Function, *arrays: Any) -> None:
     """Check that a function can be recorded with a symbolic batch axis, and gives the same as outside of a program.
 
@@ -165,6 +179,7 @@ def check_documented(factory: Callable[..., Any], *, options: Options | None = N
     assert not source or re.search(r"^\s*Source: \S", doc, re.MULTILINE), f"{name}: the docstring names no 'Source:'"
 
 
+@interpreted()
 def check_activation(activation: Function, *, shape: tuple[int, ...] = (5, 4)) -> None:
     """Check an activation: shape and dtype kept, NaN shown, finite at extremes, right gradient, traceable."""
     generator = np.random.default_rng(0)
@@ -185,6 +200,7 @@ def check_activation(activation: Function, *, shape: tuple[int, ...] = (5, 4)) -
     check_traces(activation, x)
 
 
+@interpreted()
 def check_loss(loss: Function, prediction: Any, target: Any, *, tolerance: float = GRADIENT_TOLERANCE) -> None:
     """Check a loss on sample data, rows first: a scalar, the mean over rows, right gradient, traceable.
 
@@ -227,6 +243,7 @@ def check_loss_extremes(loss: Function, target: Any, classes: int | None = None)
     assert np.isfinite(slopes).all(), f"the gradient is {slopes} at logits {logits}"
 
 
+@interpreted()
 def check_metric(metric: Metric, prediction: Any, target: Any) -> None:
     """Check a metric on sample data: sums that add up over batches, without a batch axis, floating-point, traceable.
 
@@ -251,6 +268,7 @@ def check_metric(metric: Metric, prediction: Any, target: Any) -> None:
     assert np.isfinite(result).all(), f"the result is {result}"
 
 
+@interpreted()
 def check_optimizer(make: Callable[[], Optimizer], *, steps: int = 60, sizes: Iterable[int] = (1, 7, 33)) -> None:
     """Check an optimizer: it lowers a quadratic, keeps its slots, takes odd sizes and zero gradients, repeats itself.
 
@@ -290,6 +308,7 @@ def _minimize(optimizer: Optimizer, steps: int, sizes: Iterable[int], dtype: Any
     return [np.array(parameter.numpy()) for parameter in parameters]
 
 
+@interpreted()
 def check_schedule(schedule: Callable[[Tensor], Tensor], steps: int = 100) -> None:
     """Check a learning-rate schedule: a scalar of the step's dtype, finite and never negative."""
     for dtype in (np.float32, np.float64):
@@ -310,6 +329,7 @@ def check_initializer(initializer: Callable[..., np.ndarray], shape: tuple[int, 
         np.testing.assert_array_equal(first, second, err_msg="the same seed gives other values: draw from `rng` only")
 
 
+@interpreted()
 def check_model(
     factory: Callable[..., Module], *, features: tuple[int, ...] = (6,), outputs: int = 3, steps: int = 30
 ) -> None:

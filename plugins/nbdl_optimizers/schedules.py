@@ -45,7 +45,8 @@ def step(every: int, lr: float = 1e-3, factor: float = 0.1) -> Schedule:
     """
     _check_rate("step", lr)
     _check_decay("step", every, factor)
-    return lambda number: lr * _power(factor, nbdl.floor(number / every))
+    # The half keeps whole quotients from being rounded down when compiled code multiplies by 1 / every.
+    return lambda number: lr * nbdl.power(factor, nbdl.floor((number + 0.5) / every))
 
 
 def exponential(every: int, lr: float = 1e-3, factor: float = 0.5) -> Schedule:
@@ -67,7 +68,7 @@ def exponential(every: int, lr: float = 1e-3, factor: float = 0.5) -> Schedule:
     """
     _check_rate("exponential", lr)
     _check_decay("exponential", every, factor)
-    return lambda number: lr * _power(factor, number / every)
+    return lambda number: lr * nbdl.power(factor, number / every)
 
 
 def cosine(steps: int, lr: float = 1e-3, end: float = 0.0) -> Schedule:
@@ -118,10 +119,6 @@ def warmup(steps: int, then: LearningRate = 1e-3) -> Schedule:
         return nbdl.minimum((number + 1) / steps, 1.0) * after(nbdl.maximum(number - steps, 0.0))
 
     return rate
-
-
-def _power(factor: float, exponent: Tensor) -> Tensor:
-    return nbdl.exp(exponent * math.log(factor))
 
 
 def _check_rate(name: str, lr: float) -> None:
