@@ -56,6 +56,8 @@ def test_iteration_gives_rows():
     ("key", "words"),
     [
         (5, r"index 5 is out of range for axis 0 of \(3, 4\)"),
+        (3, "index 3 is out of range"),
+        (-4, "index -4 is out of range"),
         ((0, -5), "index -5 is out of range for axis 1"),
         ((0, 0, 0), "3 indices are too many"),
         ((..., 0, ...), r"only one \.\.\."),
