@@ -27,9 +27,7 @@ class Progress(Callback):
         self.console: Any = None
         self._bar: Any = None
         self._task: Any = None
-        self._first_step = 0
-        self._started = self._epoch_started = self._drawn = 0.0
-        self._epoch_first_step = 0
+        self._epoch_started = self._drawn = 0.0
 
     def run_start(self, run: Any) -> None:
         """Start the clock, and the bar if there is a terminal."""
@@ -37,8 +35,7 @@ class Progress(Callback):
             from rich.console import Console
 
             self.console = Console(stderr=True)
-        self._first_step = self._epoch_first_step = run.step
-        self._started = self._epoch_started = time.perf_counter()
+        self._epoch_started = time.perf_counter()
         if self.console.is_terminal:
             self._bar = _new_bar(self.console)
             self._task = self._bar.add_task(
@@ -52,22 +49,16 @@ class Progress(Callback):
         if self._bar is None or now - self._drawn < 1 / REDRAWS:
             return
         self._drawn = now
-        speed = self._speed(run, now)
-        left = (run.epochs * run.steps_per_epoch - run.step) * run.batch_size / speed if speed else 0.0
+        speed = run.samples_per_second
+        left = (run.epochs * run.steps_per_epoch - run.step) * run.batch_size / speed if speed else None
         self._bar.update(
             self._task,
             description=f"epoch {run.epoch + 1}/{run.epochs}",
             completed=run.step,
-            numbers=f"{show_numbers(run.logs)}  {speed:,.0f} samples/s",
-            left=show_seconds(left) + " left",
+            numbers=show_numbers(run.logs) + _show_speed(speed),
+            left="" if left is None else show_seconds(left) + " left",
         )
         self._bar.refresh()
-
-    def _speed(self, run: Any, now: float) -> float:
-        """Samples a second in this epoch, or in the whole run while the epoch is young."""
-        if run.step > self._epoch_first_step:
-            return (run.step - self._epoch_first_step) * run.batch_size / (now - self._epoch_started)
-        return (run.step - self._first_step) * run.batch_size / (now - self._started)
 
     def epoch_end(self, run: Any, logs: dict[str, Any]) -> None:
         """Print the epoch's line."""
@@ -75,12 +66,12 @@ class Progress(Callback):
         seconds = now - self._epoch_started
         if self._bar is None or self.epoch_lines:
             self.console.print(
-                f"epoch {run.epoch + 1}/{run.epochs}  {show_numbers(logs)}  {self._speed(run, now):,.0f} samples/s  "
+                f"epoch {run.epoch + 1}/{run.epochs}  {show_numbers(logs)}{_show_speed(run.samples_per_second)}  "
                 f"{show_seconds(seconds)}",
                 highlight=False,
                 soft_wrap=True,
             )
-        self._epoch_started, self._epoch_first_step = now, run.step
+        self._epoch_started = now
 
     def run_end(self, run: Any) -> None:
         """Take the bar away."""
@@ -116,6 +107,10 @@ def show_numbers(logs: Mapping[str, Any]) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.4f}" if 0.001 <= abs(value) < 1000 or value == 0 else f"{value:.4g}"
+
+
+def _show_speed(samples_per_second: float) -> str:
+    return f"  {samples_per_second:,.0f} samples/s" if samples_per_second else ""  # not known in the first moments
 
 
 def show_seconds(seconds: float) -> str:

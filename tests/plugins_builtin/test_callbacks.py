@@ -23,6 +23,7 @@ class Run:
 
     def __init__(self, epochs: int = 10, folder: RunFolder | None = None):
         self.epoch, self.epochs, self.step, self.steps_per_epoch, self.batch_size = 0, epochs, 0, 100, 32
+        self.samples_per_second = 12345.6
         self.folder = folder
         self.error: BaseException | None = None
         self.logs: dict[str, Any] = {}
@@ -296,7 +297,7 @@ class TestProgress:
         lines = self.shown(terminal=False).splitlines()
         assert len(lines) == 2
         assert lines[0].startswith("epoch 1/2  loss 0.1250  val_accuracy 0.9000  ")
-        assert "samples/s" in lines[0]
+        assert "12,346 samples/s" in lines[0]
         assert "confusion_matrix" not in lines[0]
 
     def test_a_bar_on_a_terminal(self):
