@@ -10,6 +10,7 @@ from nbdl.errors import OptionError, ShapeError
 from nbdl.ir.shapes import Shape, show_shape
 from nbdl.nn.initializers import Initializer
 from nbdl.nn.module import Container, Module, Parameter
+from nbdl.recorded import Arguments
 from nbdl.resolve import resolve
 from nbdl.tensor import Tensor
 
@@ -134,6 +135,10 @@ class Sequential(Container):
         """Put a layer at the end."""
         self.layers.append(layer)
         self.label_children()
+
+    def arguments(self) -> Arguments:
+        """The layers that it has now."""
+        return tuple(self.layers), {}
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return the output of the last layer."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,29 +17,53 @@ from nbdl.ir.graph import current_scope, scope
 from nbdl.ir.shapes import Shape, has_batch, show_shape
 from nbdl.nn.initializers import Initializer, initialize
 from nbdl.nn.trainable import Trainable
-from nbdl.tensor import Tensor, TensorLike
+from nbdl.recorded import Recorded
+from nbdl.tensor import Tensor, TensorLike, as_array
+
+Spec = tuple[Shape, np.dtype[Any]]
+"""Shape and dtype of a tensor."""
 
 
-class _Building(threading.local):
-    active: bool = False
+@dataclass(frozen=True)
+class Call:
+    """A module was called: within which scope, and what it returned."""
+
+    module: Module
+    scope: str
+    output: Any
 
 
-_building = _Building()
+class _Local(threading.local):
+    building: bool = False
+    calls: list[Call] | None = None
+
+
+_local = _Local()
 
 
 @contextmanager
 def building() -> Iterator[None]:
     """Inside, a network is called only so that its layers make their parameters: nothing is assigned or updated."""
-    _building.active = True
+    _local.building = True
     try:
         yield
     finally:
-        _building.active = False
+        _local.building = False
 
 
 def is_building() -> bool:
     """Whether a network is only being built."""
-    return _building.active
+    return _local.building
+
+
+@contextmanager
+def noted_calls() -> Iterator[list[Call]]:
+    """Inside, the list gets every call of a module, inner ones first."""
+    outer, _local.calls = _local.calls, []
+    try:
+        yield _local.calls
+    finally:
+        _local.calls = outer
 
 
 class Parameter(Tensor):
@@ -47,7 +72,8 @@ class Parameter(Tensor):
     __slots__ = ("name", "trainable")
 
     def __init__(self, data: TensorLike, dtype: Any = None, *, trainable: bool = True, name: str = ""):
-        super().__init__(data, dtype, requires_grad=trainable)
+        # An array of its own: training changes it in place, and what was given may be read-only or a user's data.
+        super().__init__(np.array(as_array(data, dtype)), requires_grad=trainable)
         self.trainable = trainable
         self.name = name
 
@@ -69,7 +95,7 @@ class Parameter(Tensor):
         self.grad = grad
 
 
-class Module(Trainable):
+class Module(Recorded, Trainable):
     """A part of a network.
 
     A subclass makes its parameters in `build(self, *shapes)`, called once with the shapes of the first inputs, and computes in
@@ -87,6 +113,9 @@ class Module(Trainable):
 
     _built: bool = False
     _label: str = ""
+    _inputs: tuple[Spec, ...] = ()
+
+    def __init__(self) -> None: ...
 
     def build(self, *shapes: Shape) -> None:
         """Make the parameters; the default has none."""
@@ -100,13 +129,22 @@ class Module(Trainable):
         outer = current_scope()
         label = self._label or type(self).__name__.lower()
         with scope(f"{outer}.{label}" if outer else label):
-            if not self._built:
-                self.build(*[each.shape for each in tensors if each is not None])
-                self._built = True
             try:
-                return self.forward(*tensors)
+                if not self._built:
+                    self.build_for([(each.shape, each.dtype) for each in tensors if each is not None])
+                output = self.forward(*tensors)
             except NbdlError as error:
                 raise _located(error, self, tensors) from error
+            if _local.calls is not None:
+                _local.calls.append(Call(self, current_scope(), output))
+            return output
+
+    def build_for(self, inputs: Sequence[Spec]) -> None:
+        """Make the parameters for inputs of these shapes and dtypes: the first call does it, and loading from a file."""
+        self._inputs = tuple(inputs)
+        self.build(*[shape for shape, _ in inputs])
+        self._built = True
+        self.label_children()
 
     def parameter(
         self, name: str, shape: Shape, initializer: Initializer = "glorot_uniform", *, trainable: bool = True, dtype: Any = np.float32

@@ -14,6 +14,7 @@ from nbdl.ir.graph import Node, scope
 from nbdl.nn.module import Parameter, is_building
 from nbdl.optim.flat import Flat
 from nbdl.optim.schedules import Schedule
+from nbdl.recorded import Recorded
 from nbdl.resolve import resolve
 from nbdl.tensor import Tensor
 
@@ -21,7 +22,7 @@ Slots = dict[str, Tensor]
 LearningRate = float | str | Mapping[str, Any] | Schedule
 
 
-class Optimizer:
+class Optimizer(Recorded):
     """Moves parameters against their gradients.
 
     A subclass defines `init(parameter) -> slots` (what it remembers about each element, e.g. a moment) and

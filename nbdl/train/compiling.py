@@ -49,6 +49,7 @@ def compile_network(net: Module, optimizer: Any, loss: Any, metrics: Sequence[An
     net._loss = None if loss is None else resolve("losses", loss)
     net._metrics = dict(_metric(each) for each in metrics)
     net.__dict__["_debug"] = debug
+    net.__dict__["_compiled"] = {"optimizer": optimizer, "loss": loss, "metrics": list(metrics)}
 
 
 def _metric(given: Any) -> tuple[str, Metric]:

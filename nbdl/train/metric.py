@@ -7,10 +7,11 @@ from typing import ClassVar
 import numpy as np
 
 from nbdl import functions
+from nbdl.recorded import Recorded
 from nbdl.tensor import Tensor, TensorLike
 
 
-class Metric:
+class Metric(Recorded):
     """Something that is measured over many batches.
 
     A subclass defines `sums`, in tensor code, and `result`. Whatever way rows are cut into batches and shared among
@@ -26,6 +27,8 @@ class Metric:
     """
 
     higher_is_better: ClassVar[bool] = True
+
+    def __init__(self) -> None: ...
 
     def sums(self, prediction: TensorLike, target: TensorLike) -> Tensor:
         """Return sums over the batch axis: a floating-point tensor whose shape doesn't depend on the batch.
