@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -91,7 +92,8 @@ def _new_bar(console: Any) -> Any:
         TextColumn("{task.fields[left]}"),
     ]
     # Drawn by `progress` alone: a thread of its own would take the interpreter from the training loop.
-    return Bar(*columns, console=console, auto_refresh=False, transient=True)
+    # What is printed meanwhile goes above the bar, but only if it would have gone to the terminal anyway.
+    return Bar(*columns, console=console, auto_refresh=False, transient=True, redirect_stdout=sys.stdout.isatty())
 
 
 def show_numbers(logs: Mapping[str, Any]) -> str:
