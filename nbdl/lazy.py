@@ -6,8 +6,10 @@ whatever the values; from the round on in which compiling pays, it runs as a nat
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +39,29 @@ class Recipe:
 _recipes: OrderedDict[Hashable, Recipe] = OrderedDict()
 
 
+class _Debugging(threading.local):
+    active: bool = False
+
+
+_debugging = _Debugging()
+
+
+@contextmanager
+def debugging() -> Iterator[None]:
+    """Inside, nothing is compiled, and every operation's result is checked for NaN and infinity."""
+    outer = _debugging.active
+    _debugging.active = True
+    try:
+        yield
+    finally:
+        _debugging.active = outer
+
+
+def is_debugging() -> bool:
+    """Whether everything is to be interpreted and checked."""
+    return _debugging.active
+
+
 def recipe_for(key: Hashable) -> Recipe:
     """The recipe of a structure; it counts one round more."""
     recipe = _recipes.get(key)
@@ -50,8 +75,8 @@ def recipe_for(key: Hashable) -> Recipe:
     return recipe
 
 
-def realize(nodes: Sequence[Node], *, at_once: bool = False) -> None:
-    """Compute the nodes that have no value yet, and keep their values (`at_once`: compile without waiting for more rounds).
+def realize(nodes: Sequence[Node]) -> None:
+    """Compute the nodes that have no value yet, and keep their values.
 
     Raises `UntraceableError` if one of them depends on something that is only known when a program runs.
     """
@@ -61,9 +86,9 @@ def realize(nodes: Sequence[Node], *, at_once: bool = False) -> None:
     key, leaves, order = structure(pending)
     check_known(order)
     recipe = recipe_for(key)
-    if recipe.program is None and (at_once or recipe.rounds > ROUNDS):
+    if recipe.program is None and recipe.rounds > ROUNDS and not is_debugging():
         recipe.program = compile_graph(pending, leaves)
-    if recipe.program is None:
+    if recipe.program is None or is_debugging():
         _interpret(pending)
         return
     for node, array in zip(pending, recipe.program([_value(leaf) for leaf in leaves]), strict=True):
@@ -129,7 +154,7 @@ def _value(node: Node) -> np.ndarray:
 
 def _interpret(pending: list[Node]) -> None:
     outputs = expand_gradients(pending)
-    known = evaluate_all(topological(outputs, is_known), {})
+    known = evaluate_all(topological(outputs, is_known), {}, check=is_debugging())
     for node, output in zip(pending, outputs, strict=True):
         keep_value(node, known[output])
     for node, array in known.items():  # what a tensor still looks at need not be computed again

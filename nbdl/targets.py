@@ -6,10 +6,45 @@ give (n, n).
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
 from nbdl import functions
 from nbdl.errors import DtypeError, OptionError, ShapeError
 from nbdl.ir.shapes import show_shape
 from nbdl.tensor import Tensor, TensorLike
+
+
+@dataclass(frozen=True)
+class LabelRange:
+    """What the numbers of a traced target must be: from 0 to `classes` - 1, for the loss or metric `name`.
+
+    A traced program can't look at values, and a row with a number outside of the range would count as one without a class; so
+    whoever has the values checks them before the program runs.
+    """
+
+    target: Tensor
+    classes: int
+    name: str
+
+
+class _Local(threading.local):
+    collected: list[LabelRange] | None = None
+
+
+_local = _Local()
+
+
+@contextmanager
+def label_ranges() -> Iterator[list[LabelRange]]:
+    """Collect the ranges of class numbers that losses and metrics called inside ask for."""
+    outer, _local.collected = _local.collected, []
+    try:
+        yield _local.collected
+    finally:
+        _local.collected = outer
 
 
 def as_prediction(prediction: TensorLike, name: str) -> Tensor:
@@ -73,6 +108,9 @@ def class_numbers(prediction: Tensor, target: TensorLike, name: str) -> Tensor:
         )
     if target.dtype.kind not in "iub":
         raise DtypeError(f"{name} takes class numbers as integers, not {target.dtype}; convert with .astype('int64')")
+    classes = prediction.shape[-1]
+    if _local.collected is not None and isinstance(classes, int):
+        _local.collected.append(LabelRange(target, classes, name))
     if target.dtype.kind != "i":
         target = target.astype("int64")  # 8 bits could not count 300 classes
     return target.reshape(scores)

@@ -46,6 +46,17 @@ class Context:
         return concrete(node.shape, self.rows)
 
 
+@dataclass(frozen=True)
+class CustomKernel:
+    """The functions of an operation that a plugin has registered: generated programs import the CPU one by module and name."""
+
+    cpu: Callable[..., Any]
+    module: str
+    name: str
+    source_hash: str
+    cuda: Callable[..., Any] | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Primitive:
     """A row of the table.
@@ -62,6 +73,7 @@ class Primitive:
     evaluate: Callable[..., np.ndarray]
     derivative: Derivative | None
     text: str = ""
+    kernel: CustomKernel | None = None
 
 
 TABLE: dict[str, Primitive] = {}
@@ -70,14 +82,21 @@ _INFERRED_LIMIT = 10_000  # shapes seen before; emptied when a program with ever
 
 
 def define(
-    name: str, kind: Kind, *, infer: InferRule, evaluate: Callable[..., np.ndarray], derivative: Derivative | None, text: str = ""
+    name: str,
+    kind: Kind,
+    *,
+    infer: InferRule,
+    evaluate: Callable[..., np.ndarray],
+    derivative: Derivative | None,
+    text: str = "",
+    kernel: CustomKernel | None = None,
 ) -> Primitive:
     """Add a row to the table. Raises `VerifyError` if the name is taken or an elementwise row has no text."""
     if name in TABLE:
         raise VerifyError(f"the primitive {name!r} is defined twice")
     if kind in ("elementwise", "index") and not text:
         raise VerifyError(f"the elementwise primitive {name!r} has no text for the code generators")
-    TABLE[name] = Primitive(name, kind, infer, evaluate, derivative, text)
+    TABLE[name] = Primitive(name, kind, infer, evaluate, derivative, text, kernel)
     return TABLE[name]
 
 

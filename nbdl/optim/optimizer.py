@@ -238,8 +238,14 @@ class OptimizerState:
 
     def _interpret(self, gradients: Sequence[Node]) -> None:
         variables = list(self.variables.values())
-        self.apply(gradients)
-        lazy.interpret_now([variable.node for variable in variables])
+        before = [(each, each.node) for each in (*variables, *self.parameters)]
+        try:
+            self.apply(gradients)
+            lazy.interpret_now([variable.node for variable in variables])
+        except BaseException:  # Ctrl-C, or a number that isn't finite: the parameters stay as they were
+            for each, node in before:
+                each.node = node
+            raise
         for variable in variables:
             value = variable.node.value
             assert value is not None  # just computed

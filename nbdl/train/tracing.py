@@ -11,12 +11,13 @@ import numpy as np
 from nbdl import random
 from nbdl.codegen.plan import Variable
 from nbdl.codegen.program import Program
-from nbdl.errors import OptionError, UntraceableError
+from nbdl.errors import DataError, OptionError, UntraceableError
 from nbdl.ir import ops
 from nbdl.ir.graph import Node, topological
 from nbdl.ir.shapes import product
 from nbdl.nn.module import Module, Parameter, building
-from nbdl.optim.optimizer import Optimizer
+from nbdl.optim.optimizer import Optimizer, OptimizerState
+from nbdl.targets import LabelRange, label_ranges
 from nbdl.tensor import Tensor
 from nbdl.train.feed import Feed, batch_of
 from nbdl.train.metric import Metric
@@ -58,6 +59,18 @@ class Traced:
     program: Program
     arrays: dict[str, np.ndarray]
     totals: list[Total] = field(default_factory=list)
+    variables: dict[str, Parameter] = field(default_factory=dict)
+    states: list[OptimizerState] = field(default_factory=list)
+
+    def take_over(self) -> None:
+        """Bring the arrays up to date after steps that made new ones, and let the network have these again."""
+        for name, variable in self.variables.items():
+            array = self.arrays.get(name)
+            if array is not None:
+                array[...] = variable.numpy()
+                variable._set(ops.value(array, differentiable=variable.trainable))
+        for state in self.states:
+            state.share_memory()
 
     @property
     def sums(self) -> np.ndarray:
@@ -142,9 +155,10 @@ def trace_training(net: Module, feed: Feed) -> Traced:
     symbols = _Symbols(net)
     key = ops.leaf((2,), np.int64, name="key")
     leaves = feed.leaves()
-    with symbols.bound(), random.traced(key):
+    with symbols.bound(), random.traced(key), label_ranges() as ranges:
         logs = net.train_step(batch_of(leaves))
         results = {name: variable.node for name, variable in symbols.variables.items()}
+    _check_labels(ranges, feed, leaves)
     return _program(net, "Training", feed, leaves, symbols, results, key, logs)
 
 
@@ -155,11 +169,26 @@ def trace_evaluation(net: Module, feed: Feed) -> Traced:
     key = ops.leaf((2,), np.int64, name="key")
     leaves = feed.leaves()
     try:
-        with symbols.bound(), random.traced(key):
+        with symbols.bound(), random.traced(key), label_ranges() as ranges:
             logs = net.test_step(batch_of(leaves))
     finally:
         net.train()
+    _check_labels(ranges, feed, leaves)
     return _program(net, "Evaluation", feed, leaves, symbols, {}, key, logs)
+
+
+def _check_labels(ranges: Sequence[LabelRange], feed: Feed, leaves: Mapping[str, Node]) -> None:
+    """Raise `DataError` if a class number lies outside of what a loss or metric can count."""
+    for each in ranges:
+        if feed.target is None or each.target.node is not leaves.get("y") or not feed.target.size:
+            continue
+        low, high = int(feed.target.min()), int(feed.target.max())
+        if low < 0 or high >= each.classes:
+            wrong = feed.target[(feed.target < 0) | (feed.target >= each.classes)]
+            raise DataError(
+                f"{each.name}: {wrong.size} of {feed.target.size} labels lie outside of 0 to {each.classes - 1} (they go from {low} to "
+                f"{high}), but the network has {each.classes} outputs: number the classes from 0, or give the network {high + 1} outputs"
+            )
 
 
 def trace_prediction(net: Module, feed: Feed) -> tuple[Traced, tuple[int, ...], np.dtype]:
@@ -213,7 +242,8 @@ def _program(
     used = set(_used(variables))
     kept = [each for each in variables if each.result is not None or each.leaf in used or each.role == "rows"]
     title = f"{kind} program of {net.title()}."
-    return Traced(Program(kept, title), {each.name: arrays[each.name] for each in kept if each.name in arrays}, totals)
+    kept_arrays = {each.name: arrays[each.name] for each in kept if each.name in arrays}
+    return Traced(Program(kept, title), kept_arrays, totals, symbols.variables, list(symbols.states.values()))
 
 
 def _totals(logs: Logs) -> tuple[list[Total], Node, Node]:
