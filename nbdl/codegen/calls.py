@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from nbdl.codegen.fusion import is_scalar_work, root_of, sums_batch
+from nbdl.codegen.fusion import adds_batch, is_scalar_work, root_of
 from nbdl.codegen.index import size_text
-from nbdl.codegen.plan import locate
 from nbdl.ir.graph import Node
 from nbdl.ir.shapes import Shape, Size, product
 
@@ -89,24 +88,34 @@ def _pad(printer: ModulePrinter, node: Node) -> list[str]:
 
 
 def _pack(printer: ModulePrinter, node: Node) -> list[str]:
-    """Most parts have been computed in their place; the others are copied there."""
-    lines: list[str] = []
-    partial = sums_batch(node)
+    """Most parts have been computed in their place; the others are copied there, and gaps filled with zeros."""
+    partial = adds_batch(node)
+    lines = [] if partial else _gaps(printer, node)  # nothing else ever writes to memory for partial sums: it stays zero there
     for part, offset in zip(node.inputs, node.param("offsets"), strict=True):
         root = root_of(part)
         buffer = printer.plan.buffers.get(root)
         if getattr(buffer, "pack", None) is node:
             continue
         place = printer.view(node, offset, (product(part.shape),), writing=True)
-        if is_scalar_work(part) and root not in printer.fusion.stored:
+        if is_scalar_work(part) and not adds_batch(root):
             line = f"fill({place}, {printer.scalar(part).text})"
         else:
-            writing = sums_batch(root) and locate(printer.plan, root).space == "partial"
-            line = f"copy({printer.view(part, 0, (product(part.shape),), writing=writing)}, {place})"
-        if partial and not sums_batch(root):  # every worker would add the same again
+            line = f"copy({printer.view(part, 0, (product(part.shape),), writing=adds_batch(root))}, {place})"
+        if partial and not adds_batch(root):  # every worker would add the same again
             lines += ["if worker == 0:", f"    {line}"]
         else:
             lines.append(line)
+    return lines
+
+
+def _gaps(printer: ModulePrinter, node: Node) -> list[str]:
+    lines, end = [], 0
+    sizes = [product(part.shape) for part in node.inputs]
+    for offset, size in [*zip(node.param("offsets"), sizes, strict=True), (node.param("size"), 0)]:
+        assert isinstance(size, int)  # whole tensors are packed
+        if offset > end:
+            lines.append(f"fill({printer.view(node, end, (offset - end,))}, 0)")
+        end = offset + size
     return lines
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from nbdl.autodiff import BACKWARD
 from nbdl.codegen.calls import print_call
 from nbdl.codegen.expressions import Text, dtype_name, number, operation
-from nbdl.codegen.fusion import Call, Loop, is_scalar_work, root_of
+from nbdl.codegen.fusion import Call, Loop, Position, is_scalar_work, root_of
 from nbdl.codegen.index import core, own_index, size_text
 from nbdl.codegen.loop_text import LoopFunction, LoopPrinter
 from nbdl.codegen.names import KERNELS, RESERVED, Names, heading, label
@@ -41,6 +41,7 @@ class ModulePrinter:
         self.view_lines: list[str] = []
         self.functions: dict[str, str] = {}
         self.function_lines: list[str] = []
+        self.handed_in = [name for variable, name in self.arrays.items() if variable.role != "key"]
         self.scalars: dict[Node, Text] = {}
         self.scalar_uses = self._count_scalar_uses()
         self.scope = ""
@@ -52,12 +53,14 @@ class ModulePrinter:
         body = self._body()
         step = self._step(body)
         code = [*self.function_lines, *step, *self._run()]
-        lines = [f'"""{self.title}', "", *_PREAMBLE, '"""', "", *self._imports("\n".join(code)), "", *code]
+        title = re.sub(r'["\\\s]+', " ", self.title)
+        lines = [f'"""{title}', "", *_PREAMBLE, '"""', "", *self._imports("\n".join(code)), "", *code]
         return "\n".join(lines) + "\n"
 
     def _imports(self, code: str) -> list[str]:
         used = set(_words(code))
-        lines = [f"from math import {', '.join(sorted({'inf', 'nan', 'floor', 'sqrt'} & used))}"] if {"inf", "nan", "floor", "sqrt"} & used else []
+        wanted = sorted({"inf", "nan", "sqrt"} & used)
+        lines = [f"from math import {', '.join(wanted)}"] if wanted else []
         types = [f"{name} as {short}" for name, short in _NUMBA_NAMES.items() if short in used]
         lines += ["", f"from numba import {', '.join(types)}"] if types else []
         lines += ["", "from nbdl.kernels.cpu.jit import kernel"]
@@ -68,7 +71,7 @@ class ModulePrinter:
         return lines
 
     def _step(self, body: list[str]) -> list[str]:
-        arguments = ", ".join(["rows", "first_row", "batch_size", "capacity", "worker", "workers", *_ARRAYS, "picked", "number", "seed", *self.arrays.values()])
+        arguments = ", ".join(["rows", "first_row", "batch_size", "capacity", "worker", "workers", *_ARRAYS, "picked", "number", "seed", *self.handed_in])
         return [
             "",
             "@kernel",
@@ -86,8 +89,8 @@ class ModulePrinter:
         return [*lines, *self.view_lines, ""]
 
     def _run(self) -> list[str]:
-        arguments = ", ".join(["worker", "control", *_ARRAYS, "order", *self.arrays.values()])
-        call = ", ".join(["rows", "low", "f32(count)", "capacity", "worker", "workers", *_ARRAYS, "picked", "number", "seed", *self.arrays.values()])
+        arguments = ", ".join(["worker", "control", *_ARRAYS, "order", *self.handed_in])
+        call = ", ".join(["rows", "low", "f32(count)", "capacity", "worker", "workers", *_ARRAYS, "picked", "number", "seed", *self.handed_in])
         return [
             "",
             "@kernel",
@@ -112,18 +115,21 @@ class ModulePrinter:
         lines: list[str] = []
         for variable in self.plan.variables:
             lines += self._loading(variable)
-        kernels = self.plan.kernels
+        lines += self._old_numbers()
         for level in range(self.fusion.levels):
-            lines += self._scalar_lines(level)
-            for kernel in kernels:
+            for kernel in self.plan.kernels:
                 if kernel.level == level:
+                    lines += self._scalar_lines(kernel.position)
                     lines += self._heading(kernel)
                     lines += self._call_lines(kernel) if isinstance(kernel, Call) else self._loop_lines(kernel)
+            lines += self._scalar_lines((level + 1, -1))
             lines += self._meeting_lines(level)
         return [*lines, *self._ending(), "return barrier(sync, worker, workers)"]
 
     def _loading(self, variable: Variable) -> list[str]:
         leaf = variable.leaf
+        if leaf not in self.plan.buffers:
+            return []  # nothing reads it
         if variable.role == "key" and leaf is not None:
             name = self.view_of(leaf)
             return [f"{name}[0], {name}[1] = seed, number"]
@@ -159,9 +165,19 @@ class ModulePrinter:
             assert variable.result is not None  # scalar results have results
             writes.append(f"{self.arrays[variable]}[0] = {self.scalar(variable.result).text}")
         if writes:
-            lines += ["", "# results", *(["if not barrier(sync, worker, workers):", "    return False"] if copies else [])]
+            wait = ["if not barrier(sync, worker, workers):", "    return False"]
+            lines += ["", "# results", *(wait if copies or self._numbers_are_read_late() else [])]
             lines += ["if worker == 0:", *("    " + line for line in writes)]
         return lines
+
+    def _numbers_are_read_late(self) -> bool:
+        """Whether another worker may still have to read, after the last meeting, a number that the step changes."""
+        old = {variable.leaf for variable in self.plan.scalar_results if variable.leaf is not None}
+        last = self.fusion.levels - 1
+        if last == 0 and not self.plan.meetings:
+            return bool(old)
+        late = [kernel.node for kernel in self.plan.kernels if isinstance(kernel, Call) and kernel.level == last]
+        return any(root_of(each) in old for node in late for each in node.inputs)
 
     def _meeting_lines(self, level: int) -> list[str]:
         if level + 1 == self.fusion.levels and not any(each.level == level for each in self.plan.meetings):
@@ -209,10 +225,14 @@ class ModulePrinter:
         return f"{place} {buffer.offset + start * root.dtype.itemsize}"
 
     def _is_splittable(self, loop: Loop) -> bool:
+        """Whether each worker can be handed a part of every array: nothing depends on the position but by reading there."""
         if len(loop.domain) != 1:
             return False
         for seed in loop.seeds:
-            for node, index in self.fusion.reads(seed, loop.index[seed]):
+            found, between = self.fusion.walk(seed, loop.index[seed])
+            if seed.primitive.kind == "index" or any(node.primitive.kind == "index" for node, _ in between):
+                return False
+            for node, index in found:
                 if not is_scalar_work(node) and product(node.shape) != 1 and (core(node.shape) != tuple(loop.domain) or index != own_index(node.shape)):
                     return False
         return True
@@ -245,10 +265,24 @@ class ModulePrinter:
                 uses[variable.result] = uses.get(variable.result, 0) + 1
         return uses
 
-    def _scalar_lines(self, level: int) -> list[str]:
+    def _old_numbers(self) -> list[str]:
+        """Read numbers that the step changes before anything else: at its end another worker may have changed them already."""
+        lines = []
+        used = {each for node in self.fusion.order for each in node.inputs}
+        for variable in self.plan.scalar_results:
+            leaf = variable.leaf
+            if leaf is not None and leaf in used:
+                name = self.names.of(("scalar", leaf), f"old_{label(leaf)}")
+                lines.append(f"{name} = {self.view_of(leaf)}[0]")
+                self.scalars[leaf] = Text(name)
+        return ["", *lines] if lines else []
+
+    def _scalar_lines(self, before: Position) -> list[str]:
+        """Work out the numbers that are known before a position, as far as that hasn't been done."""
         lines = []
         for node in self.fusion.order:
-            if self.fusion.scalar_level.get(node) != level or node.primitive.kind == "leaf":
+            position = self.fusion.scalar_position.get(node)
+            if position is None or position >= before or node in self.scalars or node.primitive.kind == "leaf":
                 continue
             text = self._scalar_text(node)
             if not text.text.isidentifier() and (self.scalar_uses.get(node, 0) > 1 or len(text.text) > 60 or "[" in text.text):
@@ -370,10 +404,12 @@ _NUMBA_NAMES = {"float32": "f32", "float64": "f64", "int32": "i32", "int64": "i6
 
 
 def _import_text(name: str) -> str:
-    return {"power": "pow as power", "random_uniform": "uniform as random_uniform"}.get(name, name)
+    if name.startswith("random_"):
+        return f"{name.removeprefix('random_')} as {name}"
+    return {"power": "pow as power"}.get(name, name)
 
 
 def _canonical(text: str, parameters: list[str]) -> str:
-    for place, name in enumerate(parameters):
-        text = re.sub(rf"\b{name}\b", f"parameter{place}", text)
-    return text
+    """The text with parameters named by their places, as two functions for different layers have other names only."""
+    places = {name: f"${place}" for place, name in enumerate(parameters)}
+    return re.sub(r"\w+", lambda match: places.get(match[0], match[0]), text)

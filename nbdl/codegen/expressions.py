@@ -26,11 +26,15 @@ _PRECEDENCE = {
     "add": 10,
     "subtract": 10,
     "multiply": 11,
-    "divide": 11,
-    "remainder": 11,
+    "divide": 10.5,  # as an operand of a product it is put in parentheses, but for the first one
+    "remainder": 10.5,
     "negative": 12,
 }
-_ANY_ORDER = {"add", "multiply", "logical_and", "logical_or"}
+_OPERANDS = {"add": (10, 10), "subtract": (10, 10.25), "multiply": (10.5, 11), "divide": (10.5, 11.25), "remainder": (10.5, 11.25)}
+_OPERANDS |= {name: (precedence, precedence) for name, precedence in _PRECEDENCE.items() if name.startswith("logical")}
+"""How tightly the first operand and the others must bind; where nothing is said, more tightly than the operator itself."""
+
+_WRAPPING = {"add", "subtract", "multiply", "negative", "abs"}
 
 
 @dataclass(frozen=True)
@@ -38,9 +42,9 @@ class Text:
     """An expression, and how tightly its outermost operator binds."""
 
     text: str
-    precedence: int = _CALL
+    precedence: float = _CALL
 
-    def within(self, precedence: int) -> str:
+    def within(self, precedence: float) -> str:
         """The text, in parentheses if its operator binds less tightly than `precedence`."""
         return f"({self.text})" if self.precedence < precedence else self.text
 
@@ -66,17 +70,15 @@ def _shortest(value: float) -> str:
     return text if any(mark in text for mark in ".en") else text + ".0"
 
 
-def operation(node: Node, operands: list[Text], **names: Any) -> Text:
+def operation(node: Node, operands: list[Text]) -> Text:
     """Print a primitive applied to printed operands."""
     own = _PRECEDENCE.get(node.name, _CALL)
     if node.name == "cast":
         if node.dtype.kind == "b":
             return Text(f"{operands[0].within(6)} != 0", 5)
         return Text(f"{dtype_name(node.dtype)}({operands[0].text})")
-    if own == _CALL:
-        parts = [each.text for each in operands]
-    elif node.name in _ANY_ORDER:
-        parts = [each.within(own) for each in operands]
-    else:  # the right operand of -, /, < needs parentheses even at the same level
-        parts = [operands[0].within(own + (own == 5)), *[each.within(own + 1) for each in operands[1:]]]
-    return Text(node.primitive.text.format(*parts, **names), own)
+    first, others = _OPERANDS.get(node.name, (own + 1, own + 1)) if own != _CALL else (0, 0)
+    parts = [each.within(others if place else first) for place, each in enumerate(operands)]
+    text = node.primitive.text.format(*parts)
+    # Numba computes small integers in 64 bits; NumPy and other devices let them wrap around
+    return Text(f"{dtype_name(node.dtype)}({text})") if node.dtype.name in ("int32", "uint8") and node.name in _WRAPPING else Text(text, own)

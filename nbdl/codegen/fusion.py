@@ -25,6 +25,9 @@ WORTH_STORING = 8  # computing a value again in another loop costs more than rea
 Value = tuple[Node, Index]
 """One element of a node, in terms of the loop variables."""
 
+Position = tuple[int, int]
+"""Where in a program: kernels run in the order of (level, number); number -1 is the beginning of a level."""
+
 
 @dataclass(eq=False)
 class Call:
@@ -33,6 +36,11 @@ class Call:
     node: Node
     level: int
     number: int
+
+    @property
+    def position(self) -> Position:
+        """Kernels run in the order of their positions."""
+        return self.level, self.number
 
 
 @dataclass(eq=False)
@@ -53,7 +61,7 @@ class Loop:
     touched: set[Node] = field(default_factory=set)
 
     @property
-    def position(self) -> tuple[int, int]:
+    def position(self) -> Position:
         """Kernels run in the order of their positions."""
         return self.level, self.number
 
@@ -71,6 +79,11 @@ def is_scalar_work(node: Node) -> bool:
     return is_scalar(node) and node.primitive.kind in ("elementwise", "leaf", "view", "movement") and node.name not in ("pad", "input")
 
 
+def _is_call(node: Node) -> bool:
+    """Whether a kernel of its own computes a node."""
+    return node.primitive.kind == "call" or node.name == "pad"
+
+
 def root_of(node: Node) -> Node:
     """The node whose memory this one is a view of: itself, if it isn't a view."""
     while flattens(node):
@@ -78,23 +91,27 @@ def root_of(node: Node) -> Node:
     return node
 
 
-def is_pointwise(node: Node) -> bool:
-    """Whether a node can be computed inside a loop, one element at a time."""
-    return node.primitive.kind in ("elementwise", "index", "movement") and node.name != "pad" and not flattens(node)
-
-
 def sums_batch(node: Node) -> bool:
     """Whether a node adds up (or maximises) over the batch, so that each worker has only its part."""
-    if node.primitive.kind == "reduction":
-        return any(isinstance(node.inputs[0].shape[axis], Batch) for axis in node.param("axes"))
+    return adds_batch(node) or (node.name == "max" and _reduces_batch(node))
+
+
+def adds_batch(node: Node) -> bool:
+    """Whether a node adds up over the batch."""
+    if node.name == "sum":
+        return _reduces_batch(node)
     if node.name == "matmul":
         x = node.inputs[0]
         return isinstance(x.shape[-2 if node.param("transpose_x") else -1], Batch)
     if node.name == "scatter_add":
         return has_batch(node.inputs[1].shape)
     if node.name == "pack":
-        return any(sums_batch(root_of(each)) for each in node.inputs)
+        return any(adds_batch(root_of(each)) for each in node.inputs)
     return False
+
+
+def _reduces_batch(node: Node) -> bool:
+    return any(isinstance(node.inputs[0].shape[axis], Batch) for axis in node.param("axes"))
 
 
 def reduced_variables(node: Node, index: Index) -> set[int]:
@@ -124,12 +141,12 @@ class Fusion:
         self.stored = self._stored(stored)
         self.kernels: list[Kernel] = []
         self.kernel_of: dict[Node, Kernel] = {}
-        self.scalar_level: dict[Node, int] = {}
+        self.scalar_position: dict[Node, Position] = {}
         for node in self.order:
             self._place(node)
         self._merge_loops()
         self._store_expensive()
-        self.kernels.sort(key=lambda kernel: (kernel.level, kernel.number))
+        self.kernels.sort(key=lambda kernel: kernel.position)
 
     # --- what is stored ------------------------------------------------------------------------------------------------
 
@@ -138,18 +155,18 @@ class Fusion:
         for node in self.order:
             if node.primitive.kind == "reduction":
                 stored.add(node)
-            elif node.primitive.kind == "call" or node.name == "pad":
+            elif _is_call(node):
                 stored.add(node)
                 stored.update(root_of(each) for each in node.inputs)
             elif node.name == "reshape" and not squeezes(node):
                 stored.add(root_of(node))
-            elif is_scalar_work(node) and node.primitive.kind in ("view", "movement"):
-                stored.add(root_of(node.inputs[0]))
+            elif is_scalar_work(node):
+                stored.update(root_of(each) for each in node.inputs if not is_scalar_work(each))
         return {node for node in stored if not is_scalar_work(node) or self._needs_memory(node)}
 
     def _needs_memory(self, node: Node) -> bool:
         """A number worked out outside of loops has memory only if a call reads it."""
-        return any(node in map(root_of, each.inputs) for each in self.order if each.primitive.kind == "call")
+        return any(node in map(root_of, each.inputs) for each in self.order if _is_call(each) and each.name != "pack")
 
     # --- what a stored value reads ---------------------------------------------------------------------------------------
 
@@ -190,7 +207,7 @@ class Fusion:
 
     def stops(self, node: Node) -> bool:
         """Whether a loop reads this node rather than computing it."""
-        if is_scalar_work(node) or node in self.stored or node.primitive.kind in ("leaf", "call", "reduction") or node.name == "pad":
+        if is_scalar_work(node) or node in self.stored or node.primitive.kind in ("leaf", "reduction") or _is_call(node):
             return True
         if not flattens(node):
             return False
@@ -201,34 +218,37 @@ class Fusion:
 
     # --- levels ----------------------------------------------------------------------------------------------------------
 
-    def ready(self, node: Node) -> int:
-        """The level at which other kernels can read a node."""
+    def ready(self, node: Node) -> Position:
+        """The position after which others can read a node."""
         root = root_of(node)
-        if root in self.scalar_level:
-            return self.scalar_level[root]
+        if root in self.scalar_position:
+            return self.scalar_position[root]
         kernel = self.kernel_of.get(root)
         if kernel is None:
-            return 0
-        return kernel.level + (1 if sums_batch(root) or root in self.shared else 0)
+            return START
+        return (kernel.level + 1, -1) if sums_batch(root) or root in self.shared else kernel.position
 
     def _place(self, node: Node) -> None:
         if is_scalar_work(node):
-            self.scalar_level[node] = max((self.ready(each) for each in node.inputs), default=0)
+            self.scalar_position[node] = max((self.ready(each) for each in node.inputs), default=START)
             if node not in self.stored:
                 return
         if flattens(node) or node.primitive.kind == "leaf":
             return
-        if node.primitive.kind == "call" or node.name == "pad":
-            # parts of a packed gradient are still partial sums: the whole is added up at once
-            level = max((self._pack_level(each) if node.name == "pack" and sums_batch(node) else self.ready(each) for each in node.inputs), default=0)
+        if _is_call(node):
+            level = max((self._level_for(node, each) for each in node.inputs), default=0)
             self.kernel_of[node] = Call(node, level, len(self.kernels))
             self.kernels.append(self.kernel_of[node])
         elif node in self.stored:
             self._place_seed(node)
 
-    def _pack_level(self, part: Node) -> int:
-        root = root_of(part)
-        return self.ready(part) - (1 if sums_batch(root) else 0)
+    def _level_for(self, call: Node, operand: Node) -> int:
+        """The level at which a call can read an operand; sums that are packed are still partial: the whole is added up at once."""
+        root = root_of(operand)
+        kernel = self.kernel_of.get(root)
+        if call.name == "pack" and kernel is not None and adds_batch(root):
+            return kernel.level
+        return self.ready(operand)[0]
 
     # --- loops -----------------------------------------------------------------------------------------------------------
 
@@ -238,7 +258,7 @@ class Fusion:
         reads = self.reads(node, index)
         loop = next((each for each in reversed(self.kernels) if isinstance(each, Loop) and self._fits(each, node, shape, reads)), None)
         if loop is None:
-            level = max((self.ready(each) for each, _ in reads), default=0)
+            level = max((self.ready(each)[0] for each, _ in reads), default=0)
             loop = Loop(list(core(shape)), level, len(self.kernels), node in self.shared)
             self.kernels.append(loop)
         self._join(loop, node, index, reads)
@@ -265,10 +285,7 @@ class Fusion:
             if kernel is loop:
                 if not self._known_inside(loop, each, index):
                     return False
-            elif each in self.scalar_level:
-                if self.scalar_level[each] > loop.level:
-                    return False
-            elif kernel is not None and (self.ready(each) > loop.level or (kernel.level, kernel.number) >= loop.position):
+            elif self.ready(each) >= loop.position:
                 return False
         return self._split_with(loop, node, shape, reads) is not None
 
@@ -279,8 +296,8 @@ class Fusion:
         if node.primitive.kind != "reduction":
             return True
         reduced = reduced_variables(node, loop.index[node])
-        kept = len(core(node.inputs[0].shape)) - len(reduced)
-        return kept > 0 and not sums_batch(node) and reduced == set(range(kept, kept + len(reduced)))
+        kept = len(loop.domain) - len(reduced)
+        return 0 < kept < len(loop.domain) and not sums_batch(node) and reduced == set(range(kept, len(loop.domain)))
 
     def _split_with(self, loop: Loop, node: Node, shape: tuple[Size, ...], reads: list[Value]) -> int | None:
         """The loop's split after the node has joined (`NO_SPLIT`: none); None if the node doesn't fit."""
@@ -307,14 +324,18 @@ class Fusion:
     def _merge_loops(self) -> None:
         """A loop whose values are first read by a later loop becomes part of that one, if all of it fits there."""
         for early in [kernel for kernel in self.kernels if isinstance(kernel, Loop)]:
+            if early not in self.kernels:
+                continue  # an earlier one has made a new loop of it
             reader = self._first_reader(early)
-            if isinstance(reader, Loop) and reader is not early and reader.level == early.level and self._takes_over(reader, early):
+            if not isinstance(reader, Loop) or reader is early or (reader.level, reader.shared) != (early.level, early.shared):
+                continue
+            if self._takes_over(reader, early):
                 self.kernels.remove(early)
 
     def _first_reader(self, loop: Loop) -> Kernel | None:
         """The first kernel that reads what a loop stores; None if a number or a result outside of kernels needs it first."""
         own = set(loop.seeds)
-        if any(root_of(each) in own for node in self.scalar_level for each in node.inputs):
+        if any(root_of(each) in own for node in self.scalar_position for each in node.inputs):
             return None
         readers = []
         for kernel in self.kernels:
@@ -360,21 +381,27 @@ class Fusion:
     def _worth_storing(self) -> tuple[Node, Loop, Index] | None:
         """The first value that a loop computes and a later one would compute again at a high price."""
         first: dict[Node, tuple[Loop, Index]] = {}
-        moment: dict[Value, int] = {}
-        for kernel in sorted(self.kernels, key=lambda each: (each.level, each.number)):
+        moved: set[Node] = set()  # asked for at several places by the first loop: not all of it would be known there
+        for kernel in sorted(self.kernels, key=lambda each: each.position):
             if not isinstance(kernel, Loop):
                 continue
-            times = Times(self, kernel)
-            moment.clear()
-            for seed in kernel.seeds:
-                time = times.of_seed(seed)
-                for node, index in reversed(self.walk(seed, kernel.index[seed])[1]):
-                    loop, place = first.setdefault(node, (kernel, index))
-                    whole = place == own_index(node.shape) and len(core(node.shape)) == len(loop.domain)
-                    again = loop is not kernel or moment.setdefault((node, index), time) != time
-                    if again and whole and not loop.shared and self._price(node) >= WORTH_STORING:
-                        return node, loop, place
+            computed = self._computed_in(kernel)
+            for (node, index), _ in computed:
+                if first.setdefault(node, (kernel, index)) != (kernel, index) and first[node][0] is kernel:
+                    moved.add(node)
+            moment: dict[Value, int] = {}
+            for (node, index), time in computed:
+                loop, place = first[node]
+                whole = place == own_index(node.shape) and core(node.shape) == tuple(loop.domain)
+                again = loop is not kernel or moment.setdefault((node, index), time) != time
+                if again and whole and node not in moved and not flattens(node) and not loop.shared and self._price(node) >= WORTH_STORING:
+                    return node, loop, place
         return None
+
+    def _computed_in(self, loop: Loop) -> list[tuple[Value, int]]:
+        """The values that a loop computes on the way to those it stores, each with its time."""
+        times = Times(self, loop)
+        return [(value, times.of_seed(seed)) for seed in loop.seeds for value in reversed(self.walk(seed, loop.index[seed])[1])]
 
     def _price(self, node: Node) -> int:
         total = 0
@@ -392,8 +419,9 @@ class Fusion:
     @cached_property
     def levels(self) -> int:
         """Number of levels."""
-        return 1 + max([kernel.level for kernel in self.kernels] + list(self.scalar_level.values()), default=0)
+        return 1 + max([kernel.level for kernel in self.kernels] + [level for level, _ in self.scalar_position.values()], default=0)
 
 
 NO_SPLIT = -1
+START: Position = (0, -1)
 _COMPARISONS = {"less", "less_equal", "equal", "not_equal", "logical_and", "logical_or", "logical_not", "is_finite", "abs", "sign", "floor"}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nbdl.ir.graph import Node
-from nbdl.ir.shapes import Shape, Size
+from nbdl.ir.shapes import Shape, Size, has_batch
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,15 @@ def squeezes(node: Node) -> bool:
 
 def flattens(node: Node) -> bool:
     """Whether a node is another view of all of its input's memory, or of a contiguous piece of it."""
-    return node.name == "reshape" or (node.name == "slice" and contiguous_slice(node))
+    if node.name == "reshape":
+        return node.inputs[0].name not in ("constant", "batch_size")  # these have no memory
+    return node.name == "slice" and contiguous_slice(node)
 
 
 def contiguous_slice(node: Node) -> bool:
-    """Whether the elements of a slice lie one after another: step 1 along the first axis that isn't of size 1."""
-    axis = node.param("axis")
-    return node.param("step") == 1 and all(size == 1 for size in node.inputs[0].shape[:axis]) and isinstance(node.inputs[0].shape[axis], int)
+    """Whether the elements of a slice lie one after another in a whole tensor: step 1 along the first axis that isn't of size 1."""
+    axis, shape = node.param("axis"), node.inputs[0].shape
+    return (node.param("step") == 1 or node.shape[axis] == 1) and all(size == 1 for size in shape[:axis]) and not has_batch(shape)
 
 
 def broadcast_index(index: Index, shape: Shape) -> Index:

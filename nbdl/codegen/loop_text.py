@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from nbdl.codegen.expressions import Text, dtype_name, number, operation
 from nbdl.codegen.fusion import Fusion, Loop, Value, is_scalar, reduced_variables, result_index
-from nbdl.codegen.index import Index, size_text
+from nbdl.codegen.index import Index, core, size_text
 from nbdl.codegen.names import RESERVED, short_label
 from nbdl.codegen.times import Times
 from nbdl.ir.graph import Node
@@ -76,17 +76,19 @@ class LoopPrinter:
 
     def print(self) -> LoopFunction:
         """Return the function's body and parameters."""
+        self._load_overwritten()
         for seed in self.loop.seeds:
             self._print_seed(seed)
         lines = [*self.setup, *self._nest(), *self.finish]
         sizes = [name for name in ("rows", "size", "first_row") if self._mentions(name)]
-        written = {self._array(node) for node in self.results}
+        results = {self._array(node): node for node in reversed(self.results)}
+        arrays = {self._array(node): node for node in reversed(self.arrays)}  # two nodes may be views of the same memory
         return LoopFunction(
             lines,
             sizes,
             {node: self._scalar(node) for node in self.scalars},
-            {node: self._array(node) for node in self.arrays if self._array(node) not in written},
-            {node: self._array(node) for node in self.results},
+            {node: name for name, node in reversed(arrays.items()) if name not in results},
+            {node: name for name, node in reversed(results.items())},
         )
 
     def _mentions(self, name: str) -> bool:
@@ -128,6 +130,19 @@ class LoopPrinter:
 
     def _is_row_value(self, index: Index) -> bool:
         return all(place.variable is None or place.variable < self.split for place in index)
+
+    def _load_overwritten(self) -> None:
+        """What one seed overwrites and another one needs is read before anything is written."""
+        writers = {self.memory(seed): seed for seed in self.loop.seeds}
+        for seed in self.loop.seeds:
+            for node, index in self.fusion.reads(seed, self.loop.index[seed]):
+                writer = writers.get(self.memory(node))
+                if writer is None or writer is seed or node in self.loop.index:
+                    continue
+                home = self._home((node, index), self.inner[0])
+                if (node, index) not in home.known:
+                    self.arrays[node] = None
+                    self._named((node, index), Text(self._element(node, index)), home)
 
     # --- seeds ---------------------------------------------------------------------------------------------------------
 
@@ -204,16 +219,24 @@ class LoopPrinter:
     def _compute(self, value: Value, block: Block) -> Text:
         node, index = value
         if node.name == "iota":
-            text = index[0].text(list(VARIABLES))
-            return Text(text) if node.dtype.name == "int64" else Text(f"{dtype_name(node.dtype)}({text})")
+            text = self._linear(node, index)
+            return Text(text, 0) if node.dtype.name == "int64" and not text.isalnum() else Text(f"{dtype_name(node.dtype)}({text})")
         if node.name.startswith("random_"):
-            (key,) = node.inputs
-            self.arrays[key] = None
-            return operation(node, [Text(self._array(key))], stream=node.param("stream"), linear=self._linear(node, index))
+            return self._random(node, index)
         operands = [self._text(each, block) for each in self.fusion.inputs(node, index)]
         if node.primitive.kind in ("movement", "view") or node.name == "stop_gradient":
             return operands[0]
         return operation(node, operands)
+
+    def _random(self, node: Node, index: Index) -> Text:
+        (key,) = node.inputs
+        if ("key", key) not in self.names:
+            self.arrays[key] = None
+            seed, step = self._unique("seed"), self._unique("step")
+            self.names["key", key] = f"{seed}, {step}"
+            self.setup.append(f"{seed}, {step} = {self._array(key)}[0], {self._array(key)}[1]")
+        suffix = "_float64" if node.dtype.name == "float64" else ""
+        return Text(f"{node.name}{suffix}({self.names['key', key]}, {node.param('stream')}, {self._linear(node, index)})")
 
     def _loaded(self, value: Value, block: Block) -> Text:
         node, index = value
@@ -251,7 +274,7 @@ class LoopPrinter:
     # --- names ---------------------------------------------------------------------------------------------------------
 
     def _array(self, node: Node) -> str:
-        key = ("array", self.memory(node))
+        key = ("array", self.memory(node), core(node.shape))
         if key not in self.names:
             self.names[key] = self._unique(short_label(node))
         return self.names[key]

@@ -18,19 +18,19 @@ _OPERATIONS = {"matmul": "product", "sum": "total", "max": "largest", "where": "
 
 _WORDS = (
     "rows first_row batch_size capacity worker workers sync arena shared mine scratch picked control run step key seed number inf nan "
-    "part view span barrier low size begin count first steps batch examples order stride"
+    "part view span barrier low size begin count first steps batch examples order stride kernel abs min range sqrt"
 ).split()
 
 KERNELS = {
     "copies": "add_parts argmax copy copy_along fill gather largest_parts put_rows scatter_add span take_rows".split(),
-    "scalars": "is_finite maximum minimum sign".split(),
+    "scalars": "floor is_finite maximum minimum sign".split(),
     "elementary": "cos erf exp expm1 log log1p power sigmoid sin tanh".split(),
-    "random": "random_normal random_normal_f64 random_uniform random_uniform_f64".split(),
+    "random": "random_normal random_normal_float64 random_uniform random_uniform_float64".split(),
     "matmul": ["SCRATCH", *[f"matmul_{x}{y}" for x in "nt" for y in "nt"]],
     "barrier": ["barrier"],
     "views": ["part", "view"],
 }
-RESERVED = {*_WORDS, *DTYPE_NAMES.values(), *[name for group in KERNELS.values() for name in group]}
+RESERVED = {*keyword.kwlist, *_WORDS, *DTYPE_NAMES.values(), *[name for group in KERNELS.values() for name in group]}
 """Names that generated code uses for something else."""
 
 
@@ -38,7 +38,7 @@ class Names:
     """Gives every node a name, and no two the same one."""
 
     def __init__(self, reserved: Iterable[str] = ()):
-        self._taken = set(reserved) | set(keyword.kwlist)
+        self._taken = set(reserved)
         self._names: dict[object, str] = {}
 
     def of(self, key: object, base: str) -> str:
@@ -64,7 +64,7 @@ def identifier(text: str) -> str:
     >>> identifier("dense_1.weight")
     'dense_1_weight'
     """
-    name = re.sub(r"\W+", "_", text).strip("_") or "x"
+    name = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_") or "x"
     return f"_{name}" if name[0].isdigit() else name
 
 
@@ -91,4 +91,4 @@ def short_label(node: Node) -> str:
 
 def heading(scope: str) -> str:
     """What a comment above a group of lines says."""
-    return scope.replace(".", " / ") if scope else "the loss"
+    return " ".join(scope.replace(".", " / ").split()) if scope else "the loss"

@@ -18,12 +18,13 @@ from typing import Literal
 
 import numpy as np
 
-from nbdl.codegen.fusion import Call, Fusion, Kernel, Loop, is_scalar_work, root_of, sums_batch
+from nbdl.codegen.fusion import Call, Fusion, Kernel, Loop, Position, adds_batch, is_scalar_work, root_of, sums_batch
 from nbdl.codegen.index import own_index
 from nbdl.codegen.memory import Block, align, lay_out
-from nbdl.errors import VerifyError
+from nbdl.errors import ShapeError, VerifyError
+from nbdl.ir import ops
 from nbdl.ir.graph import Node
-from nbdl.ir.shapes import Batch, has_batch, product
+from nbdl.ir.shapes import Batch, has_batch, product, show_shape
 
 Space = Literal["rows", "local", "partial", "shared", "state"]
 Role = Literal["rows", "state", "value", "result", "row_result", "key"]
@@ -97,13 +98,25 @@ class Plan:
 
 
 def make_plan(variables: Sequence[Variable]) -> Plan:
-    """Schedule the variables' results and give everything a place."""
+    """Schedule the variables' results and give everything a place. Raises `ShapeError` if a `row_result` has no row for each row."""
+    for each in variables:
+        if each.role in ("rows", "row_result") and each.node.shape[:1] != (Batch(),):
+            raise ShapeError(f"{each.name} has the shape {show_shape(each.node.shape)}; its first axis must be the batch axis, n")
+    variables = [_moved(each) for each in variables]
     results = [each.result for each in variables if each.result is not None]
     memory = [node for node in results if not is_scalar_work(node)]
     shared = [node for node in memory if root_of(node).primitive.kind in ("elementwise", "index", "movement") and not has_batch(node.shape)]
     plan = Plan(variables, Fusion(results, memory, shared))
     _Placement(plan).run()
     return plan
+
+
+def _moved(variable: Variable) -> Variable:
+    """A result that is (a view of) what the caller has handed in is computed as its copy: the original may be overwritten."""
+    result = variable.result
+    if result is None or result is variable.leaf or is_scalar_work(result) or has_batch(result.shape) or root_of(result).name != "input":
+        return variable
+    return Variable(variable.name, variable.role, variable.leaf, ops.stop_gradient(result))
 
 
 class _Placement:
@@ -118,9 +131,12 @@ class _Placement:
         for kernel, nodes in self.reads.items():
             for node in nodes:
                 self.readers.setdefault(root_of(node), []).append(self.number[kernel])
-        for node, level in self.fusion.scalar_level.items():
+        for node, position in self.fusion.scalar_position.items():
             for each in node.inputs:
-                self.readers.setdefault(root_of(each), []).append(self._start_of_level(level))
+                self.readers.setdefault(root_of(each), []).append(self._first_after(position))
+        for variable in plan.variables:
+            if variable.result is not None and variable.result is not variable.leaf:  # read at the end, when results are copied
+                self.readers.setdefault(root_of(variable.result), []).append(len(plan.kernels))
 
     def run(self) -> None:
         """Fill in the plan's buffers and sizes."""
@@ -129,9 +145,10 @@ class _Placement:
         homeless = [node for kernel in self.plan.kernels for node in stored_by(kernel) if node not in self.plan.buffers and self._is_kept(node)]
         self._place_partials([node for node in homeless if sums_batch(node)])
         rest = [node for node in homeless if not sums_batch(node)]
-        gathered = [each.leaf for each in self.plan.variables if each.role == "rows" and each.leaf is not None]
+        used = set(self.fusion.order)
+        gathered = [each.leaf for each in self.plan.variables if each.role == "rows" and each.leaf is not None and each.leaf in used]
         self.plan.row_bytes = self._place_in("rows", [*gathered, *[node for node in rest if has_batch(node.shape)]])
-        keys = [each.leaf for each in self.plan.variables if each.role == "key" and each.leaf is not None]
+        keys = [each.leaf for each in self.plan.variables if each.role == "key" and each.leaf is not None and each.leaf in used]
         whole = [*keys, *[node for node in rest if not has_batch(node.shape)]]
         self.plan.local_bytes = self._place_in("local", [node for node in whole if node not in self.fusion.shared])
         self.plan.shared_bytes = self._place_in("shared", [node for node in whole if node in self.fusion.shared])
@@ -141,15 +158,13 @@ class _Placement:
             return list(kernel.node.inputs)
         return [node for seed in kernel.seeds for node, _ in self.fusion.reads(seed, kernel.index[seed])]
 
-    def _start_of_level(self, level: int) -> int:
-        return next((place for place, kernel in enumerate(self.plan.kernels) if kernel.level >= level), len(self.plan.kernels))
+    def _first_after(self, position: Position) -> int:
+        return next((place for place, kernel in enumerate(self.plan.kernels) if kernel.position > position), len(self.plan.kernels))
 
     def _is_kept(self, node: Node) -> bool:
         """Whether something outside of its own loop reads a node."""
         own = self.number[self.fusion.kernel_of[node]]
-        if node.primitive.kind != "reduction" or any(place != own for place in self.readers.get(node, ())):
-            return True
-        return any(variable.result is not None and root_of(variable.result) is node for variable in self.plan.variables)
+        return node.primitive.kind != "reduction" or any(place != own for place in self.readers.get(node, ()))
 
     # --- variables -----------------------------------------------------------------------------------------------------
 
@@ -170,20 +185,25 @@ class _Placement:
                 self.plan.copies.append(variable)
 
     def _can_write_directly(self, variable: Variable, root: Node) -> bool:
-        """Whether the result can be computed in the variable's own array: nobody needs the old value any more."""
+        """Whether the result can be computed in the variable's own array: nobody needs the old value any more.
+
+        Only what the workers share out among them is: else all of them would write to the same memory at once.
+        """
         kernel = self.fusion.kernel_of.get(root)
         whole = variable.result is not None and product(variable.result.shape) == product(root.shape)
-        if kernel is None or root in self.plan.buffers or not whole or variable.role == "row_result" or sums_batch(root):
+        if not isinstance(kernel, Loop) or root not in self.fusion.shared or root in self.plan.buffers or not whole:
             return False
         if variable.leaf is None:
-            return root.name != "pack"
-        if isinstance(kernel, Call):
-            return False
-        last = max((place for place in self.readers.get(variable.leaf, ())), default=-1)
-        if last > self.number[kernel]:
-            return False
+            return True
+        others = [place for place in self.readers.get(variable.leaf, ()) if place != self.number[kernel]]
+        if any(self._level(place) >= kernel.level for place in others):
+            return False  # another worker may still be there
         mine = [index for seed in kernel.seeds for node, index in self.fusion.reads(seed, kernel.index[seed]) if root_of(node) is variable.leaf]
         return all(index == own_index(variable.leaf.shape) for index in mine) and not self._aliased(kernel, variable.leaf)
+
+    def _level(self, place: int) -> int:
+        """The level of a kernel, given its place; the end of the program counts as one more."""
+        return self.plan.kernels[place].level if place < len(self.plan.kernels) else self.fusion.levels
 
     def _aliased(self, kernel: Loop, leaf: Node) -> bool:
         """Whether a loop reads a piece of the leaf through a view, at other positions than it writes."""
@@ -200,9 +220,9 @@ class _Placement:
                     root = root_of(part)
                     alone = self.readers.get(root, []) == [self.number[kernel]] and root in self.fusion.kernel_of
                     whole = product(part.shape) == product(root.shape)
-                    same = sums_batch(root) == sums_batch(pack) and self.fusion.kernel_of.get(root) is not kernel
+                    same = sums_batch(root) == adds_batch(root) == adds_batch(pack) and root not in self.fusion.shared
                     if alone and whole and same and root not in self.plan.buffers and root.name != "pack":
-                        self.plan.buffers[root] = PackedBuffer("partial" if sums_batch(pack) else "local", offset * pack.dtype.itemsize, None, pack)
+                        self.plan.buffers[root] = PackedBuffer("partial" if adds_batch(pack) else "local", offset * pack.dtype.itemsize, None, pack)
 
     # --- everything else -----------------------------------------------------------------------------------------------
 
@@ -221,21 +241,27 @@ class _Placement:
         self.plan.partial_bytes = offset
 
     def _place_in(self, space: Space, nodes: list[Node]) -> int:
-        last_kernel = len(self.plan.kernels)
-        results = {root_of(each.result) for each in self.plan.variables if each.result is not None}
+        """Lay nodes out in a space. Memory that workers share changes hands only when they meet: its clock counts levels."""
+        clock = self._level if space == "shared" else int
         blocks = []
         for node in nodes:
-            kernel = self.fusion.kernel_of.get(node)
-            first = -1 if kernel is None else self.number[kernel]
-            if node.name == "pack":
-                first = min([first, *[self.number[self.fusion.kernel_of[root_of(part)]] for part in node.inputs if root_of(part) in self.fusion.kernel_of]])
-            last = last_kernel if node in results or node.name == "pack" else max(self.readers.get(node, [first]), default=first)
+            first = self._first_write(node)
+            last = max(map(clock, self.readers.get(node, [])), default=first)
+            first = first if first < 0 else clock(first)
             blocks.append(Block(byte_size(node), first, max(first, last)))
         alignment = 4 if space == "rows" else 64
         offsets, total = lay_out(blocks, alignment)
         for node, offset in zip(nodes, offsets, strict=True):
             self.plan.buffers[node] = Buffer(space, offset)
         return total
+
+    def _first_write(self, node: Node) -> int:
+        """The number of the first kernel that writes to a node's memory; -1 is before the first kernel."""
+        kernel = self.fusion.kernel_of.get(node)
+        if kernel is None:
+            return -1
+        parts = [root_of(part) for part in node.inputs] if node.name == "pack" else []
+        return min([self.number[kernel], *[self.number[self.fusion.kernel_of[part]] for part in parts if part in self.fusion.kernel_of]])
 
 
 @dataclass(frozen=True, eq=False)

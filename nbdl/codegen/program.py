@@ -13,6 +13,7 @@ import numpy as np
 from nbdl.codegen.cpu import ModulePrinter
 from nbdl.codegen.memory import align
 from nbdl.codegen.plan import Plan, Variable, make_plan
+from nbdl.codegen.shards import mixes_rows
 from nbdl.errors import NbdlError, ShapeError
 from nbdl.ir.shapes import has_batch
 from nbdl.passes import run_passes
@@ -67,7 +68,7 @@ class Bound:
         arrays: one for each variable (but keys), by name; those that the program changes are changed in place, so they must be
             contiguous. `rows` variables have the data set's rows first.
         batch: rows of a batch.
-        workers: threads that share each batch.
+        workers: threads that share each batch; a program that needs to see all rows at once runs on one.
         seed: what random numbers depend on.
 
     Raises:
@@ -76,8 +77,9 @@ class Bound:
 
     def __init__(self, program: Program, arrays: Mapping[str, np.ndarray], *, batch: int, workers: int, seed: int):
         self.program = program
-        self.workers = workers
         plan = program.plan
+        workers = 1 if mixes_rows(plan.fusion.order) else workers
+        self.workers = workers
         self.flat = [_flat(each, arrays[each.name]) for each in program.variables if each.role != "key"]
         self.batch = batch
         capacity = align(-(-batch // workers), 16)

@@ -127,7 +127,7 @@ class Trainable:
         """A table of layers, output shapes, parameters, operations and bytes.
 
         Args:
-            x: rows to work shapes out from, or None if the network has seen data already.
+            x: rows to work shapes out from, or the shape of one row; None if the network has seen data already.
         """
         from nbdl.train.summary import summary
 

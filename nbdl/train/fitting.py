@@ -46,8 +46,8 @@ def fit(
     """Train a network and return what was measured.
 
     Args:
-        x: rows `(rows, ...)`: anything with `__array__`, memory-mapped arrays included, a tuple of such for several inputs, or a
-            `Dataset`, whose training (and validation) rows are taken.
+        x: rows `(rows, ...)`: anything with `__array__`, memory-mapped arrays included, a tuple of such for several
+            inputs, or a `Dataset`, whose training (and validation) rows are taken.
         y: targets, one row for each row of `x`.
         epochs: passes over the rows.
         batch_size: rows of a step.
@@ -70,6 +70,49 @@ def fit(
         NumericsError: the loss or a gradient stopped being finite; the parameters are those before that step.
         InterruptedTraining: Ctrl-C; everything was saved.
     """
+    run = prepare(
+        net,
+        x,
+        y,
+        epochs=epochs,
+        batch_size=batch_size,
+        validation_data=validation_data,
+        validation_split=validation_split,
+        callbacks=[*callbacks, *(["progress"] if verbose else [])],
+        class_weight=class_weight,
+        sample_weight=sample_weight,
+        shuffle=shuffle,
+        initial_epoch=initial_epoch,
+        device=device,
+        workers=workers,
+        seed=seed,
+    )
+    run.folder = folder
+    return run.train()
+
+
+def prepare(
+    net: Module,
+    x: Any,
+    y: Any = None,
+    *,
+    epochs: int = 1,
+    batch_size: int = 32,
+    validation_data: tuple[Any, ...] | None = None,
+    validation_split: float = 0.0,
+    callbacks: Sequence[Callback | str | Mapping[str, Any]] = (),
+    class_weight: Mapping[int, float] | None = None,
+    sample_weight: Any = None,
+    shuffle: bool = True,
+    initial_epoch: int = 0,
+    device: str = "auto",
+    workers: int | None = None,
+    seed: int | None = None,
+) -> Run:
+    """Check everything, trace the programs and return the run; `Run.train` does it. Arguments and errors as for `fit`.
+
+    Nothing is compiled or written yet: mistakes come to light before a run has a folder.
+    """
     require_compiled(net)
     _check_numbers(epochs, batch_size, validation_split, initial_epoch)
     choose_device(device)
@@ -84,8 +127,7 @@ def fit(
     batch = min(batch_size, feed.rows)
     workers = choose_workers(traced.program.plan, batch) if workers is None else workers
     evaluation = None if held_out is None else Evaluation(net, held_out, batch_size=1024, workers=workers)
-    given: list[Callback | str | Mapping[str, Any]] = [*callbacks, *(["progress"] if verbose else [])]
-    run = Run(
+    return Run(
         net=net,
         traced=traced,
         rows=feed.rows,
@@ -96,14 +138,16 @@ def fit(
         seed=seed,
         shuffle=shuffle,
         evaluation=evaluation,
-        callbacks=[resolve("callbacks", each) for each in given],
-        folder=folder,
+        callbacks=[resolve("callbacks", each) for each in callbacks],
     )
-    return run.train()
 
 
 def _check_numbers(epochs: int, batch_size: int, validation_split: float, initial_epoch: int) -> None:
-    for name, number, lowest in (("epochs", epochs, 0), ("batch_size", batch_size, 1), ("initial_epoch", initial_epoch, 0)):
+    for name, number, lowest in (
+        ("epochs", epochs, 0),
+        ("batch_size", batch_size, 1),
+        ("initial_epoch", initial_epoch, 0),
+    ):
         if not isinstance(number, int | np.integer) or number < lowest:
             raise OptionError(f"{name} must be a whole number of at least {lowest}, not {number!r}")
     if not 0 <= validation_split < 1:
@@ -111,7 +155,12 @@ def _check_numbers(epochs: int, batch_size: int, validation_split: float, initia
 
 
 def _feeds(
-    x: Any, y: Any, validation_data: tuple[Any, ...] | None, share: float, sample_weight: Any, class_weight: Mapping[int, float] | None
+    x: Any,
+    y: Any,
+    validation_data: tuple[Any, ...] | None,
+    share: float,
+    sample_weight: Any,
+    class_weight: Mapping[int, float] | None,
 ) -> tuple[Feed, Feed | None]:
     if isinstance(x, Dataset):
         if validation_data is None and x.validation is not None:

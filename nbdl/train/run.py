@@ -16,7 +16,7 @@ from nbdl.errors import InterruptedTraining
 from nbdl.nn.module import Module
 from nbdl.train import tracing
 from nbdl.train.callbacks import Callback
-from nbdl.train.checkpoint import restore_run, save_run
+from nbdl.train.checkpoint import Saver, single_numbers
 from nbdl.train.finite import Watch
 from nbdl.train.history import History
 from nbdl.train.measuring import Evaluation
@@ -32,7 +32,7 @@ class Run:
     Attributes:
         net: the network.
         epoch, epochs: number of the present epoch (from 0), and of all.
-        step: steps done in the present epoch.
+        step, epoch_step: steps done in all epochs, and in the present one.
         steps_per_epoch: steps of an epoch.
         rows, batch_size, workers, seed: as given to `fit`.
         logs: loss and metrics of the epoch so far.
@@ -55,26 +55,38 @@ class Run:
         shuffle: bool,
         evaluation: Evaluation | None,
         callbacks: Sequence[Callback],
-        folder: RunFolder | None,
+        folder: RunFolder | None = None,
     ):
         self.net, self.traced, self.evaluation = net, traced, evaluation
         self.rows, self.batch_size, self.workers, self.seed, self.shuffle = rows, batch_size, workers, seed, shuffle
-        self.epoch, self.epochs, self.step = initial_epoch, epochs, 0
+        self.epoch, self.epochs, self.epoch_step = initial_epoch, epochs, 0
         self.steps_per_epoch = -(-rows // batch_size)
         self.callbacks = list(callbacks)
         self.folder = folder
         self.history = History()
         self.error: BaseException | None = None
         self.bound = traced.program.bind(traced.arrays, batch=batch_size, workers=workers, seed=seed)
+        self._saver = Saver(self)
         self._interrupted = False
-        self._stretch = 1
+        self._stretch = 0  # nothing is known about the speed yet
+        self._seconds, self._rows_done = 0.0, 0
 
-    # --- for callbacks -------------------------------------------------------------------------------------------------
+    # --- for callbacks ------------------------------------------------------------------------------------------------
+
+    @property
+    def step(self) -> int:
+        """Steps done, over all epochs."""
+        return self.epoch * self.steps_per_epoch + self.epoch_step
 
     @property
     def logs(self) -> dict[str, Any]:
         """Loss and metrics of the epoch so far."""
-        return self.traced.results(min(self.step * self.batch_size, self.rows))
+        return self.traced.results(self._rows_before(self.epoch_step))
+
+    @property
+    def samples_per_second(self) -> float:
+        """Rows trained on in a second; the first stretch, which includes the compilation, doesn't count."""
+        return self._rows_done / self._seconds if self._seconds else 0.0
 
     @property
     def optimizers(self) -> dict[str, Any]:
@@ -102,43 +114,61 @@ class Run:
             assert value is not None  # training has begun, so it has one
             value[...] = weights[name]
 
-    # --- the loop --------------------------------------------------------------------------------------------------------
+    # --- the loop -----------------------------------------------------------------------------------------------------
 
     def train(self) -> History:
         """Train until the last epoch, `stop`, an error or Ctrl-C."""
         with self._signals():
             try:
-                if self.folder is not None:
-                    self.folder.write_source(self.traced.program.source)
-                    restore_run(self, self.folder)
+                self._saver.begin()
                 self._tell("run_start")
                 plugins.call("nbdl_run_start", run=self)
                 while self.epoch < self.epochs and not self.history.stopped:
                     self._train_epoch()
+                self._saver.remember()
             except BaseException as error:
                 self.error = error
                 raise
             finally:
                 self._tell("run_end")
                 plugins.call("nbdl_run_end", run=self, error=self.error)
+            self._saver.finish()
         return self.history
 
     def _train_epoch(self) -> None:
         order = self.order(self.epoch)
-        if self.step == 0:
+        if self.epoch_step == 0:
             self.traced.sums[:] = 0
         watch = Watch(self, order)
-        while self.step < self.steps_per_epoch:
-            steps = min(self._stretch, self.steps_per_epoch - self.step)
-            begin = time.perf_counter()
-            self.bound.run(order, self.step, steps, offset=self.epoch * self.steps_per_epoch)
-            self.step += steps
-            watch.check(last=self.step == self.steps_per_epoch)
-            self._adapt(time.perf_counter() - begin, steps)
-            self._tell("progress")
+        while self.epoch_step < self.steps_per_epoch:
             if self._interrupted:
-                self._end_by_interrupt()
+                self._end_by_interrupt(watch)
+            self._run_stretch(order)
+            watch.check(everything=self.epoch_step == self.steps_per_epoch)
+            self._tell("progress")
+            if self.history.stopped:
+                return
+            if self._saver.is_due(epoch_end=False):
+                watch.check(everything=True)
+                self._saver.save()
         self._finish_epoch()
+
+    def _run_stretch(self, order: np.ndarray) -> None:
+        """Run as many steps as take about `STRETCH` seconds."""
+        steps = min(max(self._stretch, 1), self.steps_per_epoch - self.epoch_step)
+        begin = time.perf_counter()
+        self.bound.run(order, self.epoch_step, steps, offset=self.epoch * self.steps_per_epoch)
+        seconds = time.perf_counter() - begin
+        before, self.epoch_step = self.epoch_step, self.epoch_step + steps
+        if self._stretch:
+            self._seconds += seconds
+            self._rows_done += self._rows_before(self.epoch_step) - self._rows_before(before)
+        pace = steps * STRETCH / max(seconds, 1e-6)
+        self._stretch = max(1, int(min(pace, 4 * max(self._stretch, 1))))
+
+    def _rows_before(self, step: int) -> int:
+        """Rows of an epoch that come before one of its steps."""
+        return min(step * self.batch_size, self.rows)
 
     def _finish_epoch(self) -> None:
         logs = self.logs
@@ -149,11 +179,11 @@ class Run:
             callback.epoch_end(self, logs)
         plugins.call("nbdl_epoch_end", run=self, epoch=self.epoch, logs=logs)
         if self.folder is not None:
-            self.folder.metrics.append({"epoch": self.epoch, **{name: value for name, value in logs.items() if np.ndim(value) == 0}})
+            self.folder.metrics.append({"epoch": self.epoch, **single_numbers(logs)})
         self.epoch += 1
-        self.step = 0
-        if self.folder is not None:
-            save_run(self, self.folder)
+        self.epoch_step = 0
+        if self._saver.is_due(epoch_end=True):
+            self._saver.save()
 
     def order(self, epoch: int) -> np.ndarray:
         """The order of the rows in an epoch; it depends on the seed and the epoch only."""
@@ -161,16 +191,11 @@ class Run:
             return np.arange(self.rows)
         return np.random.Generator(np.random.Philox(key=[self.seed, epoch])).permutation(self.rows)
 
-    def _adapt(self, seconds: float, steps: int) -> None:
-        """Choose the next stretch so that it takes about `STRETCH` seconds."""
-        pace = steps * STRETCH / max(seconds, 1e-6)
-        self._stretch = max(1, int(min(pace, 4 * self._stretch)))
-
     def _tell(self, moment: str) -> None:
         for callback in self.callbacks:
             getattr(callback, moment)(self)
 
-    # --- Ctrl-C ----------------------------------------------------------------------------------------------------------
+    # --- Ctrl-C -------------------------------------------------------------------------------------------------------
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
@@ -191,9 +216,10 @@ class Run:
         finally:
             signal.signal(signal.SIGINT, before)
 
-    def _end_by_interrupt(self) -> None:
-        where = f"in epoch {self.epoch + 1} of {self.epochs}, after {self.step} of {self.steps_per_epoch} steps"
-        if self.folder is not None:
-            save_run(self, self.folder)
-            raise InterruptedTraining(f"stopped {where}; everything is saved in {self.folder.path}")
-        raise InterruptedTraining(f"stopped {where}; the network keeps what it has learned so far")
+    def _end_by_interrupt(self, watch: Watch) -> None:
+        watch.check(everything=True)
+        where = f"in epoch {self.epoch + 1} of {self.epochs}, after {self.epoch_step} of {self.steps_per_epoch} steps"
+        if self.folder is None:
+            raise InterruptedTraining(f"stopped {where}; the network keeps what it has learned so far")
+        self._saver.save()
+        raise InterruptedTraining(f"stopped {where}; everything is saved in {self.folder.path}")

@@ -1,12 +1,13 @@
 """A run's folder: everything needed to read, repeat or resume a training run.
 
-    config.toml          the resolved configuration
-    metrics.csv          one row an epoch
-    weights.safetensors  the newest weights
-    state.safetensors    optimizer, step, random state, ... of the same moment as those weights
-    best.safetensors     the best weights so far
-    source.py            the generated source
-    environment.json     versions, processor, command
+    config.toml                the resolved configuration
+    metrics.csv                one row an epoch
+    weights.safetensors        the newest weights
+    state.safetensors          optimizer, step, random state, ... of the same moment as those weights
+    best.safetensors           the best weights so far
+    preprocessing.safetensors  what was fitted to the training rows, and what the network takes and gives
+    source.py                  the generated source
+    environment.json           versions, processor, command
     plots/*.png
 
 A process may be killed at any moment; what it leaves can be resumed. Weights and state are two files that must belong
@@ -70,6 +71,7 @@ class RunFolder:
         self.best_file = self.path / "best.safetensors"
         self.source_file = self.path / "source.py"
         self.environment_file = self.path / "environment.json"
+        self.data_file = self.path / "preprocessing.safetensors"
         self.plots = self.path / "plots"
         self._next_file = self.path / "weights.safetensors.next"
         self._lock: FolderLock | None = None
@@ -90,18 +92,18 @@ class RunFolder:
             RunError: the folder holds a run, or something else; it is in use; it can't be written.
         """
         folder = cls(path)
-        folder._refuse_if_used()
+        folder.check_unused()
         with writing(path):
             folder.path.mkdir(parents=True, exist_ok=True)
         with folder._locked():
-            folder._refuse_if_used()  # somebody else may have been faster
+            folder.check_unused()  # somebody else may have been faster
             remove_leftovers(folder.path)
             folder._write_environment(environment or {})
-            # Last, because a folder with a configuration is a run.
-            folder._write_text(folder.config_file, tomli_w.dumps(plain(config)))
+            folder.write_config(config)  # last, because a folder with a configuration is a run
         return folder
 
-    def _refuse_if_used(self) -> None:
+    def check_unused(self) -> None:
+        """Raise `RunError` if `create` would: there is a run already, or something else."""
         if self.is_run():
             raise RunError(
                 f"{self.path} holds a run already; continue it with --resume {self.path}, or choose another --out"
@@ -177,6 +179,10 @@ class RunFolder:
                 return tomllib.loads(self.config_file.read_text("utf-8"))
             except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
                 raise RunError(f"{self.config_file} can't be read as TOML: {error}") from None
+
+    def write_config(self, config: Mapping[str, Any]) -> None:
+        """Replace the configuration, e.g. by one with more epochs."""
+        self._write_text(self.config_file, tomli_w.dumps(plain(config)))
 
     def environment(self) -> dict[str, Any]:
         """Read what the run was started on."""

@@ -15,8 +15,8 @@ from nbdl_callbacks.monitor import Mode, Monitor
 class BestWeights(Callback):
     """Keep the weights of the best epoch, in the run's folder or in a file, and put them back at the end.
 
-    They are put back after the last epoch, or when another callback has ended the run; after an error or Ctrl-C the
-    newest weights stay, so that the run can be resumed.
+    They are put back when the run is over, by its last epoch or by another callback; after an error or Ctrl-C the
+    newest weights stay.
 
     Args:
         monitor: what tells the best, such as `val_loss` or `val_accuracy`.
@@ -54,11 +54,9 @@ class BestWeights(Callback):
         """Keep the weights if this epoch is the best so far."""
         if self.monitor.improved(logs, run.epoch):
             self.keep(run)
-        if self.restore and run.epoch + 1 >= run.epochs:
-            self.put_back(run)
 
     def run_end(self, run: Any) -> None:
-        """Put the best weights back if the run was ended by a callback."""
+        """Put the best weights back; not earlier, because more epochs would go on from the newest."""
         if self.restore and run.error is None:
             self.put_back(run)
 

@@ -57,8 +57,6 @@ class EarlyStopping(Callback):
                 f"{watched.name} has not improved for {watched.wait} epochs; the best was {watched.best:.4g} in epoch "
                 f"{watched.best_epoch + 1}"
             )
-            if self.restore_best:
-                self.best.put_back(run)
 
     def run_end(self, run: Any) -> None:
         """Put the best weights back, unless an error or Ctrl-C ended the run."""

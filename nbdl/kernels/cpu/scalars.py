@@ -1,5 +1,7 @@
 """Small scalar functions that generated expressions call, besides the elementary ones."""
 
+import numpy as np
+
 from nbdl.kernels.cpu.floats import like
 from nbdl.kernels.cpu.jit import kernel
 
@@ -26,3 +28,9 @@ def sign(x):
 def is_finite(x):
     """False for NaN and infinities."""
     return x - x == 0
+
+
+@kernel
+def floor(x):
+    """The largest whole number up to x, in the type of x (Python's floor gives an integer, which holds neither NaN nor infinity)."""
+    return np.floor(x)
