@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nbdl import data, nn, optim, random, train
+    from nbdl.custom import op
     from nbdl.functions import *  # noqa: F403
     from nbdl.hookspecs import hookimpl
     from nbdl.random import set_seed
@@ -28,6 +29,7 @@ _HOMES = {
     "hookimpl": "nbdl.hookspecs",
     "jit": "nbdl.transforms",
     "load": "nbdl.train.saving",
+    "op": "nbdl.custom",
     "set_seed": "nbdl.random",
     "value_and_grad": "nbdl.transforms",
 }

@@ -10,6 +10,7 @@ from nbdl import lazy
 from nbdl.errors import DtypeError, ShapeError, UntraceableError
 from nbdl.ir import ops
 from nbdl.ir.graph import Node
+from nbdl.ir.primitives import TABLE
 from nbdl.ir.shapes import product, show_shape
 from nbdl.tensor import Tensor, as_array
 
@@ -78,8 +79,8 @@ def _variable(argument: Any, place: int) -> Tensor:
 
 
 def _differentiable(node: Node) -> Node:
-    copy = Node(node.primitive, node.inputs, node.params, node.shape, node.dtype, True, node.value)
-    return copy
+    """The same value, as a node of its own through which gradients flow."""
+    return Node(TABLE["reshape"], (node,), (("shape", node.shape),), node.shape, node.dtype, True)
 
 
 def jit(function: Callable[..., Any]) -> Callable[..., Any]:

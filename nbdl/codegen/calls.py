@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 def print_call(printer: ModulePrinter, node: Node) -> list[str]:
     """The lines that compute `node` by calling kernels."""
-    return CALLS[node.name](printer, node)
+    return CALLS.get(node.name, _custom)(printer, node)
+
+
+def _custom(printer: ModulePrinter, node: Node) -> list[str]:
+    """An operation of a plugin: its function takes the inputs and the result, with all their axes."""
+    inputs = [printer.view(each, 0, each.shape or (1,)) for each in node.inputs]
+    return [f"{node.name}({', '.join([*inputs, printer.view(node, 0, node.shape or (1,), writing=True)])})"]
 
 
 def _matmul(printer: ModulePrinter, node: Node) -> list[str]:

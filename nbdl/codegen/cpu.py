@@ -35,7 +35,7 @@ class ModulePrinter:
         self.plan = plan
         self.fusion = plan.fusion
         self.title = title
-        self.names = Names(RESERVED)
+        self.names = Names({*RESERVED, *[each.name for each in plan.fusion.custom]})
         self.arrays = {variable: self.names.of(variable, variable.name) for variable in plan.variables}
         self.views: dict[Piece, str] = {}
         self.view_lines: list[str] = []
@@ -63,12 +63,20 @@ class ModulePrinter:
         lines = [f"from math import {', '.join(wanted)}"] if wanted else []
         types = [f"{name} as {short}" for name, short in _NUMBA_NAMES.items() if short in used]
         lines += ["", f"from numba import {', '.join(types)}"] if types else []
-        lines += ["", "from nbdl.kernels.cpu.jit import kernel"]
+        lines += ["", f"from nbdl.kernels.cpu.jit import kernel{', plugin_kernel' if self.fusion.custom else ''}"]
         for module, names in KERNELS.items():
             wanted = sorted(_import_text(name) for name in names if name in used)
             if wanted:
                 lines.append(f"from nbdl.kernels.cpu.{module} import {', '.join(wanted)}")
-        return lines
+        return [*lines, *self._plugin_kernels()]
+
+    def _plugin_kernels(self) -> list[str]:
+        """The functions of plugins' operations; the hash of their source makes a changed one another program."""
+        lines = []
+        for primitive in self.fusion.custom:
+            if primitive.kernel is not None:
+                lines.append(f'{primitive.name} = plugin_kernel("{primitive.kernel.module}", "{primitive.kernel.name}")  # {primitive.kernel.source_hash}')
+        return ["", *lines] if lines else []
 
     def _step(self, body: list[str]) -> list[str]:
         arguments = ", ".join(["rows", "first_row", "batch_size", "capacity", "worker", "workers", *_ARRAYS, "picked", "number", "seed", *self.handed_in])

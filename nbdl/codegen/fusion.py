@@ -15,6 +15,7 @@ from functools import cached_property
 from nbdl.codegen.index import Index, Place, core, flattens, input_indices, own_index, squeezes
 from nbdl.codegen.times import Times
 from nbdl.ir.graph import Node, topological
+from nbdl.ir.primitives import Primitive
 from nbdl.ir.shapes import Batch, Size, has_batch, product
 
 COSTS = {"add": 1, "subtract": 1, "multiply": 1, "negative": 1, "cast": 1, "where": 1, "maximum": 1, "minimum": 1, "divide": 3, "sqrt": 3}
@@ -415,6 +416,11 @@ class Fusion:
                 total += COSTS.get(each.name, EXPENSIVE if each.name not in _COMPARISONS else 1)
             stack.extend(each.inputs)
         return total
+
+    @cached_property
+    def custom(self) -> list[Primitive]:
+        """The operations of plugins that the graph uses."""
+        return list(dict.fromkeys(node.primitive for node in self.order if node.primitive.kernel is not None))
 
     @cached_property
     def levels(self) -> int:

@@ -56,7 +56,7 @@ class LoopPrinter:
         self.stored = stored
         self.memory = memory  # what names a node's memory: a result written over an operand is one array
         self.names: dict[object, str] = {}
-        self.taken: set[str] = {*VARIABLES, *RESERVED}
+        self.taken: set[str] = {*VARIABLES, *RESERVED, *[each.name for each in fusion.custom]}
         self.arrays: dict[Node, None] = {}
         self.scalars: dict[Node, None] = {}
         self.results: dict[Node, None] = {}

@@ -39,7 +39,8 @@ def evaluate_all(
         elif node.value is not None:
             known[node] = node.value
         else:
-            known[node] = node.primitive.evaluate(context, node, *[known[each] for each in node.inputs])
+            with np.errstate(all="ignore"):  # infinities and NaN are values here; `check` looks at them
+                known[node] = node.primitive.evaluate(context, node, *[known[each] for each in node.inputs])
             if check:
                 _check_finite(node, known[node])
     return known

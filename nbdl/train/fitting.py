@@ -15,6 +15,7 @@ from nbdl.resolve import resolve
 from nbdl.train import tracing
 from nbdl.train.callbacks import Callback
 from nbdl.train.compiling import remember, require_compiled
+from nbdl.train.debugging import DebugProgram
 from nbdl.train.device import choose_device, choose_workers
 from nbdl.train.feed import Feed, make_feed
 from nbdl.train.history import History
@@ -127,7 +128,7 @@ def prepare(
     batch = min(batch_size, feed.rows)
     workers = choose_workers(traced.program.plan, batch) if workers is None else workers
     evaluation = None if held_out is None else Evaluation(net, held_out, batch_size=1024, workers=workers)
-    return Run(
+    run = Run(
         net=net,
         traced=traced,
         rows=feed.rows,
@@ -140,6 +141,9 @@ def prepare(
         evaluation=evaluation,
         callbacks=[resolve("callbacks", each) for each in callbacks],
     )
+    if net.__dict__.get("_debug"):
+        run.bound = DebugProgram(net, feed, traced, batch=batch, seed=seed)
+    return run
 
 
 def _check_numbers(epochs: int, batch_size: int, validation_split: float, initial_epoch: int) -> None:

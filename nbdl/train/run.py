@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 
 from nbdl import plugins
+from nbdl.codegen.program import Bound
 from nbdl.errors import InterruptedTraining
 from nbdl.nn.module import Module
 from nbdl.train import tracing
 from nbdl.train.callbacks import Callback
 from nbdl.train.checkpoint import Saver, single_numbers
+from nbdl.train.debugging import DebugProgram
 from nbdl.train.finite import Watch
 from nbdl.train.history import History
 from nbdl.train.measuring import Evaluation
@@ -65,7 +67,7 @@ class Run:
         self.folder = folder
         self.history = History()
         self.error: BaseException | None = None
-        self.bound = traced.program.bind(traced.arrays, batch=batch_size, workers=workers, seed=seed)
+        self.bound: Bound | DebugProgram = traced.program.bind(traced.arrays, batch=batch_size, workers=workers, seed=seed)
         self._saver = Saver(self)
         self._interrupted = False
         self._stretch = 0  # nothing is known about the speed yet
