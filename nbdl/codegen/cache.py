@@ -17,32 +17,16 @@ from pathlib import Path
 from types import ModuleType
 
 from nbdl.errors import NbdlError
+from nbdl.kernels.version import kernel_version
 from nbdl.paths import cache_dir
-
-KERNELS = Path(__file__).parent.parent / "kernels"
 
 
 @cache
 def program_dir() -> Path:
     """The folder of generated programs for these kernels, versions and this processor."""
-    folder = cache_dir() / "programs" / _environment()
+    folder = cache_dir() / "programs" / kernel_version()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def _environment() -> str:
-    import llvmlite
-    import llvmlite.binding as llvm
-    import numba
-    import numpy
-
-    digest = hashlib.sha256()
-    for path in sorted(KERNELS.rglob("*.py")):
-        digest.update(path.read_bytes())
-    versions = [sys.version, numba.__version__, llvmlite.__version__, numpy.__version__]
-    processor = [llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
-    digest.update("\n".join([*versions, *processor]).encode())
-    return digest.hexdigest()[:16]
 
 
 def load_source(text: str) -> ModuleType:

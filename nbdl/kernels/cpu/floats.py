@@ -13,7 +13,9 @@ import llvmlite.ir as ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-scalar = njit(error_model="numpy", fastmath=False, nogil=True, cache=True, forceinline=True)
+from nbdl.kernels.cpu.jit import cached
+
+scalar = cached(njit, error_model="numpy", fastmath=False, nogil=True, forceinline=True)
 """Compile a scalar function that its callers' loops inline.
 
 No fast-math flag: the flags belong to each instruction, so what is compiled here keeps its exact order of

@@ -5,10 +5,15 @@ are the ones that do not assume finite values: with `nnan` or `ninf`, `isnan` wo
 """
 
 import importlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from numba import njit
+from numba import config, njit
 from numba.extending import is_jitted
+
+from nbdl.kernels.version import kernel_version
+from nbdl.paths import cache_dir
 
 FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": FASTMATH, "nogil": True}
@@ -22,5 +27,30 @@ def plugin_kernel(module: str, name: str) -> Any:
     return function if is_jitted(function) else _compiled(function)
 
 
-kernel = njit(**OPTIONS, cache=True)
-"""Compile a function that lives in a file, and keep the machine code on disk beside it."""
+@contextmanager
+def kernel_cache() -> Iterator[None]:
+    """Functions decorated inside keep their machine code in nbdl's cache folder, in one that belongs to these kernels.
+
+    The folder beside the source, Numba's first choice, may hold code that was compiled from older versions of what a function calls.
+    """
+    before = config.CACHE_DIR
+    if not before:  # NUMBA_CACHE_DIR wins
+        config.CACHE_DIR = str(cache_dir() / "kernels" / kernel_version())
+    try:
+        yield
+    finally:
+        config.CACHE_DIR = before
+
+
+def cached(decorate: Callable[..., Any], **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """A decorator that compiles with Numba's `decorate` and keeps the machine code on disk."""
+
+    def decorator(function: Callable[..., Any]) -> Any:
+        with kernel_cache():
+            return decorate(**options, cache=True)(function)
+
+    return decorator
+
+
+kernel = cached(njit, **OPTIONS)
+"""Compile a function that lives in a file, and keep the machine code on disk."""

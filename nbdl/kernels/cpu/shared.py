@@ -24,7 +24,7 @@ from llvmlite import ir
 from numba import cfunc, types
 from numba.core import cgutils
 
-from nbdl.kernels.cpu.jit import FASTMATH
+from nbdl.kernels.cpu.jit import FASTMATH, kernel_cache
 from nbdl.kernels.cpu.vector import intrinsic
 
 
@@ -43,7 +43,8 @@ class Slot:
     def load(self) -> None:
         """Compile the function, or read it from disk, and point the slot at it."""
         if self.compiled is None:
-            self.compiled = cfunc(self.signature, cache=True, error_model="numpy", fastmath=FASTMATH)(self.function)
+            with kernel_cache():
+                self.compiled = cfunc(self.signature, cache=True, error_model="numpy", fastmath=FASTMATH)(self.function)
             self.address.value = self.compiled.address
 
     def _first_call(self, *arguments: int) -> None:
