@@ -24,3 +24,6 @@ def plugin_kernel(module: str, name: str) -> Any:
 
 kernel = njit(**OPTIONS, cache=True)
 """Compile a function that lives in a file, and keep the machine code on disk beside it."""
+
+inlined = njit(inline="always")
+"""For a function with a single caller: it becomes part of the caller, and is not compiled a second time by itself."""
