@@ -63,7 +63,7 @@ class ModulePrinter:
         lines = [f"from math import {', '.join(wanted)}"] if wanted else []
         types = [f"{name} as {short}" for name, short in _NUMBA_NAMES.items() if short in used]
         lines += ["", f"from numba import {', '.join(types)}"] if types else []
-        lines += ["", f"from nbdl.kernels.cpu.jit import kernel{', plugin_kernel' if self.fusion.custom else ''}"]
+        lines += ["", f"from nbdl.kernels.cpu.jit import inlined, kernel{', plugin_kernel' if self.fusion.custom else ''}"]
         for module, names in KERNELS.items():
             wanted = sorted(_import_text(name) for name in names if name in used)
             if wanted:
@@ -82,7 +82,7 @@ class ModulePrinter:
         arguments = ", ".join(["rows", "first_row", "batch_size", "capacity", "worker", "workers", *_ARRAYS, "picked", "number", "seed", *self.handed_in])
         return [
             "",
-            "@kernel",
+            "@inlined",
             f"def step({arguments}):",
             '    """One step of one worker, on its rows of the batch; False if another worker has given up."""',
             *("    " + line if line else "" for line in [*self._view_section(), *body]),

@@ -54,3 +54,6 @@ def cached(decorate: Callable[..., Any], **options: Any) -> Callable[[Callable[.
 
 kernel = cached(njit, **OPTIONS)
 """Compile a function that lives in a file, and keep the machine code on disk."""
+
+inlined = njit(inline="always")
+"""For a function with a single caller: it becomes part of the caller, and is not compiled a second time by itself."""
