@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from nbdl import random
 from nbdl.data.dataset import Dataset
 from nbdl.errors import OptionError
@@ -19,7 +17,7 @@ from nbdl.train.debugging import DebugProgram
 from nbdl.train.device import choose_device, choose_workers
 from nbdl.train.feed import Feed, make_feed
 from nbdl.train.history import History
-from nbdl.train.measuring import Evaluation
+from nbdl.train.measuring import Evaluation, check_whole
 from nbdl.train.run import Run
 from nbdl.train.runfolder import RunFolder
 
@@ -115,7 +113,7 @@ def prepare(
     Nothing is compiled or written yet: mistakes come to light before a run has a folder.
     """
     require_compiled(net)
-    _check_numbers(epochs, batch_size, validation_split, initial_epoch)
+    _check_numbers(epochs, batch_size, validation_split, initial_epoch, workers)
     choose_device(device)
     seed = int(random.generator().integers(2**31)) if seed is None else seed
     feed, held_out = _feeds(x, y, validation_data, validation_split, sample_weight, class_weight)
@@ -146,14 +144,14 @@ def prepare(
     return run
 
 
-def _check_numbers(epochs: int, batch_size: int, validation_split: float, initial_epoch: int) -> None:
-    for name, number, lowest in (
-        ("epochs", epochs, 0),
-        ("batch_size", batch_size, 1),
-        ("initial_epoch", initial_epoch, 0),
-    ):
-        if not isinstance(number, int | np.integer) or number < lowest:
-            raise OptionError(f"{name} must be a whole number of at least {lowest}, not {number!r}")
+def _check_numbers(
+    epochs: int, batch_size: int, validation_split: float, initial_epoch: int, workers: int | None
+) -> None:
+    check_whole("epochs", epochs, 0)
+    check_whole("batch_size", batch_size, 1)
+    check_whole("initial_epoch", initial_epoch, 0)
+    if workers is not None:
+        check_whole("workers", workers, 1)
     if not 0 <= validation_split < 1:
         raise OptionError(f"validation_split is a share from 0 to below 1, not {validation_split}")
 

@@ -8,17 +8,25 @@ import numpy as np
 
 from nbdl.codegen.program import Bound
 from nbdl.data.dataset import Dataset
-from nbdl.errors import DataError
+from nbdl.errors import DataError, OptionError
 from nbdl.nn.module import Module
 from nbdl.train import tracing
 from nbdl.train.compiling import remember, require_compiled
 from nbdl.train.feed import Feed, make_feed
 
 
+def check_whole(name: str, number: Any, lowest: int) -> None:
+    """Raise `OptionError` unless a number is a whole one of at least `lowest`."""
+    if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < lowest:
+        raise OptionError(f"{name} must be a whole number of at least {lowest}, not {number!r}")
+
+
 class Evaluation:
     """Measures loss and metrics on the same rows as often as asked."""
 
     def __init__(self, net: Module, feed: Feed, *, batch_size: int, workers: int):
+        check_whole("batch_size", batch_size, 1)
+        check_whole("workers", workers, 1)
         self.rows = feed.rows
         self.traced = tracing.trace_evaluation(net, feed)
         remember(net, "evaluation", self.traced.program)
@@ -34,7 +42,9 @@ class Evaluation:
         return self.traced.results(self.rows)
 
 
-def evaluate(net: Module, x: Any, y: Any = None, *, batch_size: int = 1024, sample_weight: Any = None, workers: int = 1) -> dict[str, Any]:
+def evaluate(
+    net: Module, x: Any, y: Any = None, *, batch_size: int = 1024, sample_weight: Any = None, workers: int = 1
+) -> dict[str, Any]:
     """Return loss and metrics on data; `x` may be a `Dataset`, whose test rows are taken."""
     require_compiled(net)
     if isinstance(x, Dataset):
@@ -48,6 +58,8 @@ def evaluate(net: Module, x: Any, y: Any = None, *, batch_size: int = 1024, samp
 
 def predict(net: Module, x: Any, *, batch_size: int = 1024, workers: int = 1) -> np.ndarray:
     """Return the network's output for every row of `x`."""
+    check_whole("batch_size", batch_size, 1)
+    check_whole("workers", workers, 1)
     feed = make_feed(x)
     tracing.build(net, feed)
     traced, row, dtype = tracing.trace_prediction(net, feed)
