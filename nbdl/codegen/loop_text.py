@@ -212,6 +212,9 @@ class LoopPrinter:
             return self._loaded(value, home)
         text = self._compute(value, home)
         worked_out_once = home is not block and not text.text.isidentifier()
+        if text.text.isidentifier():
+            home.known[value] = text
+            return text
         if worked_out_once or self.uses[value] > 1 or len(text.text) > LONGEST:
             return self._named(value, text, home)
         return text

@@ -8,12 +8,10 @@ from collections.abc import Iterable
 
 from nbdl.autodiff import BACKWARD
 from nbdl.codegen.expressions import DTYPE_NAMES
-from nbdl.ir.graph import Node
+from nbdl.ir.graph import PARAMETER, Node
 
-PARAMETER = "parameter "
-"""Scope of the nodes that cut a parameter out of the flat vector; its full name follows."""
 
-_OPERATIONS = {"matmul": "product", "sum": "total", "max": "largest", "where": "chosen", "input": "value", "subtract": "difference"}
+_OPERATIONS = {"pack": "vector", "matmul": "product", "sum": "total", "max": "largest", "where": "chosen", "input": "value", "subtract": "difference"}
 
 
 _WORDS = (
@@ -75,8 +73,10 @@ def label(node: Node) -> str:
     scope = node.scope
     if scope.startswith(PARAMETER):
         return identifier(scope.removeprefix(PARAMETER))
+    if node.name == "reshape":
+        return label(node.inputs[0])
     backward = scope.startswith(BACKWARD)
-    layer = scope.removeprefix(BACKWARD).split(".")[-1]
+    layer = scope.removeprefix(BACKWARD).split(".")[-1].removeprefix("the ")
     if layer.startswith("update by"):
         layer = "new"
     return identifier(f"{'d_' if backward else ''}{layer}_{_OPERATIONS.get(node.name, node.name)}")
@@ -85,10 +85,14 @@ def label(node: Node) -> str:
 def short_label(node: Node) -> str:
     """What an array is called inside a function that several layers may share: the last word of its label."""
     name = label(node)
+    if node.name == "input":
+        return name
     last = name.rpartition("_")[2]
     return name if last.isdigit() else last
 
 
 def heading(scope: str) -> str:
     """What a comment above a group of lines says."""
-    return " ".join(scope.replace(".", " / ").split()) if scope else "the loss"
+    prefix = BACKWARD if scope.startswith(BACKWARD) else ""
+    layers = scope.removeprefix(BACKWARD).split(".")
+    return " ".join((prefix + " / ".join(layers[1:] or layers)).split()) or "the loss"

@@ -86,6 +86,10 @@ class _Local(threading.local):
 _local = _Local()
 
 
+PARAMETER = "parameter "
+"""Scope of the nodes that cut a parameter out of the flat vector; its name follows."""
+
+
 @contextmanager
 def scope(name: str) -> Iterator[None]:
     """Nodes made inside carry the scope `name`."""

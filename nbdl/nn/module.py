@@ -156,7 +156,9 @@ class Module(Recorded, Trainable):
         if has_batch(shape):
             raise ShapeError(f"the parameter {name} can't have the shape {show_shape(shape)}: it would depend on the batch")
         sizes = tuple(size for size in shape if isinstance(size, int))
-        return Parameter(initialize(initializer, random.generator(), sizes, np.dtype(dtype)), trainable=trainable, name=name)
+        values = initialize(initializer, random.generator(), sizes, np.dtype(dtype))
+        layer = current_scope().rpartition(".")[2]
+        return Parameter(values, trainable=trainable, name=f"{layer}.{name}" if layer else name)
 
     # --- what is inside ------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from nbdl.errors import DtypeError
 from nbdl.ir import ops
-from nbdl.ir.graph import Node
+from nbdl.ir.graph import PARAMETER, Node, scope
 from nbdl.ir.shapes import product
 from nbdl.nn.module import Parameter
 
@@ -55,10 +55,11 @@ class Flat:
 
     def unpack(self, vector: Node) -> list[Node]:
         """Cut a vector into nodes of the parameters' shapes."""
-        return [
-            ops.reshape(ops.slice_axis(vector, 0, offset, product(each.shape)), each.shape)
-            for each, offset in zip(self.parameters, self.offsets, strict=True)
-        ]
+        nodes = []
+        for each, offset in zip(self.parameters, self.offsets, strict=True):
+            with scope(PARAMETER + (each.name or "parameter")):
+                nodes.append(ops.reshape(ops.slice_axis(vector, 0, offset, product(each.shape)), each.shape))
+        return nodes
 
     def pack_arrays(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
         """Lay arrays of the parameters' shapes down in a new vector."""

@@ -75,7 +75,12 @@ class Optimizer(Recorded):
 
     def learning_rate(self, step: Tensor) -> Tensor:
         """The learning rate at a step, as a scalar of its dtype: the schedule's value times the scale that callbacks may set."""
-        rate = self.lr(step) if callable(self.lr) else functions.asarray(float(self.lr), step.dtype)
+        if callable(self.lr):
+            rate = self.lr(step)
+        elif self.state is None:
+            rate = functions.asarray(self.lr, step.dtype)
+        else:  # an array, not a constant: another rate needs no compilation
+            rate = Tensor.wrap(ops.value(self.state.rate, name="learning_rate")).astype(step.dtype)
         return rate if self.state is None else rate * self.state.lr_scale
 
     # --- use ----------------------------------------------------------------------------------------------------------
@@ -136,7 +141,7 @@ class OptimizerState:
         self.parameters = tuple(parameters)
         self.flat = Flat(self.parameters)
         self.vector = Parameter(self.flat.pack_arrays([each.numpy() for each in self.parameters]), name="parameters")
-        self._rate = np.zeros((), np.float32)
+        self._rate = np.zeros((), np.float64)
         self.step = Parameter(0.0, trainable=False, name="step")
         self.lr_scale = Parameter(1.0, trainable=False, name="lr_scale")
         self.slots: dict[str, Parameter] = {}
@@ -180,7 +185,9 @@ class OptimizerState:
         """Record one update of all parameters."""
         optimizer = self.optimizer
         with scope(f"update by {type(optimizer).__name__}"):
-            gradient = Tensor.wrap(self._limited(self.flat.pack(gradients)))
+            with scope("gradient"):
+                packed = self.flat.pack(gradients)
+            gradient = Tensor.wrap(self._limited(packed))
             slots: Slots = dict(self.slots)
             if optimizer.elementwise:
                 vector, new_slots = optimizer.update(self.vector, self._decayed(self.vector, gradient), slots, self.step)

@@ -74,6 +74,11 @@ def _add_of_negative(node: Node) -> Node | None:
     return ops.subtract(y, _first(x)) if x.name == "negative" else None
 
 
+def _subtract_negative(node: Node) -> Node | None:
+    x, y = node.inputs
+    return ops.add(x, _first(y)) if y.name == "negative" else None
+
+
 def _drop_one(node: Node) -> Node | None:
     x, y = node.inputs
     if _number(y) == 1:
@@ -141,7 +146,7 @@ def _swap_of_vector_like(node: Node) -> Node | None:
 
 RULES: dict[str, tuple[Rule, ...]] = {
     "add": (_drop_zero, _add_of_negative),
-    "subtract": (_drop_zero,),
+    "subtract": (_drop_zero, _subtract_negative),
     "multiply": (_drop_one, _join_factors, _negative_outside),
     "divide": (_drop_one, _negative_outside),
     "sum": (_negative_outside,),

@@ -10,6 +10,7 @@ import numpy as np
 
 from nbdl.errors import OptionError
 from nbdl.hookspecs import KINDS
+from nbdl.ir.graph import scope
 from nbdl.ir.shapes import product, show_shape
 from nbdl.nn.module import Module
 from nbdl.optim.optimizer import Optimizer
@@ -81,13 +82,14 @@ def measured_loss(net: Module, prediction: Tensor, batch: Batch) -> Tensor:
     loss = net._loss
     if loss is None:
         raise OptionError("compile got no loss; give one, or override train_step and test_step")
-    if batch.weight is None:
-        value = loss(prediction, batch.y)
-    elif "sample_weight" in inspect.signature(loss).parameters:
-        value = loss(prediction, batch.y, sample_weight=batch.weight)
-    else:
-        value = loss(prediction, batch.y)
-        value = Tensor.wrap(weigh_rows(value.node, prediction.node, batch.weight.node))
+    with scope("loss"):
+        if batch.weight is None:
+            value = loss(prediction, batch.y)
+        elif "sample_weight" in inspect.signature(loss).parameters:
+            value = loss(prediction, batch.y, sample_weight=batch.weight)
+        else:
+            value = loss(prediction, batch.y)
+            value = Tensor.wrap(weigh_rows(value.node, prediction.node, batch.weight.node))
     if not isinstance(value, Tensor) or product(value.shape) != 1:
         shape = show_shape(value.shape) if isinstance(value, Tensor) else type(value).__name__
         raise OptionError(f"a loss returns a scalar tensor; {getattr(loss, '__name__', loss)} returned {shape}: take its mean")
@@ -98,7 +100,8 @@ def measured_metrics(net: Module, prediction: Tensor, batch: Batch) -> dict[str,
     """The metrics' sums over a batch."""
     measured: dict[str, Tensor | Measured] = {}
     for name, metric in getattr(net, "_metrics", {}).items():
-        sums = metric.sums(prediction, batch.y)
+        with scope(name):
+            sums = metric.sums(prediction, batch.y)
         measured[name] = sums if isinstance(metric, MeanOf) else Measured(metric, sums)
     return measured
 

@@ -13,7 +13,7 @@ from nbdl.codegen.plan import Variable
 from nbdl.codegen.program import Program
 from nbdl.errors import DataError, OptionError, UntraceableError
 from nbdl.ir import ops
-from nbdl.ir.graph import Node, topological
+from nbdl.ir.graph import Node, scope, topological
 from nbdl.ir.shapes import product
 from nbdl.nn.module import Module, Parameter, building
 from nbdl.optim.optimizer import Optimizer, OptimizerState
@@ -227,7 +227,8 @@ def _program(
         result = results.get(name, leaf)
         variables.append(Variable(name, "value" if result is leaf else "state", leaf, None if result is leaf else result))
         arrays[name] = symbols.array(name)
-    totals, vector, total_leaf = _totals(logs)
+    with scope("totals"):
+        totals, vector, total_leaf = _totals(logs)
     if totals:
         variables.append(Variable("totals", "state", total_leaf, vector))
         arrays["totals"] = np.zeros(total_leaf.shape, FLOAT64)  # type: ignore[arg-type]
