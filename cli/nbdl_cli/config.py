@@ -36,7 +36,7 @@ SET_FORM = "write --set group.option=value, such as --set model.hidden=[128,64] 
 
 def train_options(
     *,
-    epochs: int = 10,
+    epochs: int = 20,
     batch_size: int = 32,
     seed: int = 0,
     workers: int | None = None,
@@ -164,7 +164,7 @@ def _names_another(below: Mapping[str, Any], above: Mapping[str, Any]) -> bool:
 # --- resolving -------------------------------------------------------------------------------------------------------
 
 
-def resolve_config(*layers: Layer) -> Config:
+def resolve_config(*layers: Layer, needs_data: bool = True) -> Config:
     """Lay layers over the defaults (the last one counts most) and check and complete all but what the task decides.
 
     `complete` does the rest (loss and metrics) once the data is there.
@@ -177,16 +177,17 @@ def resolve_config(*layers: Layer) -> Config:
     for layer in layers:
         merged = merge(merged, layer)
     for group, flag in (("model", "nbdl train MODEL"), ("data", "--data NAME|FILE")):
-        if not {"name", "file"} & set(merged.get(group, {})):
+        if not {"name", "file"} & set(merged.get(group, {})) and (needs_data or group != "data"):
             raise OptionError(f"which {group}? Give it as {flag}, or in a file with --config")
     config: Config = {
         "model": resolve_named("model", merged["model"]),
-        "data": _resolve_data(merged["data"]),
+        "data": _resolve_data(merged["data"]) if needs_data else {},
         "loss": merged.get("loss", {}),
         "optimizer": resolve_named("optimizer", merged["optimizer"]),
     }
     if "schedule" in merged:
-        config["schedule"] = resolve_named("schedule", merged["schedule"])
+        config["schedule"] = _resolve_schedule(merged["schedule"], merged["optimizer"])
+        config["optimizer"].pop("lr", None)  # the schedule's takes its place
     if "loss" in merged and "name" in merged["loss"]:
         config["loss"] = resolve_named("loss", merged["loss"])
     if "metrics" in merged:
@@ -208,6 +209,11 @@ def complete(config: Config, task: str) -> Config:
     if "name" not in completed["loss"]:
         completed["loss"] = resolve_named("loss", {**usual["loss"], **completed["loss"]})  # type: ignore[dict-item]
     return completed
+
+
+def usual_callbacks() -> Config:
+    """Return what watches a run with validation rows if nobody says: the weights of its best epoch are kept."""
+    return {"best_weights": _callback("best_weights", {})}
 
 
 def resolve_named(group: str, given: Mapping[str, Any]) -> Config:
@@ -237,6 +243,16 @@ def _resolve_data(given: Mapping[str, Any]) -> Config:
         raise OptionError(f"data file {path!r} has none of the endings that nbdl reads, such as .csv and .npz")
     options = read_options(reader, arguments=1, supplied=("data_dir", "seed"))
     return {"file": path, **_plain(options, rest, f"data from {Path(path).name}"), **folder}
+
+
+def _resolve_schedule(given: Mapping[str, Any], optimizer: Mapping[str, Any]) -> Config:
+    """A rate given for the optimizer is the one that the schedule starts with."""
+    registered = lookup("schedules", str(given["name"])) if "name" in given else None
+    if registered is None or "lr" not in optimizer or "lr" not in registered.options.names:
+        return resolve_named("schedule", given)
+    if "lr" in given:
+        raise OptionError("the learning rate is given twice, as optimizer.lr and as schedule.lr; leave out one of them")
+    return resolve_named("schedule", {**given, "lr": optimizer["lr"]})
 
 
 def _resolve_metric(given: Any) -> str | Config:

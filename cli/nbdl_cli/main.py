@@ -19,18 +19,18 @@ from nbdl.errors import (
     suggest,
 )
 from nbdl.plugins import disable
-from nbdl_cli import cache, doctor, listing, plugins, show
+from nbdl_cli import cache, doctor, evaluate, inspect, listing, plot, plugins, predict, show, train
 from nbdl_cli.plugin_commands import plugin_command, plugin_command_names
 
 HELP = "Train, inspect and run neural networks that are compiled from readable Python to one native program."
 
 # One line a file: its Typer app, whose commands become commands of `nbdl`, in this order in the help.
-COMMAND_FILES = (listing, show, plugins, cache, doctor)
+COMMAND_FILES = (train, evaluate, predict, inspect, plot, listing, show, plugins, cache, doctor)
 
 EXIT_FAILED = 1
 EXIT_WRONG_REQUEST = 2
 EXIT_INTERRUPTED = 130
-DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 
 
 class NbdlGroup(TyperGroup):

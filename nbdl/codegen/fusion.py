@@ -115,6 +115,12 @@ def _reduces_batch(node: Node) -> bool:
     return any(isinstance(node.inputs[0].shape[axis], Batch) for axis in node.param("axes"))
 
 
+def _compared_with_maximum(equal: Node) -> list[Node]:
+    """The operand of a maximum, if an equality asks which of its elements it is: computed twice it may differ in the last bit."""
+    x, y = equal.inputs
+    return [each for each, largest in ((x, y), (y, x)) if largest.name == "max" and largest.inputs[0] is each]
+
+
 def reduced_variables(node: Node, index: Index) -> set[int]:
     """The loop variables over which a reduction runs, `index` being that of its operand."""
     return {variable for axis in node.param("axes") if (variable := index[axis].variable) is not None}
@@ -154,6 +160,8 @@ class Fusion:
     def _stored(self, results: Iterable[Node]) -> set[Node]:
         stored = {root_of(node) for node in results}
         for node in self.order:
+            if node.name == "equal":
+                stored.update(map(root_of, _compared_with_maximum(node)))
             if node.primitive.kind == "reduction":
                 stored.add(node)
             elif _is_call(node):

@@ -26,26 +26,35 @@ def preprocessing_from_state(values: dict[str, Any], arrays: dict[str, NDArray[A
                         "restore the run's folder.") from error
 
 
-def read_rows(path: Path | str, preprocessing: Preprocessing) -> tuple[NDArray[Any], NDArray[Any] | None]:
+def read_rows(
+    path: Path | str, preprocessing: Preprocessing, *, with_targets: bool = True
+) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """Return features of the rows in a CSV or NPZ file, and their encoded targets, or None if it has none.
+
+    Args:
+        path: the file.
+        preprocessing: what was fitted to the training rows.
+        with_targets: whether targets are wanted; if not, they may be absent or wrong.
 
     Raises `DataError` when the file doesn't have what the training data had.
     """
     path = Path(path)
     if path.suffix.lower() == ".npz":
-        return _read_arrays(path, preprocessing)
+        return _read_arrays(path, preprocessing, with_targets)
     known = preprocessing.columns if isinstance(preprocessing, TablePreprocessing) else preprocessing.target.names
     table = read_csv(path, known_names=known)
-    return preprocessing.transform(table), preprocessing.targets(table)
+    return preprocessing.transform(table), preprocessing.targets(table) if with_targets else None
 
 
-def _read_arrays(path: Path, preprocessing: Preprocessing) -> tuple[NDArray[Any], NDArray[Any] | None]:
+def _read_arrays(
+    path: Path, preprocessing: Preprocessing, with_targets: bool
+) -> tuple[NDArray[Any], NDArray[Any] | None]:
     arrays = {name.lower(): array for name, array in read_npz(path).items()}
     ending = next((ending for ending in ("_test", "") if f"x{ending}" in arrays), None)
     if ending is None:
         raise DataError(f"{path} has {', '.join(arrays)}; new rows are looked for in x or x_test.")
     y = arrays.get(f"y{ending}")
-    if y is None:
+    if y is None or not with_targets:
         return preprocessing.transform(arrays[f"x{ending}"]), None
     found = target_table(y, path)
     if len(found.names) != len(preprocessing.target.names):

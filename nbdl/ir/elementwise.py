@@ -66,9 +66,10 @@ def _numpy_erf(x: np.ndarray) -> np.ndarray:
 
 def _split_tie(node: Node, g: Node) -> list[Node | None]:
     """At a tie each operand gets half of the gradient, as in PyTorch."""
-    x, y = node.inputs
-    wins = ops.where(ops.binary("equal", x, y), 0.5, ops.cast(ops.binary("equal", x, node), x.dtype))
-    return [g * wins, g * (1 - wins)]
+    low, high = node.inputs[::-1] if node.name == "maximum" else node.inputs
+    # the operands are compared with each other, not with the result: computed again in another loop, they may differ in the last bit
+    first_wins = ops.where(ops.binary("equal", low, high), 0.5, ops.cast(ops.binary("less", low, high), low.dtype))
+    return [g * first_wins, g * (1 - first_wins)]
 
 
 def _power_derivative(node: Node, g: Node) -> list[Node | None]:

@@ -11,10 +11,11 @@ if TYPE_CHECKING:
 class Callback:
     """Something that watches a run. Override what you need; `run` is the same object in every call.
 
-    `run.net`, `run.optimizers`, `run.epoch` (from 0), `run.epochs`, `run.step` (steps done, over all epochs), `run.steps_per_epoch`,
-    `run.batch_size`, `run.samples_per_second` (0 while not known), `run.history` (a `History`: `.rows`, one dict an epoch),
-    `run.logs` (loss and metrics of the epoch so far), `run.error` (what ended the run early, or None), `run.folder` (a `RunFolder` or None), `run.stop(reason)`,
-    `run.scale_learning_rate(factor)`, `run.weights()` and `run.set_weights(weights)`.
+    `run.net`, `run.optimizers`, `run.epoch` (from 0), `run.epochs`, `run.step` (steps done, over all epochs),
+    `run.steps_per_epoch`, `run.batch_size`, `run.samples_per_second` (0 while not known), `run.history` (a `History`:
+    `.rows`, one dict an epoch), `run.logs` (loss and metrics of the epoch so far), `run.error` (what ended the run
+    early, or None), `run.folder` (a `RunFolder` or None), `run.stop(reason)`, `run.scale_learning_rate(factor)`,
+    `run.weights()` and `run.set_weights(weights)`.
     """
 
     def run_start(self, run: Run) -> None:
@@ -28,6 +29,9 @@ class Callback:
 
     def run_end(self, run: Run) -> None:
         """Training is over, by its end, by `stop`, by an error or by Ctrl-C."""
+
+    def saving(self, run: Run) -> None:
+        """A checkpoint is about to be written: put into `run.folder` what `state` can't hold."""
 
     def state(self) -> dict[str, float]:
         """Numbers that a resumed run must have again."""

@@ -56,13 +56,19 @@ class Saver:
         """Write a checkpoint. Raises `RunError` if it can't be written; the one before is untouched."""
         if self.run.folder is not None:
             begin = time.perf_counter()
+            self._tell_callbacks()
             self.run.folder.save_checkpoint(self.run.weights(), _state(self.run), _meta(self.run))
             self.time = time.perf_counter()
             self.cost = self.time - begin
 
+    def _tell_callbacks(self) -> None:
+        for callback in self.run.callbacks:
+            callback.saving(self.run)
+
     def remember(self) -> None:
         """Keep what more epochs would go on from: callbacks are about to give the network its final weights."""
         if self.run.folder is not None:
+            self._tell_callbacks()
             self._last = {name: array.copy() for name, array in _state(self.run).items()}, _meta(self.run)
 
     def finish(self) -> None:

@@ -58,7 +58,10 @@ class Feed:
             return self
         weight = np.ones(self.rows, np.float32) if sample_weight is None else _as_rows(sample_weight, "sample_weight").astype(np.float32)
         if weight.shape != (self.rows,):
-            raise DataError(f"sample_weight needs one number for each of the {self.rows} rows, not the shape {weight.shape}")
+            raise DataError(
+                f"sample_weight needs one number for each of the {self.rows} rows, not the shape {weight.shape}"
+            )
+        _check_finite("sample_weight", weight)
         if class_weight is not None:
             weight = weight * self._class_weights(class_weight)
         return replace(self, weight=np.ascontiguousarray(weight, np.float32))
@@ -68,7 +71,9 @@ class Feed:
             raise DataError("class_weight needs targets that are class numbers, one for each row")
         table = np.ones(int(self.target.max(initial=0)) + 1, np.float32)
         for number, value in class_weight.items():
-            if 0 <= number < len(table):
+            if not isinstance(number, int | np.integer) or not np.isfinite(value):
+                raise DataError(f"class_weight goes from class numbers to finite weights, not from {number!r} to {value}")
+            if 0 <= number < len(table):  # a class that has no rows needs no weight
                 table[number] = value
         return table[self.target]
 

@@ -119,7 +119,7 @@ def prepare(
     feed, held_out = _feeds(x, y, validation_data, validation_split, sample_weight, class_weight)
     if not any(True for _ in net.named_parameters()):
         random.set_seed(seed)
-    tracing.build(net, feed)
+    tracing.build(net, feed, net.train_step if tracing.has_own_step(net) else None)
     tracing.attach(net)
     traced = tracing.trace_training(net, feed)
     remember(net, "training", traced.program)

@@ -52,7 +52,7 @@ def evaluate(
             raise DataError(f"the data set {x.name} has no test rows; give arrays")
         x, y = x.test.x, x.test.y
     feed = make_feed(x, y, sample_weight)
-    tracing.build(net, feed)
+    tracing.build(net, feed, net.test_step if tracing.has_own_test(net) else None)
     return Evaluation(net, feed, batch_size=batch_size, workers=workers).measure()
 
 

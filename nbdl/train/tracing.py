@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from nbdl.nn.module import Module, Parameter, building
 from nbdl.optim.optimizer import Optimizer, OptimizerState
 from nbdl.targets import LabelRange, label_ranges
 from nbdl.tensor import Tensor
-from nbdl.train.feed import Feed, batch_of
+from nbdl.train.feed import Batch, Feed, batch_of
 from nbdl.train.metric import Metric
 
 FLOAT64 = np.dtype(np.float64)
@@ -124,14 +125,17 @@ class _Symbols:
         return value
 
 
-def build(net: Module, feed: Feed) -> None:
-    """Let layers make their parameters, and give the parameters to the optimizers."""
+def build(net: Module, feed: Feed, step: Callable[[Batch], Any] | None = None) -> None:
+    """Let layers make their parameters, and give the parameters to the optimizers.
+
+    `step` is what calls the layers, if it isn't the forward pass.
+    """
     batch = batch_of(feed.leaves())
     with building(), random.traced(ops.leaf((2,), np.int64, name="key")):
-        if has_own_step(net) and batch.target is not None:
-            net.train_step(batch)
-        else:
+        if step is None:
             net(*batch.inputs)
+        else:
+            step(batch)
 
 
 def attach(net: Module) -> None:
@@ -147,6 +151,11 @@ def attach(net: Module) -> None:
 def has_own_step(net: Module) -> bool:
     """Whether a network overrides `train_step`."""
     return type(net).train_step is not Module.train_step
+
+
+def has_own_test(net: Module) -> bool:
+    """Whether a network overrides `test_step`."""
+    return type(net).test_step is not Module.test_step
 
 
 def trace_training(net: Module, feed: Feed) -> Traced:

@@ -44,6 +44,7 @@ class BestWeights(Callback):
         self.path = path
         self.weights: dict[str, np.ndarray] | None = None
         """Copies of the best weights so far, by name."""
+        self._unsaved = False
 
     def run_start(self, run: Any) -> None:
         """In a resumed run, take the best weights so far from its folder."""
@@ -61,13 +62,20 @@ class BestWeights(Callback):
             self.put_back(run)
 
     def keep(self, run: Any) -> None:
-        """Copy the weights and write them."""
+        """Copy the weights, and write them to the file if there is one."""
         self.weights = {name: np.array(array) for name, array in run.weights().items()}
-        meta = {"epoch": run.epoch, self.monitor.name: self.monitor.best}
-        if run.folder is not None:
-            run.folder.save_best(self.weights, meta)
+        self._unsaved = True
         if self.path is not None:
-            save_tensors(self.path, self.weights, meta)
+            save_tensors(self.path, self.weights, self._meta())
+
+    def saving(self, run: Any) -> None:
+        """Write the best weights to the run's folder; with each epoch it would take longer than a short epoch does."""
+        if self._unsaved and self.weights is not None:
+            run.folder.save_best(self.weights, self._meta())
+            self._unsaved = False
+
+    def _meta(self) -> dict[str, float]:
+        return {"epoch": self.monitor.best_epoch, self.monitor.name: self.monitor.best}
 
     def put_back(self, run: Any) -> None:
         """Give the network the best weights."""

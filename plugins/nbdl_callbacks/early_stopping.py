@@ -62,6 +62,10 @@ class EarlyStopping(Callback):
         """Put the best weights back, unless an error or Ctrl-C ended the run."""
         self.best.run_end(run)
 
+    def saving(self, run: Any) -> None:
+        """Write the best weights to the run's folder."""
+        self.best.saving(run)
+
     def state(self) -> dict[str, float]:
         """The best value, its epoch, and how long the run has waited."""
         return self.best.state()

@@ -73,7 +73,7 @@ def test_defaults():
         "data": {"name": "blobs", "rows": 100},
         "loss": {},
         "optimizer": {"name": "adam", "lr": 0.001},
-        "train": {"epochs": 10, "batch_size": 32, "seed": 0, "device": "auto", "validation_split": 0.1},
+        "train": {"epochs": 20, "batch_size": 32, "seed": 0, "device": "auto", "validation_split": 0.1},
     }
 
 
@@ -105,7 +105,8 @@ def test_everything_given():
     )
     assert config["model"] == {"name": "net", "hidden": [128, 64], "activation": "relu", "dropout": 0.5}
     # A default that is a function isn't saved: it is the default again when the run is repeated.
-    assert config["optimizer"] == {"name": "sgd", "lr": 0.01, "momentum": 0.0, "nesterov": True}
+    # The rate is the schedule's, not the optimizer's.
+    assert config["optimizer"] == {"name": "sgd", "momentum": 0.0, "nesterov": True}
     assert config["schedule"] == {"name": "cosine", "steps": 100, "floor": 0.0}
     assert config["metrics"] == ["accuracy", {"name": "top_k", "k": 3}]
     assert config["callbacks"] == {"early_stopping": {"patience": 3, "monitor": "val_loss"}}

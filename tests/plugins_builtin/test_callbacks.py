@@ -52,6 +52,8 @@ def drive(callback: Callback, run: Run, losses: list[float], name: str = "val_lo
         run.step += run.steps_per_epoch
         callback.epoch_end(run, {"loss": 1.0, name: value})
         run.epoch += 1
+        if run.folder is not None:
+            callback.saving(run)
         if run.reason or run.epoch == run.epochs:
             break
     callback.run_end(run)
@@ -111,6 +113,7 @@ class TestEarlyStopping:
                 run.values["weight"][:] = run.epoch
                 first.epoch_end(run, {"val_loss": value})
                 run.epoch += 1
+            first.saving(run)
             again, later = resolve("callbacks", options), Run(folder=folder)
             again.set_state(first.state())
             later.epoch = 3

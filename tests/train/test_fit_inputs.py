@@ -1,4 +1,4 @@
-"""What `fit`, `evaluate` and `predict` take: arrays of any kind and dtype, several inputs, data sets; what they refuse."""
+"""What `fit`, `evaluate` and `predict` take: arrays of any kind, several inputs, data sets; what they refuse."""
 
 import numpy as np
 import pytest

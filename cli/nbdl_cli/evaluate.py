@@ -1,0 +1,85 @@
+"""`nbdl evaluate RUN`: loss and metrics of a trained network on rows it was not trained on."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nbdl_cli.output import JsonFlag, examples, print_json
+
+if TYPE_CHECKING:
+    from nbdl.data import Split
+    from nbdl_cli.network import OpenRun
+
+app = typer.Typer()
+
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
+BestFlag = Annotated[bool, typer.Option("--best", help="Use the best weights instead of the last ones.")]
+DataDir = Annotated[Path | None, typer.Option(metavar="DIR", help="Where data files are looked for.")]
+
+
+@app.command(
+    epilog=examples(
+        "nbdl evaluate runs/mlp-digits-1",
+        "nbdl evaluate runs/mlp-digits-1 --json",
+        "nbdl evaluate runs/mlp-houses-1 --data new-houses.csv --best",
+    )
+)
+def evaluate(
+    run: RunArgument,
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="Other rows: a file with the target, or a data set's test rows."),
+    ] = None,
+    data_dir: DataDir = None,
+    best: BestFlag = False,
+    json: JsonFlag = False,
+) -> None:
+    """Measure loss and metrics on the run's test rows; if it has none on its validation rows, or on other data."""
+    from nbdl_cli.network import open_run
+    from nbdl_cli.run_data import as_json
+    from nbdl_cli.training import numbers_text
+
+    opened = open_run(run, best=best)
+    part, rows = rows_to_measure(opened, data, data_dir)
+    opened.facts.check_rows(rows, part)
+    logs = opened.net.evaluate(rows.x, rows.y, workers=opened.config["train"].get("workers", 1))
+    if json:
+        print_json({**as_json(logs), "part": part, "rows": len(rows), "weights": opened.weights, "run": str(run)})
+        return
+    typer.echo(f"On {len(rows):,} rows ({part}): {numbers_text(logs)}.")
+    for name, value in logs.items():
+        if getattr(value, "ndim", 0):
+            typer.echo(f"{name}:\n{value}")
+
+
+def rows_to_measure(opened: "OpenRun", data: str | None, data_dir: Path | None) -> tuple[str, "Split"]:
+    """Return what rows to evaluate on, and the rows.
+
+    Raises:
+        DataError: a file without the target or with other columns; data without rows that training hasn't seen.
+    """
+    from nbdl.data import Split, file_reader, load, read_rows
+    from nbdl.data.files import find_file
+    from nbdl.errors import DataError
+    from nbdl_cli.run_data import held_out_rows, load_data
+
+    if data is None:
+        config: dict[str, Any] = opened.config
+        if data_dir is not None:
+            config = config | {"data": config["data"] | {"data_dir": data_dir}}
+        return held_out_rows(load_data(config), config)
+    if file_reader(data) is None:
+        dataset = load(data, data_dir=data_dir, seed=opened.config["train"]["seed"])
+        if dataset.task != opened.facts.task or dataset.outputs != opened.facts.outputs:
+            raise DataError(
+                f"{data} is a {dataset.task} with {dataset.outputs} outputs; the network was trained on a "
+                f"{opened.facts.task} with {opened.facts.outputs}"
+            )
+        part, rows = held_out_rows(dataset, opened.config)
+        return f"{part} rows of {data}", rows
+    x, y = read_rows(find_file(data, data_dir), opened.facts.preprocessing)
+    if y is None:
+        names = ", ".join(opened.facts.preprocessing.target.names)
+        raise DataError(f"{data} has no target ({names}) to compare with; `nbdl predict` needs none")
+    return data, Split(x.astype(opened.facts.dtype, copy=False), y)

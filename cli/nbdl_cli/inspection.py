@@ -1,0 +1,175 @@
+"""What `nbdl inspect` does: trace a program of a run or a model, and show its parts."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from nbdl import plugins
+from nbdl.codegen.plan import Plan
+from nbdl.codegen.program import Program
+from nbdl.data.arrays import ArrayScaling
+from nbdl.data.target import label_encoding
+from nbdl.errors import OptionError, RunError, UnknownNameError
+from nbdl.ir.show import show_graph
+from nbdl.nn.module import Module
+from nbdl.train import RunFolder, tracing
+from nbdl.train.memory import memory_table, memory_totals
+from nbdl_cli.config import Config, complete, data_layer, merge, parse_sets, resolve_config
+from nbdl_cli.network import make_network, read_run, sample_feed
+from nbdl_cli.output import print_table
+from nbdl_cli.run_data import DataFacts, load_data
+
+PROGRAMS = ("training", "evaluation", "prediction")
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """What was said about the rows of a model that hasn't seen any."""
+
+    data: str | None
+    target: str | None
+    input_shape: str | None
+    outputs: int | None
+
+    def any(self) -> bool:
+        """Whether anything was said."""
+        return any(value is not None for value in vars(self).values())
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """A network and one of its programs."""
+
+    net: Module
+    program: Program
+    batch: int
+    workers: int
+    saved_source: str | None = None
+
+
+def is_run(thing: str) -> bool:
+    """Whether a word means a run's folder and not a model."""
+    return Path(thing).expanduser().is_dir() or "/" in thing or "\\" in thing
+
+
+def inspect_run(thing: str, kind: str, shapes: Shapes, batch_size: int | None, sets: list[str]) -> Inspected:
+    """Trace a program of a run; its data are not needed.
+
+    Raises:
+        RunError: no run, or a damaged one.
+        OptionError: options that are for models.
+    """
+    folder = RunFolder.open(thing)
+    if shapes.any() or sets:
+        raise OptionError(f"{thing} is a run, whose data and options are known; only --batch-size can be chosen")
+    if not folder.data_file.exists():
+        raise RunError(f"{thing} has no {folder.data_file.name}: the run ended before it began; go on with --resume")
+    config, facts = read_run(folder)
+    inspected = _trace(config, facts, kind, batch_size)
+    source = folder.source_file
+    if kind != "training" or not source.exists():
+        return inspected
+    return Inspected(inspected.net, inspected.program, inspected.batch, inspected.workers, source.read_text("utf-8"))
+
+
+def inspect_model(name: str, kind: str, shapes: Shapes, batch_size: int | None, sets: list[str]) -> Inspected:
+    """Trace a program of a model, for a data set or for rows of a given shape.
+
+    Raises:
+        UnknownNameError: neither a model nor a folder has that name.
+        OptionError: options that don't fit, or that contradict each other.
+    """
+    try:
+        plugins.lookup("models", name)
+    except UnknownNameError as error:
+        raise UnknownNameError(f"{error} (and there is no folder {name})") from None
+    layers = [{"model": {"name": name}}, parse_sets(sets)]
+    if shapes.data is None:
+        if shapes.target is not None:
+            raise OptionError("--target goes with --data FILE")
+        facts = _made_up(shapes)
+        return _trace(complete(resolve_config(*layers, needs_data=False), facts.task), facts, kind, batch_size)
+    if shapes.input_shape is not None or shapes.outputs is not None:
+        raise OptionError("--input-shape and --outputs are for models without --data; the data say both")
+    target = {} if shapes.target is None else {"data": {"target": shapes.target}}
+    config = resolve_config(layers[0], merge(data_layer(shapes.data), target), layers[1])
+    dataset = load_data(config)
+    return _trace(complete(config, dataset.task), DataFacts.of(dataset), kind, batch_size)
+
+
+def _made_up(shapes: Shapes) -> DataFacts:
+    """A classification of rows of the given shape."""
+    outputs = 10 if shapes.outputs is None else shapes.outputs
+    if outputs < 2:
+        raise OptionError(f"--outputs is a number of classes, at least 2, not {outputs}")
+    classes = tuple(str(number) for number in range(outputs))
+    shape = _parse_shape(shapes.input_shape or "16")
+    scaling = ArrayScaling(shape, 1.0, label_encoding(classes))
+    return DataFacts("made up", "classification", outputs, classes, shape, "float32", scaling, 0)
+
+
+def _parse_shape(text: str) -> tuple[int, ...]:
+    sizes = text.strip("()[] ").replace("x", ",").split(",")
+    if not all(size.strip().isdecimal() and int(size) > 0 for size in sizes if size.strip()):
+        raise OptionError(f"--input-shape takes the sizes of one row, such as 28,28,1, not {text!r}")
+    return tuple(int(size) for size in sizes if size.strip())
+
+
+def _trace(config: Config, facts: DataFacts, kind: str, batch_size: int | None) -> Inspected:
+    if kind not in PROGRAMS:
+        raise OptionError(f"--program is training, evaluation or prediction, not {kind!r}")
+    net, feed = make_network(config, facts), sample_feed(facts)
+    tracing.build(net, feed)
+    if kind == "training":
+        tracing.attach(net)
+        traced = tracing.trace_training(net, feed)
+    elif kind == "evaluation":
+        traced = tracing.trace_evaluation(net, feed)
+    else:
+        traced = tracing.trace_prediction(net, feed)[0]
+    workers = config["train"].get("workers") or 1
+    return Inspected(net, traced.program, batch_size or config["train"]["batch_size"], workers)
+
+
+# --- showing ----------------------------------------------------------------------------------------------------------
+
+
+def show(inspected: Inspected, *, graph: bool, memory: bool, source: bool) -> None:
+    """Print what was asked for; the layers if nothing was."""
+    program = inspected.program
+    parts: list[Any] = []
+    if not (graph or memory or source):
+        parts.append(lambda: typer.echo(str(inspected.net.summary())))
+    if graph:
+        results = {each.name: each.result for each in program.variables if each.result is not None}
+        parts.append(lambda: typer.echo(show_graph(results)))
+    if memory:
+        parts.append(lambda: _show_memory(program.plan, inspected.batch, inspected.workers))
+    if source:
+        parts.append(lambda: show_source(inspected.saved_source or program.source))
+    for number, part in enumerate(parts):
+        if number:
+            typer.echo()
+        part()
+
+
+def _show_memory(plan: Plan, batch: int, workers: int) -> None:
+    print_table(("space", "at", "bytes", "what", "shape", "from"), memory_table(plan))
+    typer.echo()
+    totals: Sequence[tuple[str, int]] = memory_totals(plan, batch, workers)
+    print_table(("total", "bytes"), [(name, f"{size:,}") for name, size in totals])
+
+
+def show_source(text: str) -> None:
+    """Print Python source: in colours on a terminal, as it is in a pipe."""
+    if not sys.stdout.isatty():
+        typer.echo(text, nl=False)
+        return
+    from rich.console import Console
+    from rich.syntax import Syntax
+
+    Console().print(Syntax(text, "python", theme="ansi_dark", background_color="default", word_wrap=True))

@@ -1,0 +1,232 @@
+"""What `nbdl train` does: a request becomes a configuration, a folder, a run, and a report."""
+
+import os
+import re
+import shlex
+import time
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import typer
+
+from nbdl.data import Dataset
+from nbdl.errors import InterruptedTraining, OptionError, RunError
+from nbdl.tensor_files import writing
+from nbdl.train import Run, RunFolder
+from nbdl.train.device import choose_device
+from nbdl.train.fitting import prepare
+from nbdl_cli.config import (
+    Config,
+    Layer,
+    complete,
+    data_layer,
+    merge,
+    parse_sets,
+    read_file,
+    resolve_config,
+    usual_callbacks,
+)
+from nbdl_cli.network import make_network
+from nbdl_cli.output import print_json
+from nbdl_cli.run_data import DataFacts, as_json, held_out_rows, load_data, training_rows
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for on the command line."""
+
+    flags: Layer
+    data: str | None
+    metrics: list[str] | None
+    sets: list[str]
+    config: Path | None
+    plot: bool
+    json: bool
+
+    def layers(self) -> list[Layer]:
+        """The layers of the configuration: the file, the flags, `--set`."""
+        layers = [] if self.config is None else [read_file(self.config)]
+        flags = self.flags if self.data is None else merge(data_layer(self.data), self.flags)
+        return [*layers, flags | ({"metrics": self.metrics} if self.metrics else {}), parse_sets(self.sets)]
+
+
+def start_training(request: Request, out: Path | None) -> None:
+    """Train into a new folder."""
+    config = resolve_config(*request.layers())
+    config["train"]["device"] = choose_device(config["train"]["device"])
+    if out is not None:
+        RunFolder(out).check_unused()
+    dataset = load_data(config)
+    config, run, facts = _prepare(config, dataset)
+    path = _new_folder(config, dataset) if out is None else out
+    with RunFolder.create(path, config, {"workers": run.workers}) as folder:
+        facts.save(folder)
+        _train(request, config, dataset, run, folder)
+
+
+def resume_training(request: Request, path: Path, out: Path | None) -> None:
+    """Go on with the run in a folder. Raises `OptionError` if anything but the number of epochs is to be different."""
+    if out is not None:
+        raise OptionError("--resume goes on in the run's own folder; leave out --out")
+    with RunFolder.resume(path) as folder:
+        config = _resumed_config(request, folder)
+        dataset = load_data(config)
+        config, run, facts = _prepare(config, dataset)
+        if not folder.data_file.exists():
+            facts.save(folder)
+        elif DataFacts.read(folder).fingerprint != facts.fingerprint:
+            raise RunError(
+                f"the data of {path} have changed since it began: it would not go on as it began; train anew"
+            )
+        folder.write_config(config)
+        _train(request, config, dataset, run, folder)
+
+
+def _resumed_config(request: Request, folder: RunFolder) -> Config:
+    saved = resolve_config(folder.config())
+    config = resolve_config(saved, *request.layers())
+    config["train"]["device"] = choose_device(config["train"]["device"])
+    for group, value in config.items():
+        before = saved.get(group)
+        options = dict.fromkeys([*before, *value]) if isinstance(value, dict) and isinstance(before, dict) else None
+        for name in options or [""]:
+            old, new = (before.get(name), value.get(name)) if options else (before, value)  # type: ignore[union-attr]
+            if old != new and (group, name) not in (("train", "epochs"), ("data", "data_dir")):
+                what = f"{group}.{name}" if name else group
+                raise OptionError(
+                    f"a resumed run goes on as it began, so only --epochs can change: {what} was {old!r}, not {new!r}; "
+                    f"train anew with --config {folder.config_file}"
+                )
+    done = _epochs_done(folder)
+    if config["train"]["epochs"] < done:
+        raise OptionError(f"the run in {folder.path} has done {done} epochs already; --epochs can only be raised")
+    return config
+
+
+def _epochs_done(folder: RunFolder) -> int:
+    return int(folder.load_checkpoint().meta.get("epoch", 0)) if folder.has_checkpoint() else 0
+
+
+def _prepare(config: Config, dataset: Dataset) -> tuple[Config, Run, DataFacts]:
+    """Complete the configuration and trace the run; nothing is written yet, so a mistake leaves no folder behind."""
+    facts = DataFacts.of(dataset)
+    config = complete(config, dataset.task)
+    net = make_network(config, facts)
+    train, validation = training_rows(dataset, config)
+    if validation is not None:
+        config = {"callbacks": usual_callbacks(), **config}
+    options = config["train"]
+    callbacks = [{"name": name, **given} for name, given in config.get("callbacks", {}).items()]
+    run = prepare(
+        net,
+        train.x,
+        train.y,
+        epochs=options["epochs"],
+        batch_size=options["batch_size"],
+        validation_data=None if validation is None else (validation.x, validation.y),
+        callbacks=callbacks if "progress" in config.get("callbacks", {}) else [*callbacks, "progress"],
+        device=options["device"],
+        workers=options.get("workers"),
+        seed=options["seed"],
+    )
+    return config | {"train": options | {"workers": run.workers}}, run, facts
+
+
+def _new_folder(config: Config, dataset: Dataset) -> Path:
+    """Make and return the first free folder runs/MODEL-DATA-NUMBER."""
+    name = re.sub(r"[^\w.-]+", "-", f"{config['model']['name']}-{dataset.name}")
+    with writing("runs"):
+        Path("runs").mkdir(exist_ok=True)
+        for number in count(1):
+            path = Path("runs") / f"{name}-{number}"
+            try:
+                path.mkdir()
+            except FileExistsError:
+                continue
+            break
+    return path
+
+
+# --- the run and its report -------------------------------------------------------------------------------------------
+
+
+def _train(request: Request, config: Config, dataset: Dataset, run: Run, folder: RunFolder) -> None:
+    for note in dataset.notes:
+        typer.echo(f"Note: {note}.", err=True)
+    typer.echo(f"Training {config['model']['name']} on {dataset.name}, into {shown(folder.path)}", err=True)
+    run.folder = folder
+    begin = time.perf_counter()
+    try:
+        run.train()
+    except KeyboardInterrupt as stop:
+        where = str(stop) or "stopped at once; the last checkpoint is saved"
+        raise InterruptedTraining(
+            f"{where}\nGo on with: nbdl train --resume {shlex.quote(shown(folder.path))}"
+        ) from None
+    report = _report(config, dataset, run, folder) | {"seconds": round(time.perf_counter() - begin, 3)}
+    if request.plot:
+        from nbdl_cli.plot import draw_run
+
+        report["plots"] = [str(path) for path in draw_run(folder.path)]
+    if request.json:
+        print_json(report)
+    else:
+        _print(report)
+
+
+def _report(config: Config, dataset: Dataset, run: Run, folder: RunFolder) -> dict[str, Any]:
+    """What came out: the last epoch's numbers, and those on the rows that training never saw."""
+    report: dict[str, Any] = {
+        "run": str(folder.path),
+        "epochs": run.epoch,
+        "stopped": run.history.stopped,
+        "training": as_json(run.history.rows[-1]) if run.history.rows else {},
+        "samples_per_second": round(run.samples_per_second),
+        "workers": run.workers,
+        "best": _kept_best(run, folder),
+    }
+    if dataset.test is not None:
+        _, rows = held_out_rows(dataset, config)
+        report["test"] = as_json(run.net.evaluate(rows.x, rows.y, workers=run.workers)) | {"rows": len(rows)}
+    return report
+
+
+def _kept_best(run: Run, folder: RunFolder) -> dict[str, Any]:
+    """The epoch (from 1) whose weights the network has in the end, and its best number; empty for the last epoch."""
+    if not folder.best_file.exists():
+        return {}
+    best, meta = folder.load_weights(best=True)
+    own = run.net.state_dict()
+    if meta["epoch"] + 1 == run.epoch or any(not np.array_equal(own[name], array) for name, array in best.items()):
+        return {}
+    return meta | {"epoch": meta["epoch"] + 1}
+
+
+def _print(report: dict[str, Any]) -> None:
+    speed = f", {report['samples_per_second']:,} samples/s" if report["samples_per_second"] else ""
+    typer.echo(f"Trained {report['epochs']} epochs in {report['seconds']:.1f} s{speed}.")
+    if report["stopped"]:
+        typer.echo(f"Stopped early: {report['stopped']}.")
+    if report["best"]:
+        rest = {name: value for name, value in report["best"].items() if name != "epoch"}
+        typer.echo(f"The network has the weights of epoch {report['best']['epoch']}, the best by {numbers_text(rest)}.")
+    if "test" in report:
+        typer.echo(f"On {report['test'].pop('rows'):,} test rows: {numbers_text(report['test'])}.")
+    for path in report.get("plots", ()):
+        typer.echo(f"Drawn: {shown(Path(path))}")
+    typer.echo(f"The run is in {shown(Path(report['run']))}")
+
+
+def numbers_text(logs: dict[str, Any]) -> str:
+    """Return logs for people: `loss 0.1006, accuracy 0.9694`; what isn't a single number comes in lines of its own."""
+    single = [f"{name} {value:.4g}" for name, value in logs.items() if isinstance(value, int | float)]
+    return ", ".join(single)
+
+
+def shown(path: Path) -> str:
+    """Return a path as one would type it here."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
