@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,9 +18,12 @@ import numpy as np
 from nbdl.autodiff import expand_gradients
 from nbdl.errors import UntraceableError
 from nbdl.ir import ops
-from nbdl.ir.graph import Node, topological, with_inputs
+from nbdl.ir.graph import Node, current_scope, topological, with_inputs
 from nbdl.ir.interpret import evaluate_all
+from nbdl.ir.primitives import TABLE
 from nbdl.ir.shapes import has_batch
+
+GRADIENT = TABLE["gradient"]
 
 ROUNDS = 8
 """How often a graph is interpreted before it is compiled: few enough for a loop, too many for a notebook's cell."""
@@ -83,40 +86,40 @@ def realize(nodes: Sequence[Node]) -> None:
     pending = [node for node in nodes if node.value is None]
     if not pending:
         return
-    key, leaves, order = structure(pending)
-    check_known(order)
+    key, leaves, numbers = structure(pending)
+    check_known(numbers)
     recipe = recipe_for(key)
     if recipe.program is None and recipe.rounds > ROUNDS and not is_debugging():
         recipe.program = compile_graph(pending, leaves)
     if recipe.program is None or is_debugging():
         _interpret(pending)
         return
-    for node, array in zip(pending, recipe.program([_value(leaf) for leaf in leaves]), strict=True):
+    for node, array in zip(pending, recipe.program([known_value(leaf) for leaf in leaves]), strict=True):
         keep_value(node, array)
 
 
-def structure(outputs: Sequence[Node]) -> tuple[Hashable, list[Node], list[Node]]:
+def structure(outputs: Sequence[Node]) -> tuple[Hashable, list[Node], dict[Node, int]]:
     """Describe the graph below `outputs` without its values.
 
-    Returns a hashable key, equal for graphs that compute the same from their leaves; the leaves in order; and all nodes. A node that
-    has a value is a leaf, unless a gradient has to go through it.
+    Returns a hashable key, equal for graphs that compute the same from their leaves; the leaves in order; and all nodes with their
+    places, each after its inputs. A node that has a value is a leaf, unless a gradient has to go through it.
     """
-    stop = is_known
-    order = topological(outputs, stop)
-    if any(node.name == "gradient" for node in order):
-        stop = is_source
-        order = topological(outputs, stop)
-    number: dict[Node, int] = {}
+    through = any(node.primitive is GRADIENT for node in outputs)
+    order = topological(outputs, is_source if through else is_known)
+    if not through and any(node.primitive is GRADIENT for node in order):
+        through = True
+        order = topological(outputs, is_source)
+    numbers: dict[Node, int] = {}
     leaves: list[Node] = []
     key: list[Hashable] = []
-    for node in order:
-        number[node] = len(number)
-        if stop(node):
+    for number, node in enumerate(order):
+        numbers[node] = number
+        if node.value is not None and not (through and node.inputs):
             leaves.append(node)
             key.append((node.shape, node.dtype, node.differentiable))
         else:
-            key.append((node.primitive, node.params, node.dtype, tuple([number[each] for each in node.inputs])))
-    return (tuple(key), tuple([number[output] for output in outputs])), leaves, order
+            key.append((node.primitive, node.params, node.dtype, tuple([numbers[each] for each in node.inputs])))
+    return (tuple(key), tuple([numbers[output] for output in outputs])), leaves, numbers
 
 
 def is_known(node: Node) -> bool:
@@ -129,14 +132,14 @@ def is_source(node: Node) -> bool:
     return node.value is not None and not node.inputs
 
 
-def check_known(order: Sequence[Node]) -> None:
+def check_known(nodes: Iterable[Node]) -> None:
     """Raise `UntraceableError` if a node has no value because a program is only being recorded."""
-    for node in order:
-        if node.value is None and node.name in ("input", "batch_size"):
-            where = f" in {node.scope}" if node.scope else ""
+    for node in nodes:
+        if not node.inputs and node.value is None and node.name in ("input", "batch_size"):
+            where = f" in {current_scope()}" if current_scope() else ""
             raise UntraceableError(
-                f"a value was asked for{where} while the program is only being recorded (by float(), if, print or "
-                "numpy()): there is none yet. Use nbdl.where for choices, or compile with debug=True"
+                f"a value was asked for{where} while the program is only being recorded (by float(), if, numpy() or a function of "
+                "NumPy): there is none yet. Use nbdl's functions, nbdl.where for choices, or a network compiled with debug=True"
             )
 
 
@@ -147,8 +150,9 @@ def keep_value(node: Node, array: np.ndarray) -> None:
         node.inputs = ()
 
 
-def _value(node: Node) -> np.ndarray:
-    assert node.value is not None  # leaves of a structure have values
+def known_value(node: Node) -> np.ndarray:
+    """The value of a node that is known to have one."""
+    assert node.value is not None
     return node.value
 
 
@@ -167,13 +171,17 @@ def interpret_now(nodes: Sequence[Node]) -> None:
     _interpret([node for node in nodes if node.value is None])
 
 
-def live_nodes(order: Sequence[Node], gradients: Sequence[Node]) -> list[Node]:
+def live_nodes(nodes: Iterable[Node], gradients: Sequence[Node]) -> list[Node]:
     """The nodes without a value that a tensor of the user's still looks at, gradients aside."""
     aside = set(gradients)
     return [
         node
-        for node in order
-        if node.value is None and node.tensor is not None and node not in aside and node.name != "gradient" and node.tensor() is not None
+        for node in nodes
+        if node.value is None
+        and node.tensor is not None
+        and node.tensor() is not None
+        and node.primitive is not GRADIENT
+        and node not in aside
     ]
 
 

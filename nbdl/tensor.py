@@ -19,7 +19,7 @@ import numpy as np
 from nbdl import lazy
 from nbdl.errors import DtypeError, ShapeError, UntraceableError
 from nbdl.ir import ops
-from nbdl.ir.graph import Node, topological
+from nbdl.ir.graph import Node
 from nbdl.ir.shapes import Batch, Shape, Size, product, show_shape
 
 Scalar = bool | int | float
@@ -178,12 +178,19 @@ class Tensor:
         Raises `ShapeError` if this is not a scalar, `DtypeError` if nothing here requires a gradient.
         """
         if not self.node.differentiable:
-            raise DtypeError("backward() found nothing that requires a gradient; make parameters with requires_grad=True")
-        for leaf in topological([self.node]):
-            owner = leaf.tensor() if leaf.tensor is not None and not leaf.inputs and leaf.differentiable else None
+            raise DtypeError(
+                "backward() found nothing that requires a gradient; make parameters with requires_grad=True, and call "
+                "backward() before optimizer.step(), after which a loss is just a number"
+            )
+        owners: list[tuple[Tensor, Node]] = []
+        for leaf in variables_below(self.node):
+            owner = leaf.tensor() if leaf.tensor is not None else None
             if isinstance(owner, Tensor):
-                gradient = Tensor.wrap(ops.gradient(self.node, leaf))
-                owner.grad = gradient if owner.grad is None else Tensor.wrap(ops.add(owner.grad.node, gradient.node))
+                owners.append((owner, leaf))
+        _settle([owner.grad for owner, leaf in owners if owner.grad is not None and _is_of_another(owner.grad, leaf)])
+        for owner, leaf in owners:
+            gradient = ops.gradient(self.node, leaf)
+            owner.grad = Tensor.wrap(gradient if owner.grad is None else ops.add(node_of(owner.grad), gradient))
 
     def detach(self) -> Tensor:
         """The same value, seen as a constant by differentiation."""
@@ -284,6 +291,35 @@ class Tensor:
 
     def __invert__(self) -> Tensor:
         return Tensor.wrap(ops.unary("logical_not", self.node))
+
+
+def variables_below(output: Node) -> Iterator[Node]:
+    """The leaves below a node to which a gradient flows."""
+    stack = [output]
+    seen = {output}
+    while stack:
+        node = stack.pop()
+        if not node.inputs:
+            yield node
+        for each in node.inputs:
+            if each.differentiable and each not in seen:
+                seen.add(each)
+                stack.append(each)
+
+
+def _is_of_another(grad: Tensor, leaf: Node) -> bool:
+    """Whether a gradient is by what a parameter was before its last step."""
+    node = node_of(grad)
+    while node.name == "add":
+        node = node.inputs[1]
+    return node.name == "gradient" and node.inputs[1] is not leaf
+
+
+def _settle(gradients: list[Tensor]) -> None:
+    """Turn gradients into plain values: a sum over many steps would keep all of them alive."""
+    lazy.realize([each.node for each in gradients])
+    for each in gradients:
+        each.node = ops.value(each.numpy())
 
 
 def as_array(data: TensorLike, dtype: Any = None) -> np.ndarray:

@@ -122,20 +122,19 @@ def topological(outputs: Iterable[Node], stop: Callable[[Node], bool] | None = N
     """List the nodes below `outputs`, each once and after its inputs; `stop(node)` hides the inputs of a node."""
     order: list[Node] = []
     seen: set[Node] = set()
-    for output in outputs:
-        stack = [output]
-        while stack:
-            node = stack[-1]
-            if node in seen:
-                stack.pop()
-                continue
-            waiting = [] if stop is not None and stop(node) else [each for each in node.inputs if each not in seen]
-            if waiting:
-                stack.extend(reversed(waiting))
+    stack: list[Node | None] = [*outputs]
+    stack.reverse()
+    while stack:
+        node = stack.pop()
+        if node is None:  # the inputs of the node below this mark are listed
+            order.append(stack.pop())  # type: ignore[arg-type]
+        elif node not in seen:
+            seen.add(node)
+            if node.inputs and not (stop is not None and stop(node)):
+                stack += (node, None)
+                stack += node.inputs[::-1]
             else:
-                seen.add(node)
                 order.append(node)
-                stack.pop()
     return order
 
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from nbdl import functions, lazy
-from nbdl.errors import OptionError
+from nbdl.errors import OptionError, ShapeError
 from nbdl.ir import ops
 from nbdl.ir.graph import Node, scope
+from nbdl.ir.shapes import concrete, show_shape
 from nbdl.nn.module import Parameter, is_building
 from nbdl.optim.flat import Flat
 from nbdl.optim.schedules import Schedule
 from nbdl.recorded import Recorded
 from nbdl.resolve import resolve
-from nbdl.tensor import Tensor
+from nbdl.tensor import Tensor, node_of
 
 Slots = dict[str, Tensor]
 LearningRate = float | str | Mapping[str, Any] | Schedule
@@ -50,18 +52,32 @@ class Optimizer(Recorded):
         clip_value: float | None = None,
         clip_norm: float | None = None,
     ):
-        if isinstance(lr, int | float) and lr < 0:
-            raise OptionError(f"the learning rate lr can't be negative, as {lr} is")
         if weight_decay < 0:
             raise OptionError(f"weight_decay can't be negative, as {weight_decay} is")
         for name, limit in (("clip_value", clip_value), ("clip_norm", clip_norm)):
             if limit is not None and limit <= 0:
                 raise OptionError(f"{name} must be positive, not {limit}; leave it out for no clipping")
-        self.lr = lr if isinstance(lr, int | float) else resolve("schedules", lr)
+        self.state: OptimizerState | None = None
+        self.lr = lr
         self.weight_decay = weight_decay
         self.clip_value = clip_value
         self.clip_norm = clip_norm
-        self.state: OptimizerState | None = None
+
+    @property
+    def lr(self) -> float | Schedule:
+        """The learning rate. It may be set at any time: a number is read by every step, and needs no compilation.
+
+        Raises `OptionError` if it is set to a negative number.
+        """
+        return self._lr
+
+    @lr.setter
+    def lr(self, lr: LearningRate) -> None:
+        if isinstance(lr, int | float) and lr < 0:
+            raise OptionError(f"the learning rate lr can't be negative, as {lr} is")
+        self._lr: float | Schedule = lr if isinstance(lr, int | float) else resolve("schedules", lr)
+        if self.state is not None:
+            self.state.set_rate(self._lr)
 
     # --- the update rule ----------------------------------------------------------------------------------------------
 
@@ -75,13 +91,10 @@ class Optimizer(Recorded):
 
     def learning_rate(self, step: Tensor) -> Tensor:
         """The learning rate at a step, as a scalar of its dtype: the schedule's value times the scale that callbacks may set."""
-        if callable(self.lr):
-            rate = self.lr(step)
-        elif self.state is None:
-            rate = functions.asarray(self.lr, step.dtype)
-        else:  # an array, not a constant: another rate needs no compilation
-            rate = Tensor.wrap(ops.value(self.state.rate, name="learning_rate")).astype(step.dtype)
-        return rate if self.state is None else rate * self.state.lr_scale
+        if self.state is None:
+            return self.lr(step) if callable(self.lr) else functions.asarray(float(self.lr), step.dtype)
+        rate = self.lr(step) if callable(self.lr) else Tensor.wrap(ops.cast(self.state.rate, step.dtype))
+        return rate * self.state.lr_scale
 
     # --- use ----------------------------------------------------------------------------------------------------------
 
@@ -97,12 +110,14 @@ class Optimizer(Recorded):
 
     def minimize(self, loss: Tensor, parameters: Sequence[Parameter] | None = None) -> None:
         """One step down the gradient of `loss`; inside a traced program this becomes part of the program."""
+        # Attaching makes parameters views of one vector, which are new leaves; the loss was computed from the old ones.
+        leaves = {id(parameter): parameter.node for parameter in parameters or ()}
         if parameters is not None:
             self.attach(parameters)
         state = self._attached()
         if is_building():
             return
-        gradients = [ops.gradient(loss.node, parameter.node) for parameter in state.parameters]
+        gradients = [ops.gradient(loss.node, leaves.get(id(each), each.node)) for each in state.parameters]
         if lazy.is_traced(loss.node):
             state.apply(gradients)
         else:
@@ -121,16 +136,28 @@ class Optimizer(Recorded):
     def step(self) -> None:
         """Update the parameters from their `.grad`; what is pending runs now.
 
-        Raises `OptionError` if `backward` has not filled the gradients.
+        A parameter without a gradient counts as one whose gradient is zero. The losses that were differentiated let go
+        of their past (they keep their values), so that a list of losses doesn't keep every step alive.
+
+        Raises:
+            OptionError: `backward` has not filled the gradients.
+            ShapeError: a `.grad` that was set by hand doesn't have its parameter's shape.
         """
         state = self._attached()
-        missing = [each.name or str(place) for place, each in enumerate(state.parameters) if each.grad is None]
-        if len(missing) == len(state.parameters):
+        if all(each.grad is None for each in state.parameters):
             raise OptionError("no parameter has a gradient: call loss.backward() before optimizer.step()")
-        gradients = [
-            ops.broadcast_to(ops.constant(0, each.dtype), each.shape) if each.grad is None else each.grad.node for each in state.parameters
-        ]
-        state.update_now(gradients)
+        state.update_now([_gradient_of(each) for each in state.parameters])
+
+
+def _gradient_of(parameter: Parameter) -> Node:
+    """The node of a parameter's `.grad`, zeros if it has none."""
+    if parameter.grad is None:
+        return ops.broadcast_to(ops.constant(0, parameter.dtype), parameter.shape)
+    gradient = node_of(parameter.grad)
+    if gradient.shape != parameter.shape:
+        name, shape = parameter.name or "a parameter", show_shape(parameter.shape)
+        raise ShapeError(f"the gradient of {name} must have its shape {shape}, not {show_shape(gradient.shape)}")
+    return ops.cast(gradient, parameter.dtype)
 
 
 class OptimizerState:
@@ -141,20 +168,19 @@ class OptimizerState:
         self.parameters = tuple(parameters)
         self.flat = Flat(self.parameters)
         self.vector = Parameter(self.flat.pack_arrays([each.numpy() for each in self.parameters]), name="parameters")
-        self._rate = np.zeros((), np.float64)
+        self.rate = ops.value(np.zeros((), self.flat.dtype), name="learning_rate")
+        self.set_rate(optimizer.lr)
         self.step = Parameter(0.0, trainable=False, name="step")
         self.lr_scale = Parameter(1.0, trainable=False, name="lr_scale")
         self.slots: dict[str, Parameter] = {}
         for name, start in self._init_slots().items():
             self.slots[name] = Parameter(start, trainable=False, name=name)
-        self.programs: dict[Hashable, NativeUpdate | int] = {}
+        self.programs: OrderedDict[Hashable, NativeUpdate | int] = OrderedDict()
         self.share_memory()
 
-    @property
-    def rate(self) -> np.ndarray:
-        """The learning rate, if it is a number: an array that programs read, brought up to date."""
-        self._rate[...] = self.optimizer.lr if isinstance(self.optimizer.lr, int | float) else 0
-        return self._rate
+    def set_rate(self, lr: float | Schedule) -> None:
+        """Write a learning rate that is a number where programs read it."""
+        lazy.known_value(self.rate)[...] = lr if isinstance(lr, int | float) else 0
 
     def _init_slots(self) -> dict[str, Tensor]:
         if self.optimizer.elementwise:
@@ -169,9 +195,7 @@ class OptimizerState:
 
     def share_memory(self) -> None:
         """Make every parameter a view of the vector."""
-        vector = self.vector.node.value
-        assert vector is not None  # a Parameter outside of a program has a value
-        for parameter, view in zip(self.parameters, self.flat.views(vector), strict=True):
+        for parameter, view in zip(self.parameters, self.flat.views(lazy.known_value(self.vector.node)), strict=True):
             grad = parameter.grad
             parameter._set(ops.value(view, differentiable=True))
             parameter.grad = grad
@@ -228,20 +252,40 @@ class OptimizerState:
 
     def update_now(self, gradients: Sequence[Node]) -> None:
         """One update, computed at once: interpreted at first, natively once the same graph keeps coming back."""
-        shape, leaves, order = lazy.structure(gradients)
-        lazy.check_known(order)
-        live = lazy.live_nodes(order, gradients)
-        key = (shape, tuple([order.index(node) for node in live]))
-        known = self.programs.get(key, 0)
+        shape, leaves, numbers = lazy.structure(gradients)
+        lazy.check_known(numbers)
+        live = lazy.live_nodes(numbers, gradients)
+        own = {parameter.node: place for place, parameter in enumerate(self.parameters)}
+        roles = [own.get(leaf) for leaf in leaves]  # a gradient may be of a loss from before the last step
+        known = self._program(
+            (shape, tuple([numbers[node] for node in live]), tuple(roles), self._settings()),
+            lambda: NativeUpdate(self, gradients, leaves, roles, live),
+        )
+        if known is None:
+            self._interpret(gradients)
+        else:
+            for node, array in zip(live, known.run(self, leaves), strict=True):
+                lazy.keep_value(node, array)
+            self.share_memory()
+        _release_losses(numbers)
+
+    def _program(self, key: Hashable, compile_it: Callable[[], NativeUpdate]) -> NativeUpdate | None:
+        """The program of a graph that has come back often enough; None if it is to be interpreted."""
+        known = self.programs.pop(key, 0)
         if isinstance(known, int):
-            self.programs[key] = known = known + 1
-            if known <= lazy.ROUNDS:
-                self._interpret(gradients)
-                return
-            self.programs[key] = known = NativeUpdate(self, gradients, leaves, live)
-        for node, array in zip(live, known.run(self, leaves), strict=True):
-            lazy.keep_value(node, array)
-        self.share_memory()
+            known = known + 1
+            if known > lazy.ROUNDS and not lazy.is_debugging():
+                known = compile_it()
+        self.programs[key] = known
+        if len(self.programs) > lazy.REMEMBERED:
+            self.programs.popitem(last=False)
+        return None if isinstance(known, int) or lazy.is_debugging() else known
+
+    def _settings(self) -> Hashable:
+        """What a program has in it of the optimizer's attributes: all but a learning rate that is a number."""
+        rate = None if isinstance(self.optimizer.lr, int | float) else self.optimizer.lr
+        others = [value for name, value in vars(self.optimizer).items() if name not in ("state", "_lr", "_arguments")]
+        return rate, tuple([value if isinstance(value, Hashable) else repr(value) for value in others])
 
     def _interpret(self, gradients: Sequence[Node]) -> None:
         variables = list(self.variables.values())
@@ -254,30 +298,47 @@ class OptimizerState:
                 each.node = node
             raise
         for variable in variables:
-            value = variable.node.value
-            assert value is not None  # just computed
-            variable._set(ops.value(value, differentiable=variable.trainable))
+            variable._set(ops.value(lazy.known_value(variable.node), differentiable=variable.trainable))
         self.share_memory()
+
+
+def _release_losses(nodes: Iterable[Node]) -> None:
+    """Let the user's tensors of differentiated losses keep their values alone."""
+    for node in nodes:
+        if node.primitive is lazy.GRADIENT:
+            loss = node.inputs[0]
+            owner = loss.tensor() if loss.tensor is not None and loss.inputs else None
+            if isinstance(owner, Tensor) and owner.node is loss and loss.value is not None:
+                owner.node = ops.value(loss.value)
 
 
 class NativeUpdate:
     """A compiled `backward` and `step`: from the leaves of the loss to new parameters."""
 
-    def __init__(self, state: OptimizerState, gradients: Sequence[Node], leaves: Sequence[Node], live: Sequence[Node]):
+    def __init__(
+        self,
+        state: OptimizerState,
+        gradients: Sequence[Node],
+        leaves: Sequence[Node],
+        roles: Sequence[int | None],
+        live: Sequence[Node],
+    ):
         from nbdl.codegen.plan import Variable
         from nbdl.codegen.program import Program
 
         variables = state.variables
         before = [each.node for each in (*variables.values(), *state.parameters)]
-        own = {parameter.node: place for place, parameter in enumerate(state.parameters)}
         self.names = list(variables)
-        self.inputs = [place for place, leaf in enumerate(leaves) if leaf not in own]
+        self.inputs = [place for place, role in enumerate(roles) if role is None]
         symbols = {name: ops.leaf(each.shape, each.dtype, name=name, differentiable=each.trainable) for name, each in variables.items()}
         for name, variable in variables.items():
             variable.node = symbols[name]
         state.bind()
         try:
-            fresh = {leaf: state.parameters[own[leaf]].node if leaf in own else lazy.placeholder(leaf, place) for place, leaf in enumerate(leaves)}
+            fresh = {
+                leaf: lazy.placeholder(leaf, place) if role is None else state.parameters[role].node
+                for place, (leaf, role) in enumerate(zip(leaves, roles, strict=True))
+            }
             new = lazy.rebuild([*gradients, *live], fresh)
             state.apply(new[: len(gradients)])
             results = {name: variable.node for name, variable in variables.items()}
@@ -289,10 +350,10 @@ class NativeUpdate:
         described = [Variable(name, "value" if changed[name] is None else "state", symbols[name], changed[name]) for name in variables]
         described += [Variable(f"input_{place}", "value", fresh[leaves[place]]) for place in self.inputs]
         described += [Variable(f"output_{place}", "result", None, node) for place, node in enumerate(outputs, start=1)]
-        constants = lazy.constants_of([*[node for node in results.values()], *outputs])
+        constants = lazy.constants_of([*results.values(), *outputs])
         described += [Variable(f"{node.param('name') or 'constant'}_{place}", "value", node) for place, node in enumerate(constants)]
-        self.constants = [node.value for node in constants if node.value is not None]
-        self.shapes = [(node.shape, node.dtype) for node in outputs]
+        self.constants = [lazy.known_value(node) for node in constants]
+        self.outputs = [(concrete(node.shape, 0), node.dtype) for node in outputs]
         self.program = Program(described, "One step of an explicit training loop.")
         self.bound: Any = None
 
@@ -300,10 +361,9 @@ class NativeUpdate:
         """Update the state's arrays; return the values of the tensors that the caller still holds."""
         vector = state.vector.numpy().copy()  # what was computed from the old parameters keeps them
         state.vector._set(ops.value(vector, differentiable=True))
-        state.rate  # noqa: B018 - brings the array that the program reads up to date
-        made = [np.empty(shape, dtype) for shape, dtype in self.shapes]  # type: ignore[arg-type]
-        own = [state.variables[name].node.value for name in self.names]
-        arrays = [*own, *[leaves[place].value for place in self.inputs], *made, *self.constants]
+        made = [np.empty(shape, dtype) for shape, dtype in self.outputs]
+        own = [lazy.known_value(state.variables[name].node) for name in self.names]
+        arrays = [*own, *[lazy.known_value(leaves[place]) for place in self.inputs], *made, *self.constants]
         if self.bound is None:
             named = zip(self.program.variables, arrays, strict=True)
             self.bound = self.program.bind({each.name: array for each, array in named})
