@@ -18,7 +18,7 @@ _OPERATIONS = {"matmul": "product", "sum": "total", "max": "largest", "where": "
 
 _WORDS = (
     "rows first_row batch_size capacity worker workers sync arena shared mine scratch picked control run step key seed number inf nan "
-    "part view span barrier low size begin count first steps batch examples order stride kernel inlined abs min range sqrt"
+    "part view span barrier low size begin count first steps batch examples order stride block kernel inlined abs min range sqrt"
 ).split()
 
 KERNELS = {
