@@ -36,8 +36,8 @@ def _matmul(printer: ModulePrinter, node: Node) -> list[str]:
     for each, writing in operands:
         whole = printer.view(each, 0, (product(each.shape),), writing=writing)
         size = product(each.shape[-2:])
-        parts.append(f"part({whole}, b * {_factor(size)}, {_shape(each.shape[-2:])})")
-    return [f"for b in range({size_text(product(node.shape[:-2]))}):", f"    {function}({', '.join(parts)}, {scratch})"]
+        parts.append(f"part({whole}, block * {_factor(size)}, {_shape(each.shape[-2:])})")
+    return [f"for block in range({size_text(product(node.shape[:-2]))}):", f"    {function}({', '.join(parts)}, {scratch})"]
 
 
 def _gather(printer: ModulePrinter, node: Node) -> list[str]:

@@ -79,11 +79,11 @@ class ModulePrinter:
         return ["", *lines] if lines else []
 
     def _step(self, body: list[str]) -> list[str]:
-        arguments = ", ".join(["rows", "first_row", "batch_size", "capacity", "worker", "workers", *_ARRAYS, "picked", "number", "seed", *self.handed_in])
+        names = ["rows", "first_row", "batch_size", "capacity", "worker", "workers", *_ARRAYS, "picked", "number", "seed", *self.handed_in]
         return [
             "",
-            "@inlined",
-            f"def step({arguments}):",
+            "@inlined" if len(names) <= MOST_INLINED else "@kernel",
+            f"def step({', '.join(names)}):",
             '    """One step of one worker, on its rows of the batch; False if another worker has given up."""',
             *("    " + line if line else "" for line in [*self._view_section(), *body]),
             "",
@@ -403,6 +403,7 @@ def _words(code: str) -> list[str]:
     return re.findall(r"[A-Za-z_]\w*", code)
 
 
+MOST_INLINED = 30  # with more arguments Python makes a tuple for the call, and Numba can't inline it
 _ARRAYS = ["sync", "arena", "shared"]
 _PREAMBLE = [
     "Made by nbdl. Every function is plain Python: read it, or run it without Numba to step through it (NUMBA_DISABLE_JIT=1).",

@@ -16,7 +16,7 @@ _OPERATIONS = {"pack": "vector", "matmul": "product", "sum": "total", "max": "la
 
 _WORDS = (
     "rows first_row batch_size capacity worker workers sync arena shared mine scratch picked control run step key seed number inf nan "
-    "part view span barrier low size begin count first steps batch examples order stride kernel inlined abs min range sqrt"
+    "part view span barrier low size begin count first steps batch examples order stride block kernel inlined abs min range sqrt"
 ).split()
 
 KERNELS = {
