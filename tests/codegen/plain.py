@@ -1,0 +1,227 @@
+"""Run a generated program as plain Python, with every access to memory watched.
+
+The generated module is executed without Numba: the kernels that are LLVM code have twins in NumPy here, the others run as they are
+written. No compilation, so hundreds of programs a minute can be tried; and what machine code would get away with is an error:
+
+- views outside of the memory that the program asked for;
+- reading what nothing has written: working memory starts as garbage (NaN for floating-point numbers) and is made garbage again
+  before every step;
+- races: between two meetings every worker sees the shared memory as it was at the last one, plus its own writes, and
+  two workers that write different values to the same bytes are reported.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import types
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from nbdl.codegen.memory import align
+from nbdl.codegen.program import Program, _flat
+from nbdl.codegen.shards import mixes_rows
+from nbdl.kernels import reference_random
+from nbdl.kernels.cpu import copies, scalars
+
+GARBAGE = 0xFF  # bytes that make NaN of floating-point numbers, and numbers out of range of integers
+SCRATCH = 16
+
+
+class RaceError(AssertionError):
+    """Two workers wrote to the same bytes between two meetings."""
+
+
+@dataclass
+class Meetings:
+    """Lets the workers run one at a time from meeting to meeting, each on the memory of the last meeting."""
+
+    workers: int
+    memory: list[np.ndarray]
+    turn: int = 0
+    failure: BaseException | None = None
+    before: list[np.ndarray] = field(default_factory=list)
+    changes: list[list[tuple[np.ndarray, np.ndarray]]] = field(default_factory=list)
+    condition: threading.Condition = field(default_factory=threading.Condition)
+
+    def start(self, worker: int) -> None:
+        """Wait for this worker's turn."""
+        with self.condition:
+            self.condition.wait_for(lambda: self.turn == worker or self.failure is not None)
+            if self.failure is not None:
+                raise self.failure
+            if worker == 0:
+                self.before = [each.copy() for each in self.memory]
+                self.changes = []
+
+    def meet(self, sync: object, worker: int, workers: int) -> bool:
+        """What the generated code calls as `barrier`."""
+        if self.workers > 1:
+            self.finish(worker)
+            self.start(worker)
+        return True
+
+    def finish(self, worker: int, failure: BaseException | None = None) -> None:
+        """Note what this worker has written, and pass the turn on; after the last worker, all writes become visible."""
+        with self.condition:
+            if failure is None and self.failure is None:
+                try:
+                    self._note()
+                    if worker == self.workers - 1:
+                        self._apply()
+                except RaceError as error:
+                    failure = error
+            self.failure = self.failure or failure
+            self.turn = (worker + 1) % self.workers
+            self.condition.notify_all()
+
+    def _note(self) -> None:
+        changed = []
+        for now, before in zip(self.memory, self.before, strict=True):
+            places = np.flatnonzero(now != before)
+            changed.append((places, now[places].copy()))
+            now[...] = before
+        self.changes.append(changed)
+
+    def _apply(self) -> None:
+        for number, memory in enumerate(self.memory):
+            written = np.full(len(memory), -1)
+            for worker, changed in enumerate(self.changes):
+                places, values = changed[number]
+                clash = places[(written[places] >= 0)]
+                if len(clash):
+                    raise RaceError(f"workers {written[clash[0]]} and {worker} both write byte {clash[0]} of memory {number}")
+                written[places] = worker
+                memory[places] = values
+
+
+def _view(memory: np.ndarray, start: int, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """The twin of the kernel `view`: outside of the memory is an error."""
+    dtype = np.dtype(dtype)
+    size = math.prod(shape) * dtype.itemsize
+    assert start >= 0, f"a view begins {-start} bytes before its memory"
+    assert start + size <= len(memory), f"a view ends {start + size - len(memory)} bytes behind its memory"
+    assert size == 0 or (memory.ctypes.data + start) % dtype.itemsize == 0, f"a view of {dtype} isn't aligned"
+    return memory[start : start + size].view(dtype).reshape(shape)
+
+
+def _part(array: np.ndarray, start: int, shape: tuple[int, ...]) -> np.ndarray:
+    flat = array.reshape(-1)
+    size = math.prod(shape)
+    assert array.flags.c_contiguous, "a part of an array that isn't contiguous"
+    assert 0 <= start, "a part that begins before its array"
+    assert start + size <= flat.size, f"{size} elements from {start} on lie outside an array of {flat.size}"
+    return flat[start : start + size].reshape(shape)
+
+
+def _matmul(swap_x: bool, swap_y: bool) -> Callable[..., None]:
+    def multiply(x: np.ndarray, y: np.ndarray, out: np.ndarray, scratch: np.ndarray) -> None:
+        assert len(scratch) == SCRATCH
+        assert not np.shares_memory(x, out), "a matrix product over its own operand"
+        assert not np.shares_memory(y, out), "a matrix product over its own operand"
+        scratch[:] = 0
+        out[...] = (x.T if swap_x else x) @ (y.T if swap_y else y)
+
+    return multiply
+
+
+def _draw(name: str) -> Callable[..., Any]:
+    function = getattr(reference_random, name)
+
+    def draw(seed: int, step: int, stream: int, index: int) -> Any:
+        return function(int(seed), int(step), stream, np.array([index]))[0]
+
+    return draw
+
+
+def _sigmoid(x: Any) -> Any:
+    return 1 / (1 + np.exp(-x))
+
+
+def namespace() -> dict[str, Any]:
+    """What generated modules import, in plain Python."""
+    names: dict[str, Any] = {
+        "kernel": lambda function: function,
+        "inlined": lambda function: function,
+        **{"f32": np.float32, "f64": np.float64, "i32": np.int32, "i64": np.int64, "u8": np.uint8, "b1": np.bool_},
+        **{name: getattr(np, name) for name in "cos exp expm1 log log1p sin tanh sqrt floor power inf nan".split()},
+        "erf": lambda x: type(x)(math.erf(x)),
+        "sigmoid": _sigmoid,
+        "like": lambda value, x: type(x)(value),
+        "view": _view,
+        "part": _part,
+        "SCRATCH": SCRATCH,
+        **{f"matmul_{'nt'[x]}{'nt'[y]}": _matmul(bool(x), bool(y)) for x in (0, 1) for y in (0, 1)},
+        **{f"random_{name}": _draw(name) for name in ("uniform", "normal", "uniform_float64", "normal_float64")},
+    }
+    for module in (copies, scalars):
+        for name, kernel in vars(module).items():
+            if hasattr(kernel, "py_func") and name not in names:
+                names[name] = types.FunctionType(kernel.py_func.__code__, names, name)
+    return names
+
+
+def load(source: str, meetings: Meetings) -> dict[str, Any]:
+    """Execute a generated module."""
+    names = namespace() | {"barrier": meetings.meet}
+    for name, value in list(names.items()):
+        if isinstance(value, types.FunctionType) and value.__globals__.get("view") is _view:
+            names[name] = types.FunctionType(value.__code__, names, name)
+    text = "\n".join(line for line in source.splitlines() if not line.startswith(("from nbdl", "from numba", "from math")))
+    exec(compile(text, "generated program", "exec"), names)
+    return names
+
+
+class PlainRun:
+    """The twin of `Bound`, in plain Python."""
+
+    def __init__(self, program: Program, arrays: dict[str, np.ndarray], *, batch: int, workers: int = 1, seed: int = 0):
+        plan = program.plan
+        workers = 1 if mixes_rows(plan.fusion.order) else workers
+        self.workers = workers
+        self.flat = [_flat(each, arrays[each.name]) for each in program.variables if each.role != "key"]
+        capacity = align(-(-batch // workers), 16)
+        scratch = SCRATCH * 8 if program.needs_scratch else 0
+        self.control = np.array([0, 0, batch, 0, capacity, workers, seed, 0], np.int64)
+        self.arenas = [_aligned(plan.row_bytes * capacity + plan.local_bytes + scratch) for _ in range(workers)]
+        self.shared = _aligned((1 + workers) * plan.partial_bytes + plan.shared_bytes)
+        self.shared[: (1 + workers) * plan.partial_bytes] = 0  # gaps in what is added up stay zero
+        self.changing = (1 + workers) * plan.partial_bytes
+        self.meetings = Meetings(workers, [self.shared, *[each.reshape(-1).view(np.uint8) for each in self.flat if each.size]])
+        self.names = load(program.source, self.meetings)
+
+    def run(self, order: Sequence[int], steps: int = 1, offset: int = 0) -> None:
+        """Run steps from the first on, the working memory made garbage before each."""
+        for step in range(steps):
+            self.control[:4] = step, 1, self.control[2], len(order)
+            self.control[7] = offset
+            for arena in self.arenas:
+                arena[:] = GARBAGE
+            self.shared[self.changing :] = GARBAGE
+            threads = [threading.Thread(target=self._work, args=(worker, np.asarray(order))) for worker in range(1, self.workers)]
+            for thread in threads:
+                thread.start()
+            self._work(0, np.asarray(order))
+            for thread in threads:
+                thread.join()
+            if self.meetings.failure is not None:
+                raise self.meetings.failure
+
+    def _work(self, worker: int, order: np.ndarray) -> None:
+        failure: BaseException | None = None
+        try:
+            self.meetings.start(worker)
+            with np.errstate(all="ignore"):
+                self.names["run"](worker, self.control, None, self.arenas[worker], self.shared, order, *self.flat)
+        except BaseException as error:  # reported by `run`, in the thread that asked
+            failure = error
+        self.meetings.finish(worker, failure)
+
+
+def _aligned(size: int) -> np.ndarray:
+    memory = np.full(size + 64, GARBAGE, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + size]

@@ -1,0 +1,79 @@
+"""Random graphs, with gradients and updates: compiled programs against the interpreter."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nbdl.codegen.program import Program
+from tests.codegen.growth import EXAMPLES, Growth
+from tests.codegen.maker import RUNS
+from tests.codegen.oracle import compare, run_oracle
+from tests.codegen.plain import PlainRun
+
+STEPS = 2
+
+
+def grown(seed: int, size: int, results: int, dtype: str = "float64") -> tuple[Growth, Program]:
+    growth = Growth(seed, np.dtype(dtype))
+    growth.grow(size)
+    growth.made = growth.variables(results)
+    return growth, Program(growth.made, "a random graph")
+
+
+def check(growth: Growth, program: Program, runner: type, runs: tuple[tuple[int, int], ...], tolerance: float) -> None:
+    order = np.random.default_rng(0).permutation(EXAMPLES)
+    for batch, workers in runs:
+        rows = order[: STEPS * batch - (batch > 2)]
+        got = {name: array.copy() for name, array in growth.arrays.items()}
+        runner(program, got, batch=batch, workers=workers, seed=5).run(rows, STEPS)
+        wanted = run_oracle(growth.made, growth.arrays, rows, batch=batch, steps=STEPS, seed=5)
+        compare(got, wanted, tolerance, f"with batches of {batch} and {workers} workers")
+
+
+class Native:
+    """The twin of `PlainRun` that runs machine code."""
+
+    def __init__(self, program: Program, arrays: dict[str, np.ndarray], *, batch: int, workers: int, seed: int):
+        self.bound = program.bind(arrays, batch=batch, workers=workers, seed=seed)
+
+    def run(self, order: np.ndarray, steps: int) -> None:
+        self.bound.run(order, 0, steps)
+
+
+def check_plain(seed: int, size: int) -> None:
+    growth, program = grown(seed, size, 6)
+    check(growth, program, PlainRun, ((7, 1), (5, 3), (1, 2)), 1e-9)
+
+
+@pytest.mark.parametrize("block", range(10))
+def test_small_graphs_as_plain_python(block: int) -> None:
+    for seed in range(10):
+        check_plain(100 * block + seed, 12)
+
+
+@pytest.mark.parametrize("block", range(10))
+def test_large_graphs_as_plain_python(block: int) -> None:
+    for seed in range(4):
+        check_plain(10_000 + 100 * block + seed, 50)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(20))
+def test_many_graphs_as_plain_python(block: int) -> None:
+    for seed in range(50):
+        check_plain(20_000 + 100 * block + seed, 30)
+
+
+NATIVE = [(0, "float64"), (1, "float64"), (2, "float64"), (3, "float32")]
+MORE = [(seed, dtype) for seed in range(10, 26) for dtype in ("float64", "float32")]
+
+
+@pytest.mark.parametrize(
+    ("seed", "dtype"), [*NATIVE, *[pytest.param(*more, marks=pytest.mark.slow) for more in MORE]]
+)
+def test_graphs_as_machine_code(seed: int, dtype: str) -> None:
+    growth, program = grown(seed, 60, 8, dtype)
+    # float32: differences of rounding go through dozens of operations; a discrete choice may also come out differently,
+    # so seeds are chosen that make none at a tie
+    check(growth, program, Native, RUNS, 1e-9 if dtype == "float64" else 2e-3)
