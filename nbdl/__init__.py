@@ -12,14 +12,15 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nbdl import data, nn, optim, random, train
+    from nbdl import activations, data, losses, nn, optim, random, train
     from nbdl.custom import op
     from nbdl.functions import *  # noqa: F403
     from nbdl.hookspecs import hookimpl
+    from nbdl.jitting import jit
     from nbdl.random import set_seed
     from nbdl.tensor import Tensor
     from nbdl.train.saving import load
-    from nbdl.transforms import grad, jit, value_and_grad
+    from nbdl.transforms import grad, value_and_grad
 
 __version__ = "0.1.0"
 
@@ -27,7 +28,7 @@ _HOMES = {
     "Tensor": "nbdl.tensor",
     "grad": "nbdl.transforms",
     "hookimpl": "nbdl.hookspecs",
-    "jit": "nbdl.transforms",
+    "jit": "nbdl.jitting",
     "load": "nbdl.train.saving",
     "op": "nbdl.custom",
     "set_seed": "nbdl.random",
@@ -42,7 +43,7 @@ def __getattr__(name: str) -> Any:
         return import_module(f"nbdl.{name}")
     elif name == "__all__" or name in import_module("nbdl.functions").__all__:
         functions = import_module("nbdl.functions")
-        value = [*_HOMES, "nn", "optim", "random", *functions.__all__] if name == "__all__" else getattr(functions, name)
+        value = [*_HOMES, "activations", "losses", "nn", "optim", "random", *functions.__all__] if name == "__all__" else getattr(functions, name)
     else:
         raise AttributeError(f"module 'nbdl' has no attribute {name!r}")
     globals()[name] = value

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nbdl import plugins
-from nbdl.errors import OptionError
+from nbdl.errors import OptionError, UnknownNameError
 from nbdl.hookspecs import KINDS
 
 
@@ -26,3 +26,16 @@ def resolve(kind: str, given: str | Mapping[str, Any] | Any, **supplied: Any) ->
             raise OptionError(f"a {KINDS[kind].singular} given as a mapping needs a 'name'; this one has {sorted(options)}")
         return plugins.lookup(kind, str(options.pop("name"))).make(**options, **supplied)
     return given
+
+
+def attribute(kind: str, name: str) -> Any:
+    """Return what a plugin registered under `name`, for modules whose attributes are registered things.
+
+    Raises `AttributeError` where nobody offers it, as `hasattr` and `from ... import` expect.
+    """
+    if name.startswith("_"):
+        raise AttributeError(name)
+    try:
+        return plugins.lookup(kind, name).factory
+    except UnknownNameError as error:
+        raise AttributeError(str(error)) from None

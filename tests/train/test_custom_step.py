@@ -64,8 +64,8 @@ def test_compiled_steps_do_what_the_same_steps_do_one_by_one():
         ]
         totals.append(np.mean([float(each["judge"]) for each in logs]))
         float(logs[-1]["generator"])
-    # Adam divides by the root of a mean of squares: rounding errors of small gradients grow.
-    np.testing.assert_allclose(flat(compiled), flat(eager), rtol=1e-3, atol=1e-5)
+    # The same float32 operations, fused in another order; Adam makes rounding errors of small gradients larger.
+    np.testing.assert_allclose(flat(compiled), flat(eager), rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(history["judge"], totals, rtol=1e-4)
 
 
