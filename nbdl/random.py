@@ -53,9 +53,14 @@ def traced(key: Node) -> Iterator[None]:
         _state.key, _state.streams = outer
 
 
+def fresh_key() -> Node:
+    """A key drawn from the generator."""
+    return ops.value(_state.generator.integers(0, 2**31, size=2, dtype=np.int64))
+
+
 def _key_and_stream() -> tuple[Node, int]:
     if _state.key is None:  # outside of a program each random tensor has a key of its own
-        return ops.value(_state.generator.integers(0, 2**31, size=2, dtype=np.int64)), 0
+        return fresh_key(), 0
     return _state.key, next(_state.streams)
 
 

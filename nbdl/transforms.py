@@ -1,4 +1,4 @@
-"""Functions of functions: `grad`, `value_and_grad` and `jit`."""
+"""Functions of functions: `grad` and `value_and_grad`."""
 
 from __future__ import annotations
 
@@ -7,25 +7,27 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from nbdl import lazy
-from nbdl.errors import DtypeError, ShapeError, UntraceableError
+from nbdl.errors import DtypeError, OptionError, ShapeError
 from nbdl.ir import ops
 from nbdl.ir.graph import Node
 from nbdl.ir.primitives import TABLE
 from nbdl.ir.shapes import product, show_shape
-from nbdl.tensor import Tensor, as_array
+from nbdl.tensor import Tensor, as_array, variables_below
+from nbdl.trees import Structure, flatten, unflatten
 
 
 def value_and_grad(function: Callable[..., Tensor], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
     """Return a function that gives the value of a scalar `function` and its gradient.
 
     Args:
-        function: takes tensors (or arrays) and returns a scalar tensor.
-        argnums: the position, or positions, of the arguments to differentiate by. With one position the gradient is a tensor,
-            with several a tuple.
+        function: takes tensors (or arrays, or tuples, lists and dictionaries of such) and returns a scalar tensor.
+        argnums: the position, or positions, of the arguments to differentiate by. With one position the gradient is
+            like that argument (a tensor, or a dictionary of tensors, ...), with several a tuple.
 
     Raises:
         ShapeError: the function returns no scalar.
         DtypeError: an argument to differentiate by is not of floating-point numbers.
+        OptionError: there is no argument at such a position.
 
     >>> import nbdl
     >>> value_and_grad(lambda x: nbdl.sum(x * x))([1.0, 2.0])
@@ -33,17 +35,17 @@ def value_and_grad(function: Callable[..., Tensor], argnums: int | Sequence[int]
     """
     places = (argnums,) if isinstance(argnums, int) else tuple(argnums)
 
-    @functools.wraps(function)
+    @functools.wraps(function, updated=())
     def both(*arguments: Any, **options: Any) -> tuple[Tensor, Any]:
-        tensors = list(arguments)
-        for place in places:
-            tensors[place] = _variable(arguments[place], place)
-        value = function(*tensors, **options)
+        variables = _Variables(function, arguments, places)
+        value = function(*variables.arguments, **options)
         if not isinstance(value, Tensor) or product(value.shape) != 1:
             got = show_shape(value.shape) if isinstance(value, Tensor) else type(value).__name__
-            raise ShapeError(f"grad needs a function that returns a scalar; {_name(function)} returned {got}: take its mean or sum")
-        gradients = [Tensor.wrap(ops.gradient(value.node, tensors[place].node)) for place in places]
-        return value, gradients[0] if isinstance(argnums, int) else tuple(gradients)
+            raise ShapeError(
+                f"grad needs a function that returns a scalar; {_name(function)} returned {got}: take its mean or sum"
+            )
+        gradients = variables.gradients(value)
+        return variables.outside(value.node), gradients[0] if isinstance(argnums, int) else gradients
 
     return both
 
@@ -58,113 +60,65 @@ def grad(function: Callable[..., Tensor], argnums: int | Sequence[int] = 0) -> C
     """
     both = value_and_grad(function, argnums)
 
-    @functools.wraps(function)
+    @functools.wraps(function, updated=())
     def gradient(*arguments: Any, **options: Any) -> Any:
         return both(*arguments, **options)[1]
 
     return gradient
 
 
-def _variable(argument: Any, place: int) -> Tensor:
-    """A tensor through which gradients flow: the argument itself if it is a traced one."""
-    if isinstance(argument, Tensor):
+class _Variables:
+    """The arguments that a function is differentiated by, as tensors through which gradients flow."""
+
+    def __init__(self, function: Callable[..., Any], arguments: Sequence[Any], places: Sequence[int]):
+        self.arguments = list(arguments)
+        self.tensors: dict[int, list[Tensor]] = {}
+        self.structures: dict[int, Structure] = {}
+        self.made: set[Node] = set()
+        for place in places:
+            if not -len(arguments) <= place < len(arguments):
+                number = len(arguments)
+                raise OptionError(f"can't differentiate by argument {place}: {_name(function)} was given {number}")
+            given: list[Any] = []
+            self.structures[place] = flatten(arguments[place], given)
+            if not given:
+                raise DtypeError(f"can't differentiate by argument {place}: it holds no floating-point numbers")
+            self.tensors[place] = [self._variable(each, place) for each in given]
+            self.arguments[place] = unflatten(self.structures[place], self.tensors[place])
+
+    def gradients(self, value: Tensor) -> tuple[Any, ...]:
+        """The derivatives of a value, each put together like its argument."""
+        return tuple(
+            unflatten(structure, [self.outside(ops.gradient(value.node, each.node)) for each in self.tensors[place]])
+            for place, structure in self.structures.items()
+        )
+
+    def outside(self, node: Node) -> Tensor:
+        """A result as those see it who don't know the variables: a constant, unless it depends on others."""
+        depends = node.differentiable and any(each not in self.made for each in variables_below(node))
+        return Tensor.wrap(node if depends or not node.differentiable else ops.stop_gradient(node))
+
+    def _variable(self, argument: Any, place: int) -> Tensor:
+        if not isinstance(argument, Tensor):
+            argument = Tensor(as_array(argument))
         node = argument.node
         if node.dtype.kind != "f":
-            raise DtypeError(f"can't differentiate by argument {place}: it has the dtype {node.dtype}")
-        return argument if node.differentiable else Tensor.wrap(_differentiable(node))
-    array = as_array(argument)
-    if array.dtype.kind != "f":
-        raise DtypeError(f"can't differentiate by argument {place}: it has the dtype {array.dtype}; use floating-point numbers")
-    return Tensor.wrap(ops.value(array, differentiable=True))
+            raise DtypeError(
+                f"can't differentiate by argument {place}: it has the dtype {node.dtype}; use floating-point numbers"
+            )
+        if node.differentiable:
+            return argument
+        if node.value is None and not lazy.is_traced(node):
+            lazy.realize([node])  # so that a loop of updates is the same graph each time, and doesn't grow
+        variable = _passing(node) if node.value is None else ops.value(node.value, differentiable=True)
+        self.made.add(variable)
+        return Tensor.wrap(variable)
 
 
-def _differentiable(node: Node) -> Node:
+def _passing(node: Node) -> Node:
     """The same value, as a node of its own through which gradients flow."""
     return Node(TABLE["reshape"], (node,), (("shape", node.shape),), node.shape, node.dtype, True)
 
 
-def jit(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that is compiled at its first call, and again for arguments of other shapes or dtypes.
-
-    The function is run on symbolic tensors and must return a tensor or a tuple (list, dict) of tensors. Arguments that aren't
-    tensors or arrays are constants of the compiled function; another value means another compilation.
-
-    Raises:
-        UntraceableError: the function asks for the value of a tensor, or returns something else than tensors.
-
-    >>> import nbdl
-    >>> @nbdl.jit
-    ... def norm(x):
-    ...     return nbdl.sqrt(nbdl.sum(x * x))
-    >>> norm([3.0, 4.0])
-    tensor(5.)
-    """
-    compiled: dict[Any, _Compiled] = {}
-
-    @functools.wraps(function)
-    def call(*arguments: Any, **options: Any) -> Any:
-        arrays, key, rebuild = _flatten(arguments, options)
-        if key not in compiled:
-            compiled[key] = _Compiled(function, [Tensor.wrap(ops.leaf(each.shape, each.dtype)) for each in arrays], rebuild)
-        return compiled[key](arrays)
-
-    return call
-
-
-class _Compiled:
-    """One compilation of a function."""
-
-    def __init__(self, function: Callable[..., Any], leaves: list[Tensor], rebuild: Callable[[list[Tensor]], tuple[Any, Any]]):
-        arguments, options = rebuild(leaves)
-        result = function(*arguments, **options)
-        tensors = _tensors(result, function)
-        self.pack = _packer(result)
-        nodes = [each.node for each in tensors]
-        self.run = lazy.compile_graph(nodes, [each.node for each in leaves])
-
-    def __call__(self, arrays: list[Any]) -> Any:
-        return self.pack([Tensor.wrap(ops.value(array)) for array in self.run(arrays)])
-
-
-def _flatten(arguments: tuple[Any, ...], options: dict[str, Any]) -> tuple[list[Any], Any, Callable[[list[Tensor]], tuple[Any, Any]]]:
-    """The arrays among arguments, a key of everything else, and how to put tensors back."""
-    arrays: list[Any] = []
-    key: list[Any] = []
-    for each in (*arguments, *options.values()):
-        if isinstance(each, str | type(None)) or callable(each):
-            key.append(each)
-        else:
-            arrays.append(as_array(each))
-            key.append((arrays[-1].shape, arrays[-1].dtype))
-    constants = [isinstance(each, str | type(None)) or callable(each) for each in (*arguments, *options.values())]
-
-    def rebuild(tensors: list[Tensor]) -> tuple[Any, Any]:
-        source = iter(tensors)
-        values = [each if fixed else next(source) for each, fixed in zip((*arguments, *options.values()), constants, strict=True)]
-        return values[: len(arguments)], dict(zip(options, values[len(arguments) :], strict=True))
-
-    return arrays, (tuple(key), len(arguments), tuple(options)), rebuild
-
-
-def _tensors(result: Any, function: Callable[..., Any]) -> list[Tensor]:
-    if isinstance(result, Tensor):
-        return [result]
-    if isinstance(result, tuple | list | dict) and result:
-        parts = list(result.values()) if isinstance(result, dict) else list(result)
-        if all(isinstance(each, Tensor) for each in parts):
-            return parts
-    raise UntraceableError(f"jit needs a function that returns tensors; {_name(function)} returned {type(result).__name__}")
-
-
-def _packer(result: Any) -> Callable[[list[Tensor]], Any]:
-    if isinstance(result, Tensor):
-        return lambda tensors: tensors[0]
-    if isinstance(result, dict):
-        names = list(result)
-        return lambda tensors: dict(zip(names, tensors, strict=True))
-    kind = type(result)
-    return lambda tensors: kind(tensors) if kind in (list, tuple) else kind(*tensors)
-
-
 def _name(function: Callable[..., Any]) -> str:
-    return getattr(function, "__name__", repr(function))
+    return getattr(function, "__name__", type(function).__name__)

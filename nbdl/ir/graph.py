@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +30,19 @@ class Node:
     `differentiable` says whether a gradient may flow through: it does from a parameter on.
     """
 
-    __slots__ = ("__weakref__", "differentiable", "dtype", "inputs", "params", "primitive", "scope", "shape", "tensor", "value")
+    __slots__ = (
+        "__weakref__",
+        "differentiable",
+        "dtype",
+        "inputs",
+        "number",
+        "params",
+        "primitive",
+        "scope",
+        "shape",
+        "tensor",
+        "value",
+    )
 
     def __init__(
         self,
@@ -50,6 +63,7 @@ class Node:
         self.value = value
         self.scope: str = _local.scope
         self.tensor: Callable[[], object] | None = None  # weak reference to the user's tensor
+        self.number = next(_numbers)
 
     @property
     def name(self) -> str:
@@ -77,6 +91,14 @@ class Node:
         def __truediv__(self, other: Node | float) -> Node: ...
         def __rtruediv__(self, other: float) -> Node: ...
         def __neg__(self) -> Node: ...
+
+
+_numbers = count()
+
+
+def node_count() -> int:
+    """The number of nodes made so far: the `number` of the next one is larger."""
+    return next(_numbers)
 
 
 class _Local(threading.local):
@@ -161,4 +183,6 @@ def substitute(
 
 def with_inputs(node: Node, inputs: tuple[Node, ...]) -> Node:
     """The same operation on other inputs of the same shapes."""
-    return Node(node.primitive, inputs, node.params, node.shape, node.dtype, node.differentiable)
+    made = Node(node.primitive, inputs, node.params, node.shape, node.dtype, node.differentiable)
+    made.scope = node.scope
+    return made
