@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -92,13 +93,19 @@ def _join_factors(node: Node) -> Node | None:
     if _number(x) is not None:
         x, y = y, x
     factor = _number(y)
-    if factor is None or x.name != "multiply":
+    if factor is None or x.name != "multiply" or node.dtype.kind != "f":
         return None
     for inner, other in (x.inputs, x.inputs[::-1]):
         known = _number(other)
-        if known is not None:
+        if known is not None and _is_ordinary(known * factor, node.dtype):
             return ops.multiply(inner, ops.constant(known * factor, node.dtype))
     return None
+
+
+def _is_ordinary(value: float, dtype: np.dtype[Any]) -> bool:
+    """Whether a number is neither lost in a dtype nor too large for it: then (x * c) * d may still be right."""
+    limits = np.finfo(dtype)
+    return bool(limits.tiny <= abs(value) <= limits.max)
 
 
 def _same_twice(node: Node) -> Node | None:
@@ -137,6 +144,11 @@ def _reshape_to_itself(node: Node) -> Node | None:
     return _first(node)  # taken only if the shape is the same
 
 
+def _nothing_to_reduce(node: Node) -> Node | None:
+    """Along axes of size 1 there is one element to add up."""
+    return _first(node)  # taken only if the shape is the same
+
+
 def _swap_of_vector_like(node: Node) -> Node | None:
     """Transposing axes of size 1 moves no element."""
     x = _first(node)
@@ -149,7 +161,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "subtract": (_drop_zero, _subtract_negative),
     "multiply": (_drop_one, _join_factors, _negative_outside),
     "divide": (_drop_one, _negative_outside),
-    "sum": (_negative_outside,),
+    "sum": (_nothing_to_reduce, _negative_outside),
+    "max": (_nothing_to_reduce,),
     "negative": (_same_twice,),
     "stop_gradient": (_first,),
     "reshape": (_reshape_to_itself, _same_twice, _single_outside, _negative_outside),

@@ -12,6 +12,7 @@ import pytest
 
 from nbdl.codegen import cache
 from nbdl.errors import NbdlError
+from nbdl.kernels import version
 from nbdl.kernels.version import kernel_version
 
 PROGRAM = """
@@ -75,6 +76,15 @@ def test_a_module_that_fails_is_not_kept(tmp_path: Path, monkeypatch: pytest.Mon
 def test_the_folder_belongs_to_the_version_of_the_kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NBDL_CACHE_DIR", str(tmp_path))
     assert cache.program_dir() == tmp_path / "programs" / kernel_version()
+
+
+def test_changed_kernels_have_another_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(version, "KERNELS", tmp_path)
+    found = [kernel_version()]
+    for text in ("one", "two"):
+        (tmp_path / "kernel.py").write_text(text)
+        found.append(kernel_version.__wrapped__())
+    assert len(set(found)) == 3
 
 
 def test_a_folder_that_cannot_be_written_is_explained(tmp_path: Path) -> None:
