@@ -108,7 +108,7 @@ class ModulePrinter:
             "    capacity, workers, seed, offset = control[4], control[5], control[6], control[7]",
             "    for number in range(first, first + steps):",
             "        begin = number * batch",
-            "        count = min(batch, examples - begin)",
+            "        count = batch if batch < examples - begin else examples - begin",
             "        low = worker * count // workers",
             "        rows = (worker + 1) * count // workers - low",
             "        picked = part(order, begin + low, (rows,))",

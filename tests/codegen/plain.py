@@ -117,6 +117,12 @@ def _part(array: np.ndarray, start: int, shape: tuple[int, ...]) -> np.ndarray:
     return flat[start : start + size].reshape(shape)
 
 
+def _move(source: np.ndarray, source_start: int, target: np.ndarray, target_start: int, count: int) -> None:
+    assert source.dtype == target.dtype, f"{source.dtype} is copied as {target.dtype}"
+    assert not np.shares_memory(source, target), "a copy over itself"
+    _part(target, target_start, (count,))[:] = _part(source, source_start, (count,))
+
+
 def _matmul(swap_x: bool, swap_y: bool) -> Callable[..., None]:
     def multiply(x: np.ndarray, y: np.ndarray, out: np.ndarray, scratch: np.ndarray) -> None:
         assert len(scratch) == SCRATCH
@@ -153,6 +159,7 @@ def namespace() -> dict[str, Any]:
         "like": lambda value, x: type(x)(value),
         "view": _view,
         "part": _part,
+        "move": _move,
         "SCRATCH": SCRATCH,
         **{f"matmul_{'nt'[x]}{'nt'[y]}": _matmul(bool(x), bool(y)) for x in (0, 1) for y in (0, 1)},
         **{f"random_{name}": _draw(name) for name in ("uniform", "normal", "uniform_float64", "normal_float64")},

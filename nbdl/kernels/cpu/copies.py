@@ -3,42 +3,39 @@
 from math import nan
 
 from nbdl.kernels.cpu.jit import kernel
-from nbdl.kernels.cpu.views import part, view
+from nbdl.kernels.cpu.views import move, part, view
 
 
 @kernel
 def take_rows(data, picked, out):
     """out[i] = data[picked[i]], for two-dimensional arrays of one dtype; `picked` lies within the data (checked before)."""
-    for i in range(len(picked)):
-        source = part(data, picked[i] * data.shape[1], (data.shape[1],))
-        target = part(out, i * data.shape[1], (data.shape[1],))
-        for j in range(len(target)):
-            target[j] = source[j]
+    width = data.shape[1]
+    if width == 1:  # a call of memcpy takes longer than one number
+        for i in range(len(picked)):
+            out[i, 0] = data[picked[i], 0]
+    else:
+        for i in range(len(picked)):
+            move(data, picked[i] * width, out, i * width, width)
 
 
 @kernel
 def put_rows(values, picked, out):
     """out[picked[i]] = values[i], for two-dimensional arrays."""
+    width = out.shape[1]
     for i in range(len(picked)):
-        source = part(values, i * out.shape[1], (out.shape[1],))
-        target = part(out, picked[i] * out.shape[1], (out.shape[1],))
-        for j in range(len(target)):
-            target[j] = source[j]
+        move(values, i * width, out, picked[i] * width, width)
 
 
 @kernel
 def gather(table, indices, out):
     """out[i] = table[indices[i]]; a row outside the table becomes NaN, which stops training with a message."""
+    width = table.shape[1]
     for i in range(len(indices)):
         row = indices[i]
-        target = part(out, i * table.shape[1], (table.shape[1],))
         if 0 <= row < table.shape[0]:
-            source = part(table, row * table.shape[1], (table.shape[1],))
-            for j in range(len(target)):
-                target[j] = source[j]
+            move(table, row * width, out, i * width, width)
         else:
-            for j in range(len(target)):
-                target[j] = nan
+            fill(part(out, i * width, (width,)), nan)
 
 
 @kernel
@@ -64,20 +61,20 @@ def fill(out, value):
 @kernel
 def copy(source, out):
     """out[i] = source[i]"""
-    for i in range(len(out)):
-        out[i] = source[i]
+    move(source, 0, out, 0, len(out))
 
 
 @kernel
 def copy_along(source, out, start, step):
     """out[a, start + step * b, c] = source[a, b, c]: join along an axis, or put an axis apart."""
+    width = source.shape[2]
     for a in range(source.shape[0]):
-        for b in range(source.shape[1]):
-            place = a * out.shape[1] + start + step * b
-            row = part(source, (a * source.shape[1] + b) * source.shape[2], (source.shape[2],))
-            target = part(out, place * out.shape[2], (source.shape[2],))
-            for c in range(len(target)):
-                target[c] = row[c]
+        begin, place = a * source.shape[1] * width, (a * out.shape[1] + start) * width
+        if step == 1:
+            move(source, begin, out, place, source.shape[1] * width)
+        else:
+            for b in range(source.shape[1]):
+                move(source, begin + b * width, out, place + step * b * width, width)
 
 
 @kernel
@@ -96,8 +93,10 @@ def argmax(x, out):
 def span(size, worker, workers):
     """The part of `size` elements that a worker does, as (first, number); parts begin at multiples of 16."""
     pieces = (size + 15) // 16
-    low = min(size, worker * pieces // workers * 16)
-    high = min(size, (worker + 1) * pieces // workers * 16)
+    low = worker * pieces // workers * 16
+    high = (worker + 1) * pieces // workers * 16
+    if high > size:  # the last piece may be shorter; Numba's min costs more compile time
+        high = size
     return low, high - low
 
 

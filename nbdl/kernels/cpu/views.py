@@ -55,12 +55,30 @@ def part(typingctx: Any, array: Any, start: Any, shape: Any) -> Any:
     return signature, codegen
 
 
+@intrinsic
+def move(typingctx: Any, source: Any, source_start: Any, target: Any, target_start: Any, count: Any) -> Any:
+    """Copy `count` elements from one C-ordered array to another of the same dtype, which doesn't overlap it."""
+    signature = types.void(source, types.intp, target, types.intp, types.intp)
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, arguments: list[ir.Value]) -> ir.Value:
+        source_type, _, target_type, _, _ = signature.args
+        origin = context.make_array(source_type)(context, builder, arguments[0])
+        goal = context.make_array(target_type)(context, builder, arguments[2])
+        item_size = context.get_abi_sizeof(context.get_data_type(source_type.dtype))
+        begin, place = builder.gep(origin.data, [arguments[1]]), builder.gep(goal.data, [arguments[3]])
+        cgutils.raw_memcpy(builder, place, begin, arguments[4], item_size)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
 def _array(context: Any, builder: ir.IRBuilder, array_type: Any, address: ir.Value, sizes: list[ir.Value]) -> ir.Value:
     """Fill in the fields of an array that owns nothing."""
     array = arrayobj.make_array(array_type)(context, builder)
     item_type = context.get_data_type(array_type.dtype)
     item_size = context.get_constant(types.intp, context.get_abi_sizeof(item_type))
-    strides, stride = [], item_size
+    strides: list[ir.Value] = []
+    stride = item_size
     for size in reversed(sizes):
         strides.insert(0, stride)
         stride = builder.mul(stride, size)
