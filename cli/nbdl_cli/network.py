@@ -15,8 +15,10 @@ from nbdl.train import Metric, tracing
 from nbdl.train.feed import Feed, make_feed
 from nbdl.train.runfolder import RunFolder
 from nbdl.train.units import InUnits
-from nbdl_cli.config import Config
+from nbdl_cli.config import Config, complete, resolve_config
 from nbdl_cli.run_data import DataFacts
+
+SAVED = ("metrics", "model", "data", "loss", "optimizer", "train")
 
 
 def make_network(config: Config, facts: DataFacts) -> Module:
@@ -91,16 +93,26 @@ def open_run(path: Path, *, best: bool = False) -> OpenRun:
     return OpenRun(folder, config, facts, net, "best" if best else "last")
 
 
+def saved_config(folder: RunFolder) -> Config:
+    """Read the configuration of a run. Raises `RunError` if it isn't a whole one."""
+    config = folder.config()
+    for group in SAVED:
+        if group not in config:
+            raise RunError(f"{folder.config_file} is cut off or was changed: it has no group {group!r}")
+    for option in ("epochs", "batch_size", "seed", "workers"):
+        if option not in config["train"]:
+            raise RunError(f"{folder.config_file} is cut off or was changed: it has no train.{option}")
+    return config
+
+
 def read_run(folder: RunFolder) -> tuple[Config, DataFacts]:
     """Read a run's configuration and what its data are like.
 
     Raises:
         RunError: they are damaged, or name a model, loss, ... that isn't installed here.
     """
-    from nbdl_cli.config import complete, resolve_config
-
     facts = DataFacts.read(folder)
     try:
-        return complete(resolve_config(folder.config()), facts.task), facts
+        return complete(resolve_config(saved_config(folder)), facts.task), facts
     except (UnknownNameError, OptionError, PluginError) as error:
         raise RunError(f"{folder.config_file}: {error}") from error

@@ -133,7 +133,7 @@ def _fingerprint(dataset: Dataset) -> int:
     total = 0
     for part in dataset.splits().values():
         for array in (part.x, part.y):
-            total = zlib.crc32(memoryview(np.ascontiguousarray(array)).cast("B"), total)
+            total = zlib.crc32(np.ascontiguousarray(array).data, total)
     return total
 
 

@@ -37,23 +37,36 @@ def train(
         str | None, typer.Option(metavar="COLUMN", help="What to predict in a file: a column's name or number.")
     ] = None,
     data_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="Where data files are looked for.")] = None,
-    loss: Annotated[str | None, typer.Option(metavar="NAME", autocompletion=complete_names("losses"))] = None,
-    optimizer: Annotated[str | None, typer.Option(metavar="NAME", autocompletion=complete_names("optimizers"))] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="By default as the target needs.", autocompletion=complete_names("losses")),
+    ] = None,
+    optimizer: Annotated[
+        str | None, typer.Option(metavar="NAME", help="[adam]", autocompletion=complete_names("optimizers"))
+    ] = None,
     schedule: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Of the learning rate.", autocompletion=complete_names("schedules")),
+        typer.Option(
+            metavar="NAME", help="Of the learning rate; by default none.", autocompletion=complete_names("schedules")
+        ),
     ] = None,
     metric: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Can be repeated.", autocompletion=complete_names("metrics")),
+        typer.Option(
+            metavar="NAME",
+            help="By default as the target needs; can be repeated.",
+            autocompletion=complete_names("metrics"),
+        ),
     ] = None,
     callback: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Can be repeated.", autocompletion=complete_names("callbacks")),
+        typer.Option(
+            metavar="NAME", help="[best_weights]; can be repeated.", autocompletion=complete_names("callbacks")
+        ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training rows [20].")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Rows a step [32].")] = None,
-    device: Annotated[str | None, typer.Option(metavar="auto|cpu|cuda")] = None,
+    device: Annotated[str | None, typer.Option(metavar="auto|cpu|cuda", help="Where to train [auto].")] = None,
     workers: Annotated[int | None, typer.Option(help="Threads; by default as the work needs.")] = None,
     seed: Annotated[int | None, typer.Option(help="What everything random is drawn from [0].")] = None,
     settings: Annotated[

@@ -18,6 +18,7 @@ from nbdl.tensor_files import writing
 from nbdl.train import Run, RunFolder
 from nbdl.train.device import choose_device
 from nbdl.train.fitting import prepare
+from nbdl.train.runfolder import plain
 from nbdl_cli.config import (
     Config,
     Layer,
@@ -29,7 +30,7 @@ from nbdl_cli.config import (
     resolve_config,
     usual_callbacks,
 )
-from nbdl_cli.network import make_network
+from nbdl_cli.network import make_network, saved_config
 from nbdl_cli.output import print_json
 from nbdl_cli.run_data import DataFacts, as_json, held_out_rows, load_data, training_rows
 
@@ -86,24 +87,30 @@ def resume_training(request: Request, path: Path, out: Path | None) -> None:
 
 
 def _resumed_config(request: Request, folder: RunFolder) -> Config:
-    saved = resolve_config(folder.config())
+    saved = resolve_config(saved_config(folder))
     config = resolve_config(saved, *request.layers())
     config["train"]["device"] = choose_device(config["train"]["device"])
-    for group, value in config.items():
-        before = saved.get(group)
-        options = dict.fromkeys([*before, *value]) if isinstance(value, dict) and isinstance(before, dict) else None
-        for name in options or [""]:
-            old, new = (before.get(name), value.get(name)) if options else (before, value)  # type: ignore[union-attr]
-            if old != new and (group, name) not in (("train", "epochs"), ("data", "data_dir")):
-                what = f"{group}.{name}" if name else group
-                raise OptionError(
-                    f"a resumed run goes on as it began, so only --epochs can change: {what} was {old!r}, not {new!r}; "
-                    f"train anew with --config {folder.config_file}"
-                )
+    before, now = _flat(saved), _flat(config)
+    for name in before.keys() | now.keys():
+        if before.get(name) != now.get(name) and name not in ("train.epochs", "data.data_dir"):
+            raise OptionError(
+                f"a resumed run goes on as it began, so only --epochs can change: {name} was {before.get(name)!r}, "
+                f"not {now.get(name)!r}; train anew with --config {folder.config_file}"
+            )
     done = _epochs_done(folder)
     if config["train"]["epochs"] < done:
         raise OptionError(f"the run in {folder.path} has done {done} epochs already; --epochs can only be raised")
     return config
+
+
+def _flat(config: Config) -> dict[str, Any]:
+    """The options by full names: `model.hidden`, `metrics`."""
+    groups = plain(config).items()
+    return {
+        f"{group}.{name}" if isinstance(values, dict) else group: value
+        for group, values in groups
+        for name, value in (values if isinstance(values, dict) else {"": values}).items()
+    }
 
 
 def _epochs_done(folder: RunFolder) -> int:

@@ -11,6 +11,7 @@ BACKWARD, UPDATE = "backward of ", "update by "
 DEFAULT = (("step", 1), ("transpose_x", False), ("transpose_y", False))
 OBVIOUS = ("shape", "dtype", "name", "value", "size")  # parameters that the result's shape and dtype say already
 PIECES = "pieces of the inputs"
+STAGES = {PIECES: 0, "": 2, "loss": 2, "gradient": 3, BACKWARD: 3, UPDATE: 4, "totals": 5}
 WIDTH = 52
 
 
@@ -18,8 +19,7 @@ def show_graph(results: Mapping[str, Node]) -> str:
     """Return a listing of everything that the results are made of.
 
     First come the pieces of the inputs, such as the parameters that a flat vector is made of; then the layers in the
-    order in which they run, what belongs to no layer (the loss and metrics), the gradients and the updates. `n` is the
-    number of rows of a batch.
+    order in which they run, the loss, the gradients and the updates. `n` is the number of rows of a batch.
 
     >>> from nbdl.ir import ops
     >>> from nbdl.ir.shapes import Batch
@@ -28,7 +28,7 @@ def show_graph(results: Mapping[str, Node]) -> str:
     inputs
       x                                                     float32 (n, 3)
     <BLANKLINE>
-    loss and metrics
+    outside of layers
       v1 = multiply(x, 2)                                   float32 (n, 3)
     <BLANKLINE>
     results
@@ -54,15 +54,14 @@ def _groups(nodes: Sequence[Node]) -> list[tuple[str, list[Node]]]:
             pieces.add(node)
         groups.setdefault(PIECES if node in pieces else node.scope, []).append(node)
     ordered = sorted(groups, key=_stage)  # stable: within a stage as they run
-    return [(scope or "loss and metrics", groups[scope]) for scope in ordered]
+    return [(scope or "outside of layers", groups[scope]) for scope in ordered]
 
 
 def _stage(scope: str) -> int:
-    if scope == PIECES:
-        return 0
+    """Layers and metrics come before what only a training program has, whatever is worked out first."""
     if scope.startswith((BACKWARD, UPDATE)):
-        return 3 if scope.startswith(BACKWARD) else 4
-    return 1 if scope else 2
+        return STAGES[BACKWARD if scope.startswith(BACKWARD) else UPDATE]
+    return STAGES.get(scope, 1)
 
 
 def _names(nodes: Sequence[Node], groups: Sequence[tuple[str, list[Node]]]) -> dict[Node, str]:

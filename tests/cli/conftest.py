@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -38,3 +39,52 @@ def nbdl(nbdl_path, tmp_path, monkeypatch):
         return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
 
     return run
+
+
+SMALL = ("--set", "model.hidden=[8]", "--batch-size", "16", "--workers", "1")
+
+
+@pytest.fixture
+def work(tmp_path, monkeypatch):
+    """Work in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NBDL_DATA", raising=False)
+    monkeypatch.delenv("NBDL_DEBUG", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def done(invoke):
+    """Return a function that runs a command which must succeed."""
+
+    def run(*arguments):
+        result = invoke(*arguments)
+        assert result.exit_code == 0, result.output
+        return result
+
+    return run
+
+
+@pytest.fixture
+def train(done):
+    """Return a function that trains a small network."""
+    return lambda *arguments: done("train", "mlp", *SMALL, *arguments)
+
+
+def write_houses(path, rows=60, seed=0):
+    """Write a CSV file of a regression: numbers with gaps, a category, a price; return the prices."""
+    rng = np.random.default_rng(seed)
+    area = rng.uniform(30, 200, rows)
+    town = rng.choice(["Ulm", "Bonn"], rows)
+    price = 3000 * area + 50_000 * (town == "Bonn") + rng.normal(0, 5000, rows)
+    cells = [f"{a:.1f}" if number % 7 else "" for number, a in enumerate(area)]
+    lines = [f"{a},{t},{p:.0f}" for a, t, p in zip(cells, town, price, strict=True)]
+    path.write_text("area,town,price\n" + "\n".join(lines) + "\n")
+    return np.round(price)
+
+
+@pytest.fixture
+def houses(work):
+    """Return the name of a CSV file with houses."""
+    write_houses(work / "houses.csv")
+    return "houses.csv"

@@ -1,0 +1,233 @@
+"""What is done with a trained network: evaluate, predict, inspect, plot."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+
+from nbdl.train import RunFolder
+from tests.cli.conftest import SMALL, write_houses
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A folder with a run on iris, one on digits, and one on houses."""
+    from nbdl_cli.main import app
+    from typer.testing import CliRunner
+
+    folder = tmp_path_factory.mktemp("runs")
+    write_houses(folder / "houses.csv")
+    for name, data in (
+        ("iris", ["iris"]),
+        ("digits", ["digits"]),
+        ("houses", [str(folder / "houses.csv"), "--target", "price"]),
+    ):
+        arguments = ["train", "mlp", *SMALL, "--epochs", "2", "--out", str(folder / name), "--data", *data]
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code == 0, result.output
+    return folder
+
+
+def table(text):
+    """Read the CSV text of predictions: the header, and the rows as dicts."""
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+# --- evaluate --------------------------------------------------------------------------------------------------------
+
+
+def test_evaluate(done, runs):
+    result = json.loads(done("evaluate", runs / "iris", "--json").stdout)
+    assert (result["part"], result["rows"], result["weights"]) == ("test", 30, "last")
+    assert set(result) == {"loss", "accuracy", "part", "rows", "weights", "run"}
+    text = done("evaluate", runs / "iris").stdout
+    assert text == f"On 30 rows (test): loss {result['loss']:.4g}, accuracy {result['accuracy']:.4g}.\n"
+
+
+def test_evaluate_measures_what_training_reported(train, done, work):
+    reported = json.loads(train("--data", "iris", "--epochs", "2", "--out", "run", "--json").stdout)["test"]
+    result = json.loads(done("evaluate", "run", "--json").stdout)
+    assert (result["loss"], result["accuracy"]) == (reported["loss"], reported["accuracy"])
+
+
+def test_evaluate_in_the_units_of_the_file(done, runs, work):
+    """The error is that of the predictions in the file's units, worked out by hand."""
+    prices = write_houses(work / "new.csv", rows=40, seed=5)
+    result = json.loads(done("evaluate", runs / "houses", "--data", "new.csv", "--json").stdout)
+    predicted = np.array([float(row["price"]) for row in table(done("predict", runs / "houses", "new.csv").stdout)])
+    assert result["rows"] == 40
+    # Prices in float32 have seven digits; sums of 40 of them in another order lose one more.
+    assert result["mae"] == pytest.approx(np.mean(np.abs(predicted - prices)), rel=1e-5)
+    spread = np.sum((prices - prices.mean()) ** 2)
+    assert result["r2"] == pytest.approx(1 - np.sum((predicted - prices) ** 2) / spread, rel=1e-4)
+
+
+def test_evaluate_best_weights(done, runs):
+    assert json.loads(done("evaluate", runs / "iris", "--best", "--json").stdout)["weights"] == "best"
+
+
+def test_evaluate_validation_rows_where_there_are_no_test_rows(train, done, work):
+    train("--data", "iris", "--epochs", "1", "--out", "run", "--set", "data.test_fraction=0")
+    result = json.loads(done("evaluate", "run", "--json").stdout)
+    last = RunFolder.open("run").metrics.rows()[-1]
+    assert (result["part"], result["rows"]) == ("validation", 15)
+    assert result["loss"] == pytest.approx(last["val_loss"], rel=1e-6)
+
+
+def test_evaluate_another_data_set(done, runs):
+    result = json.loads(done("evaluate", runs / "iris", "--data", "iris", "--json").stdout)
+    assert result["part"] == "test rows of iris"
+
+
+# --- predict ---------------------------------------------------------------------------------------------------------
+
+FLOWERS = "sepal length (cm),sepal width (cm),petal length (cm),petal width (cm)\n5.1,3.5,1.4,0.2\n6.7,3.0,5.2,2.3\n"
+
+
+def test_predict_classes(done, runs, work):
+    (work / "flowers.csv").write_text(FLOWERS)
+    rows = table(done("predict", runs / "iris", "flowers.csv").stdout)
+    assert len(rows) == 2
+    for row in rows:
+        shares = {name.removeprefix("probability "): float(value) for name, value in row.items() if " " in name}
+        assert set(shares) == {"setosa", "versicolor", "virginica"}
+        assert sum(shares.values()) == pytest.approx(1, abs=1e-6)
+        assert row["prediction"] == max(shares, key=shares.__getitem__)
+
+
+def test_predict_json_and_file_say_the_same(done, runs, work):
+    (work / "flowers.csv").write_text(FLOWERS)
+    rows = table(done("predict", runs / "iris", "flowers.csv").stdout)
+    data = json.loads(done("predict", runs / "iris", "flowers.csv", "--json").stdout)
+    assert [{name: str(value) for name, value in row.items()} for row in data] == rows
+    result = done("predict", runs / "iris", "flowers.csv", "--out", "answer.csv")
+    assert (result.stdout, table((work / "answer.csv").read_text())) == ("", rows)
+    assert "Wrote 2 predictions to answer.csv" in result.stderr
+
+
+def test_predict_agrees_with_evaluate(done, runs, work):
+    """On arrays as well as on the data set's own rows."""
+    from nbdl.data import load
+
+    test = load("digits").test
+    np.save("images.npy", test.x.reshape(-1, 64) * 16)
+    np.savez("images.npz", x=test.x * 16)
+    rows = table(done("predict", runs / "digits", "images.npy").stdout)
+    right = np.mean([int(row["prediction"]) == label for row, label in zip(rows, test.y, strict=True)])
+    assert right == pytest.approx(json.loads(done("evaluate", runs / "digits", "--json").stdout)["accuracy"])
+    assert table(done("predict", runs / "digits", "images.npz").stdout) == rows
+
+
+def test_predict_ignores_the_target(done, runs, work):
+    """A file that has the target, even with labels that are missing or new, is as good as one without."""
+    (work / "with.csv").write_text("area,town,price\n100,Ulm,?\n,Bonn,1\n")
+    (work / "without.csv").write_text("town,area\nUlm,100\nBonn,\n")
+    first, second = (done("predict", runs / "houses", name).stdout for name in ("with.csv", "without.csv"))
+    assert first == second
+    assert len(table(first)) == 2
+
+
+def test_predict_of_a_model_that_ends_in_probabilities(done, work):
+    done("train", "logistic", "--data", "iris", "--epochs", "20", "--set", "optimizer.lr=0.1", "--out", "run")
+    (work / "flowers.csv").write_text(FLOWERS)
+    for row in table(done("predict", "run", "flowers.csv").stdout):
+        shares = [float(value) for name, value in row.items() if name != "prediction"]
+        assert sum(shares) == pytest.approx(1, abs=1e-6)
+        assert max(shares) > 0.7  # a softmax of a softmax never gives more than 0.58
+
+
+def test_predict_scores_of_a_loss_that_knows_no_probabilities(train, done, work):
+    train("--data", "iris", "--epochs", "1", "--out", "run", "--loss", "hinge")
+    (work / "flowers.csv").write_text(FLOWERS)
+    assert "score setosa" in table(done("predict", "run", "flowers.csv").stdout)[0]
+
+
+# --- inspect ---------------------------------------------------------------------------------------------------------
+
+
+def test_inspect_shows_the_layers(done, runs):
+    text = done("inspect", runs / "iris").stdout
+    assert "dense_1" in text
+    assert "67 parameters are trained" in text  # 4 * 8 + 8 + 8 * 3 + 3
+    assert text == done("inspect", "mlp", "--data", "iris", "--set", "model.hidden=[8]").stdout
+
+
+def test_inspect_graph(done, runs):
+    text = done("inspect", runs / "iris", "--graph").stdout
+    order = [
+        "inputs",
+        "sequential.dense_1",
+        "loss",
+        "backward of sequential.dense_1",
+        "update by Adam",
+        "results",
+    ]
+    places = [text.index(f"\n{title}\n" if title != "inputs" else "inputs\n") for title in order]
+    assert places == sorted(places)
+    assert "float32 (n, 8)" in text
+
+
+def test_inspect_memory(done, runs):
+    text = done("inspect", runs / "iris", "--memory").stdout
+    assert "parameters, optimizer, totals" in text
+    assert "first_moment" in text
+    small, large = (done("inspect", runs / "iris", "--memory", "--batch-size", n).stdout.split()[-1] for n in (16, 160))
+    assert int(large.replace(",", "")) > int(small.replace(",", ""))
+
+
+@pytest.mark.parametrize("program", ["training", "evaluation", "prediction"])
+def test_inspect_source(done, runs, program):
+    text = done("inspect", runs / "iris", "--source", "--program", program).stdout
+    compile(text, "source", "exec")
+    assert "\033" not in text  # plain in a pipe
+    if program == "training":
+        assert text == (runs / "iris" / "source.py").read_text()
+
+
+def test_inspect_a_model_without_data(done):
+    text = done("inspect", "mlp", "--input-shape", "5,5,1", "--outputs", "3", "--set", "model.hidden=[7]").stdout
+    assert f"{25 * 7 + 7 + 7 * 3 + 3} parameters are trained" in text
+
+
+# --- plot ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("run", "picture"), [("iris", "confusion.png"), ("houses", "predictions.png")])
+def test_plot(done, runs, run, picture):
+    paths = done("plot", runs / run).stdout.split()
+    assert [path.rpartition("/")[2] for path in paths] == ["curves.png", picture]
+    for name in ("curves.png", picture):
+        assert (runs / run / "plots" / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_plot_several_runs(done, runs, work):
+    assert done("plot", runs / "iris", runs / "digits", "--out", "both.svg").stdout == "both.svg\n"
+    text = (work / "both.svg").read_text()
+    assert "<svg" in text
+
+
+def test_curves_hold_the_numbers_of_the_table(runs, monkeypatch):
+    """Epochs from 1, training and validation, labelled axes and a legend."""
+    from matplotlib.figure import Figure
+    from nbdl_cli.figures import draw_curves
+
+    drawn = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, file, **_: drawn.append(self) or file.write(b"x"))
+    draw_curves([runs / "iris"], runs / "curves.png")
+    rows = RunFolder.open(runs / "iris").metrics.rows()
+    loss, accuracy = drawn[0].axes
+    assert (loss.get_xlabel(), loss.get_ylabel(), accuracy.get_ylabel()) == ("epoch", "loss", "accuracy")
+    for line, name in zip(loss.lines, ("loss", "val_loss"), strict=True):
+        assert line.get_xdata().tolist() == [1, 2]
+        assert line.get_ydata().tolist() == [row[name] for row in rows]
+    assert [text.get_text() for text in loss.get_legend().get_texts()] == ["training", "validation"]
+
+
+def test_a_run_is_drawn_without_its_data(invoke, train, work, houses):
+    train("--data", houses, "--target", "price", "--epochs", "1", "--out", "run")
+    (work / houses).unlink()
+    result = invoke("plot", "run")
+    assert (result.exit_code, result.stdout) == (0, "run/plots/curves.png\n")
+    assert "No picture of the predictions: there is no file" in result.stderr
