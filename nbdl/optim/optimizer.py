@@ -262,7 +262,7 @@ class OptimizerState:
             lambda: NativeUpdate(self, gradients, leaves, roles, live),
         )
         if known is None:
-            self._interpret(gradients)
+            self._interpret(gradients, live)
         else:
             for node, array in zip(live, known.run(self, leaves), strict=True):
                 lazy.keep_value(node, array)
@@ -287,12 +287,12 @@ class OptimizerState:
         others = [value for name, value in vars(self.optimizer).items() if name not in ("state", "_lr", "_arguments")]
         return rate, tuple([value if isinstance(value, Hashable) else repr(value) for value in others])
 
-    def _interpret(self, gradients: Sequence[Node]) -> None:
+    def _interpret(self, gradients: Sequence[Node], live: Sequence[Node]) -> None:
         variables = list(self.variables.values())
         before = [(each, each.node) for each in (*variables, *self.parameters)]
         try:
             self.apply(gradients)
-            lazy.interpret_now([variable.node for variable in variables])
+            lazy.interpret_now([*[variable.node for variable in variables], *live])
         except BaseException:  # Ctrl-C, or a number that isn't finite: the parameters stay as they were
             for each, node in before:
                 each.node = node
