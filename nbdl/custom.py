@@ -117,7 +117,7 @@ def _source_hash(function: Callable[..., Any]) -> str:
     try:
         text = inspect.getsource(inspect.getmodule(function) or function)
     except (OSError, TypeError):
-        text = repr(getattr(function, "__code__", function).co_code)
+        text = repr(function.__code__.co_code)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

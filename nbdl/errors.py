@@ -55,7 +55,7 @@ class VerifyError(NbdlError, AssertionError):
     """A graph that breaks a rule of the intermediate representation: a bug in a pass or a plugin's primitive."""
 
 
-class InterruptedTraining(NbdlError, KeyboardInterrupt):
+class InterruptedTraining(NbdlError, KeyboardInterrupt):  # noqa: N818 - a stop, not an error
     """Training was stopped by Ctrl-C after everything had been saved."""
 
 

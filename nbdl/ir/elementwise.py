@@ -129,11 +129,17 @@ _row("logical_not", "b", np.logical_not, "not {0}", NO_DERIVATIVE)
 _row("is_finite", FLOATS, np.isfinite, "is_finite({0})", NO_DERIVATIVE, np.bool_)
 _row("stop_gradient", ANY, lambda x: x, "{0}", NO_DERIVATIVE)
 
+
+
+def _evaluate_where(context: Context, node: Node, condition: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return np.where(condition, x, y)
+
+
 define(
     "where",
     "elementwise",
     infer=_infer_where,
-    evaluate=lambda context, node, condition, x, y: np.where(condition, x, y),
+    evaluate=_evaluate_where,
     derivative=lambda node, g: [None, ops.where(node.inputs[0], g, 0), ops.where(node.inputs[0], 0, g)],
     text="{1} if {0} else {2}",
 )

@@ -24,13 +24,13 @@ DTYPES = {np.dtype(each) for each in (np.float32, np.float64, np.int32, np.int64
 
 
 @lru_cache(maxsize=1024)
-def _constant(value: Number, kind: type, dtype: np.dtype[Any]) -> Node:
+def _constant(value: Number, kind: str, dtype: np.dtype[Any]) -> Node:
     return apply("constant", value=dtype.type(value).item(), dtype=dtype)
 
 
 def constant(value: Number, dtype: np.dtype[Any]) -> Node:
     """A scalar known when the graph is made."""
-    return _constant(value, type(value), dtype)
+    return _constant(value, type(value).__name__, dtype)  # 1, 1.0 and True are equal, and not the same constant
 
 
 def leaf(shape: Shape, dtype: Any, *, name: str = "", differentiable: bool = False) -> Node:

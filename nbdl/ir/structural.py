@@ -347,12 +347,21 @@ define(
     evaluate=_evaluate_matmul,
     derivative=_matmul_derivative,
 )
+
+
+def _gather_derivative(node: Node, gradient: Node) -> list[Node | None]:
+    rows = node.inputs[0].shape[0]
+    if not isinstance(rows, int):
+        raise ShapeError("gather has no derivative where it takes rows of the batch; gather from a table of fixed size")
+    return [ops.scatter_add(gradient, node.inputs[1], rows), None]
+
+
 define(
     "gather",
     "call",
     infer=_infer_gather,
     evaluate=_evaluate_gather,
-    derivative=lambda node, g: [ops.scatter_add(g, node.inputs[1], node.inputs[0].shape[0]), None],
+    derivative=_gather_derivative,
 )
 define(
     "scatter_add",

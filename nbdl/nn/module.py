@@ -242,10 +242,8 @@ class Module(Recorded, Trainable):
         own = dict(self.named_parameters())
         missing, extra = own.keys() - state.keys(), state.keys() - own.keys()
         if missing or extra:
-            raise OptionError(
-                "these weights belong to another network: "
-                + "; ".join(filter(None, [missing and f"without {sorted(missing)}", extra and f"with {sorted(extra)} besides"]))
-            )
+            differences = [f"without {sorted(missing)}"] * bool(missing) + [f"with {sorted(extra)} besides"] * bool(extra)
+            raise OptionError(f"these weights belong to another network: {'; '.join(differences)}")
         for name, parameter in own.items():
             if parameter.shape != state[name].shape:
                 raise ShapeError(f"the saved {name} has the shape {show_shape(state[name].shape)}, the network's {show_shape(parameter.shape)}")

@@ -133,7 +133,7 @@ class Trainable:
 
         return summary(self, x)
 
-    def save(self: Module, path: str | Path) -> None:
+    def save(self: Any, path: str | Path) -> None:
         """Save architecture and weights in one file that `nbdl.load` reads. Raises `RunError` if it can't be written."""
         from nbdl.train.saving import save
 

@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from numba import config, njit
+import numba
+from numba import njit
 from numba.extending import is_jitted
 
 from nbdl.kernels.version import kernel_version
 from nbdl.paths import cache_dir
+
+config: Any = numba.config  # its fields are made at run time, where type checkers don't see them
 
 FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": FASTMATH, "nogil": True}
