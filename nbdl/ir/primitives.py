@@ -1,8 +1,8 @@
 """The table of primitives: everything that nbdl can compute, one row each.
 
-A row gives the shape rule, the derivative, the meaning in NumPy (the interpreter) and, for elementwise operations, the text
-that the code generators print. Rows are added with `define`; one without a derivative must say that it has none. All other
-functions are composed of these rows.
+A row gives the shape rule, the derivative, the meaning in NumPy (the interpreter) and, for elementwise operations, the
+text that the code generators print. Rows are added with `define`; one without a derivative must say that it has none.
+All other functions are composed of these rows.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ class Context:
 
 @dataclass(frozen=True)
 class CustomKernel:
-    """The functions of an operation that a plugin has registered: generated programs import the CPU one by module and name."""
+    """The functions of an operation that a plugin has registered: generated programs import the CPU one by module and
+    name.
+    """
 
     cpu: Callable[..., Any]
     module: str
@@ -98,6 +100,12 @@ def define(
         raise VerifyError(f"the elementwise primitive {name!r} has no text for the code generators")
     TABLE[name] = Primitive(name, kind, infer, evaluate, derivative, text, kernel)
     return TABLE[name]
+
+
+def undefine(name: str) -> None:
+    """Take a row out of the table, so that it can be defined anew."""
+    del TABLE[name]
+    _inferred.clear()
 
 
 def apply(name: str, *inputs: Node, **params: Any) -> Node:

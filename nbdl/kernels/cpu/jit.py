@@ -25,8 +25,11 @@ _compiled = njit(**OPTIONS)
 
 
 def plugin_kernel(module: str, name: str) -> Any:
-    """The function of a plugin's operation, for a generated program: compiled as it is decorated, or as nbdl's own are."""
+    """The function of a plugin's operation, for a generated program: compiled as it is decorated, or as nbdl's own
+    are.
+    """
     function = getattr(importlib.import_module(module), name)
+    function = getattr(function, "kernel", function)  # what `nbdl.op` returned may have the name of what it was given
     return function if is_jitted(function) else _compiled(function)
 
 
@@ -34,7 +37,8 @@ def plugin_kernel(module: str, name: str) -> Any:
 def kernel_cache() -> Iterator[None]:
     """Functions decorated inside keep their machine code in nbdl's cache folder, in one that belongs to these kernels.
 
-    The folder beside the source, Numba's first choice, may hold code that was compiled from older versions of what a function calls.
+    The folder beside the source, Numba's first choice, may hold code that was compiled from older versions of what a
+    function calls.
     """
     before = config.CACHE_DIR
     if not before:  # NUMBA_CACHE_DIR wins
