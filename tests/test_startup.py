@@ -30,6 +30,8 @@ def loaded_by(statement):
         "import nbdl.plugins; nbdl.plugins.names('losses')",
         HELP.format(["--help"]),
         HELP.format(["show", "--help"]),
+        HELP.format(["train", "--help"]),
+        HELP.format(["predict", "--help"]),
         HELP.format(["plugins", "--help"]),
         HELP.format(["models"]),
     ],
@@ -40,9 +42,10 @@ def test_nothing_heavy_is_imported(statement):
 
 def test_help_imports_neither_numpy_nor_rich():
     """They would take half of the time that `nbdl --help` may take."""
-    program = HELP.format(["--help"]) + "\nprint(*{'numpy', 'rich', 'pygments', 'nbdl.tensor'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == ""
+    for arguments in (["--help"], ["train", "--help"]):
+        program = HELP.format(arguments) + "\nprint(*{'numpy', 'rich', 'pygments', 'nbdl.tensor'} & set(sys.modules))"
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == ""
 
 
 def processor_seconds(command):

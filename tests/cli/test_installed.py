@@ -141,6 +141,16 @@ def test_a_new_plugin_installs_and_is_found(nbdl, package, monkeypatch):
     assert [option["name"] for option in shown["options"]] == ["hidden", "activation"]
 
 
+def test_a_new_plugin_trains(nbdl, package, monkeypatch, tmp_path):
+    _, target = package
+    monkeypatch.setenv("PYTHONPATH", str(target))
+    kinds = ("--data", "fresh_plugin_rings", "--loss", "fresh_plugin_margin", "--optimizer", "fresh_plugin_sign")
+    done = nbdl("train", "fresh_plugin_net", *kinds, "--epochs", "20", "--out", tmp_path / "run", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["test"]["accuracy"] > 0.9
+    assert json.loads(nbdl("evaluate", tmp_path / "run", "--json").stdout)["rows"] == 200
+
+
 def test_a_new_plugin_passes_its_own_tests(package):
     source, _ = package
     environment = os.environ | {"PYTHONPATH": str(source / "src")}
