@@ -190,7 +190,8 @@ def _infer_rule(name: str, shape: ShapeRule | None, dtype: np.dtype | None) -> C
 
 def _evaluate_whole(name: str, cpu: Callable[..., Any]) -> Callable[..., np.ndarray]:
     def evaluate(context: Context, node: Node, *arrays: np.ndarray) -> np.ndarray:
-        out = np.zeros(context.shape(node), node.dtype)
+        # NaN, so that elements which the function leaves out show
+        out = np.full(context.shape(node), np.nan if node.dtype.kind == "f" else 0, node.dtype)
         try:
             cpu(*[np.ascontiguousarray(array) for array in arrays], out)
         except Exception as error:
