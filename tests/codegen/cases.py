@@ -29,14 +29,24 @@ def mean(x: Node) -> Node:
     return ops.reshape(total(x) / ops.count(x.shape, range(len(x.shape)), x.dtype), ())
 
 
-# --- single numbers -----------------------------------------------------------------------------------------------------
+# --- single numbers
+# -----------------------------------------------------------------------------------------------------
 
 
 @case
 def single_numbers_of_any_rank(make: Maker) -> None:
     x, one, deep, column = make.rows("x", 3), make.state("one", 1), make.state("deep", 1, 1), make.rows("column", 1)
     scalar = make.state("scalar")
-    make.result(x + scalar, x * one, x - deep, column * deep, ops.reshape(column, (Batch(),)), one + scalar, deep * one, total(column))
+    make.result(
+        x + scalar,
+        x * one,
+        x - deep,
+        column * deep,
+        ops.reshape(column, (Batch(),)),
+        one + scalar,
+        deep * one,
+        total(column),
+    )
     make.update(scalar, ops.reshape(deep + one, ()))
     make.update(one, ops.reshape(scalar * 2, (1,)))
 
@@ -57,7 +67,12 @@ def elements_taken_out_of_vectors(make: Maker) -> None:
     third = ops.slice_axis(vector, 0, 2, 1)
     backwards = ops.slice_axis(vector, 0, 5, 1, -1)
     corner = ops.slice_axis(ops.slice_axis(matrix, 1, 3, 1), 0, 1, 1)
-    make.result(third * vector, ops.reshape(backwards, ()) + third, corner * third, ops.reshape(ops.slice_axis(matrix, 0, 1, 2), (8,)))
+    make.result(
+        third * vector,
+        ops.reshape(backwards, ()) + third,
+        corner * third,
+        ops.reshape(ops.slice_axis(matrix, 0, 1, 2), (8,)),
+    )
 
 
 @case
@@ -70,15 +85,28 @@ def numbers_swapped_and_counted(make: Maker) -> None:
     make.update(vector, vector / step + a)  # no meeting before the numbers change
 
 
-# --- results ------------------------------------------------------------------------------------------------------------
+# --- results
+# ------------------------------------------------------------------------------------------------------------
 
 
 @case
 def leaves_and_views_as_results(make: Maker) -> None:
     x, matrix, vector = make.rows("x", 4), make.state("matrix", 3, 4), make.state("vector", 12)
     doubled = matrix * 2
-    make.result(x, matrix, ops.reshape(matrix, (12,)), ops.slice_axis(vector, 0, 2, 5), doubled, doubled, ops.reshape(doubled, (2, 6)))
-    make.result(ops.broadcast_to(ops.constant(2.5, make.dtype), (3, 2)), ops.constant(4.0, make.dtype), ops.batch_size(make.dtype))
+    make.result(
+        x,
+        matrix,
+        ops.reshape(matrix, (12,)),
+        ops.slice_axis(vector, 0, 2, 5),
+        doubled,
+        doubled,
+        ops.reshape(doubled, (2, 6)),
+    )
+    make.result(
+        ops.broadcast_to(ops.constant(2.5, make.dtype), (3, 2)),
+        ops.constant(4.0, make.dtype),
+        ops.batch_size(make.dtype),
+    )
     make.update(matrix, ops.reshape(vector, (3, 4)))
     make.update(vector, ops.reshape(matrix, (12,)))
 
@@ -98,6 +126,10 @@ def states_that_need_each_other(make: Maker) -> None:
     make.update(a, b * 2)
     make.update(b, a * 3)
     make.update(c, ops.slice_axis(c, 0, 39, 40, -1))
+    d, e = make.state("d", 3, 4), make.state("e", 3, 4)
+    common = ops.exp(ops.slice_axis(ops.reshape(a, (10, 4)), 0, 0, 3))
+    make.update(d, e * common)
+    make.update(e, d + common)
     wide, column = make.state("wide", 3, 4), make.state("column", 3, 1)
     make.update(column, column * 0.5)
     make.update(wide, wide * column)
@@ -136,15 +168,20 @@ def two_optimizers(make: Maker) -> None:
     make.result(loss, second)
 
 
-# --- reductions ---------------------------------------------------------------------------------------------------------
+# --- reductions
+# ---------------------------------------------------------------------------------------------------------
 
 
 @case
 def reductions_over_any_axes(make: Maker) -> None:
     x, whole, column = make.rows("x", 3, 4), make.state("whole", 2, 3, 4), make.rows("column", 1, 1)
     for axes in ((0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)):
-        make.result(total(ops.exp(x), *axes), ops.reduce_max(x * 2, axes), total(whole, *axes), ops.reduce_max(-whole, axes))
-    make.result(total(column, 1, 2), ops.reduce_max(column, (1,)), total(total(x, 2), 1), total(ops.reduce_max(x, (1,)), 2))
+        make.result(
+            total(ops.exp(x), *axes), ops.reduce_max(x * 2, axes), total(whole, *axes), ops.reduce_max(-whole, axes)
+        )
+    make.result(
+        total(column, 1, 2), ops.reduce_max(column, (1,)), total(total(x, 2), 1), total(ops.reduce_max(x, (1,)), 2)
+    )
 
 
 @case
@@ -154,7 +191,14 @@ def reductions_used_in_their_rows(make: Maker) -> None:
     softmax = softmax / total(softmax, 2)
     middle = x / total(ops.exp(x), 1)
     nested = total(x * total(x, 2), 1)
-    make.result(softmax, middle, nested, total(softmax * middle, 0, 1), x - nested, ops.reduce_max(total(softmax, 2) * x, (1, 2)))
+    make.result(
+        softmax,
+        middle,
+        nested,
+        total(softmax * middle, 0, 1),
+        x - nested,
+        ops.reduce_max(total(softmax, 2) * x, (1, 2)),
+    )
 
 
 @case
@@ -180,7 +224,8 @@ def gradients_of_maxima(make: Maker) -> None:
     make.result(ops.gradient(loss, weights), ops.gradient(loss, bias), loss)
 
 
-# --- packed vectors -----------------------------------------------------------------------------------------------------
+# --- packed vectors
+# -----------------------------------------------------------------------------------------------------
 
 
 @case
@@ -196,7 +241,8 @@ def packed_parts_of_all_kinds(make: Maker) -> None:
     make.result(ops.pack([weights, weights * 2], (2, 8), 16), ops.pack([largest, ops.reshape(count, (1,))], (0, 5), 7))
 
 
-# --- shapes -------------------------------------------------------------------------------------------------------------
+# --- shapes
+# -------------------------------------------------------------------------------------------------------------
 
 
 @case
@@ -205,10 +251,28 @@ def parts_joined_padded_and_turned(make: Maker) -> None:
     y = ops.exp(x)
     joined = ops.concatenate([y, x, y * 2], 1)
     turned = ops.transpose(y, (0, 2, 1))
-    make.result(joined * 2, ops.pad_axis(y, 2, 1, 2, 2) + 1, turned * turned, ops.reshape(turned, (Batch(), 12)), ops.reshape(y, (Batch(), 2, 6)))
-    make.result(ops.slice_axis(joined, 1, 11, 6, -2), ops.slice_axis(turned, 2, 1, 2) * 3, ops.transpose(whole) * 2, total(ops.slice_axis(y, 1, 1, 2), 0))
-    make.result(ops.product_of(y, turned, False, False), ops.product_of(y, turned, True, True), total(ops.transpose(x, (2, 0, 1)), 1))
-    make.result(ops.reshape(ops.reshape(y, (Batch(4), 3)) * 2, (Batch(), 12)), ops.transpose(ops.transpose(x, (2, 0, 1)) + 1, (1, 0, 2)))
+    make.result(
+        joined * 2,
+        ops.pad_axis(y, 2, 1, 2, 2) + 1,
+        turned * turned,
+        ops.reshape(turned, (Batch(), 12)),
+        ops.reshape(y, (Batch(), 2, 6)),
+    )
+    make.result(
+        ops.slice_axis(joined, 1, 11, 6, -2),
+        ops.slice_axis(turned, 2, 1, 2) * 3,
+        ops.transpose(whole) * 2,
+        total(ops.slice_axis(y, 1, 1, 2), 0),
+    )
+    make.result(
+        ops.product_of(y, turned, False, False),
+        ops.product_of(y, turned, True, True),
+        total(ops.transpose(x, (2, 0, 1)), 1),
+    )
+    make.result(
+        ops.reshape(ops.reshape(y, (Batch(4), 3)) * 2, (Batch(), 12)),
+        ops.transpose(ops.transpose(x, (2, 0, 1)) + 1, (1, 0, 2)),
+    )
 
 
 @case
@@ -220,13 +284,24 @@ def matrix_products_of_all_kinds(make: Maker) -> None:
             make.result(ops.product_of(x if not swap else y, y if not flag else x, swap, flag))
             make.result(ops.product_of(a if not swap else b, b if not flag else a, swap, flag))
     make.result(ops.matmul(ops.constant(2.0, make.dtype) + ops.slice_axis(a, 0, 1, 1), ops.slice_axis(b, 0, 0, 1) * 2))
-    make.result(ops.matmul(ops.broadcast_to(ops.constant(2.0, make.dtype), (1, 1)), ops.reshape(ops.constant(3.0, make.dtype), (1, 1))))
+    make.result(
+        ops.matmul(
+            ops.broadcast_to(ops.constant(2.0, make.dtype), (1, 1)), ops.reshape(ops.constant(3.0, make.dtype), (1, 1))
+        )
+    )
 
 
 @case
 def tensors_without_elements(make: Maker) -> None:
     empty, nothing = make.rows("empty", 0), make.state("nothing", 0, 3)
-    make.result(empty * 2, total(empty, 1), total(empty), total(nothing, 0), nothing + 1, ops.concatenate([empty, make.rows("x", 2)], 1))
+    make.result(
+        empty * 2,
+        total(empty, 1),
+        total(empty),
+        total(nothing, 0),
+        nothing + 1,
+        ops.concatenate([empty, make.rows("x", 2)], 1),
+    )
     make.result(ops.product_of(nothing, nothing, True, False), ops.pad_axis(nothing, 0, 1, 1))
 
 
@@ -238,7 +313,8 @@ def rows_mixed(make: Maker) -> None:
     make.result(ops.gather(x, label), scrambled, ops.argmax(x, 0), ops.transpose(turned))
 
 
-# --- dtypes -------------------------------------------------------------------------------------------------------------
+# --- dtypes
+# -------------------------------------------------------------------------------------------------------------
 
 
 @case
@@ -254,9 +330,27 @@ def whole_numbers_and_truth_values(make: Maker) -> None:
     make.update(counts, counts + ops.reshape(ops.reduce_sum(one_hot, (0,)), (3,)))
     make.update(small, small * small + 3)
     make.update(flags, apply("logical_not", flags))
-    make.result(scaled, hit, ops.reduce_sum(hit, (0, 1)), image + image, apply("negative", image), ops.cast(image, np.int32), image)
-    make.result(ops.reduce_max(ops.cast(image, np.int32), (0,)), ops.reduce_max(label, (0,)), ops.where(flags, small, 4), ops.cast(flags, np.uint8))
-    make.result(apply("remainder", small, ops.constant(3, small.dtype)), apply("abs", small), ops.cast(hit, make.dtype), apply("less", flags, hit))
+    make.result(
+        scaled,
+        hit,
+        ops.reduce_sum(hit, (0, 1)),
+        image + image,
+        apply("negative", image),
+        ops.cast(image, np.int32),
+        image,
+    )
+    make.result(
+        ops.reduce_max(ops.cast(image, np.int32), (0,)),
+        ops.reduce_max(label, (0,)),
+        ops.where(flags, small, 4),
+        ops.cast(flags, np.uint8),
+    )
+    make.result(
+        apply("remainder", small, ops.constant(3, small.dtype)),
+        apply("abs", small),
+        ops.cast(hit, make.dtype),
+        apply("less", flags, hit),
+    )
 
 
 @case
@@ -264,7 +358,14 @@ def positions(make: Maker) -> None:
     x = make.rows("x", 4)
     columns, rows = ops.iota(4, make.dtype), ops.reshape(ops.iota(Batch(), make.dtype), (Batch(), 1))
     back = ops.slice_axis(ops.iota(4), 0, 3, 4, -1)
-    make.result(x * columns, x + rows, ops.iota(Batch()) * 2, back * back, ops.cast(back * 3, make.dtype) - columns, ops.iota(1) + back)
+    make.result(
+        x * columns,
+        x + rows,
+        ops.iota(Batch()) * 2,
+        back * back,
+        ops.cast(back * 3, make.dtype) - columns,
+        ops.iota(1) + back,
+    )
     vector = make.state("vector", 40)
     make.update(vector, vector + ops.iota(40, make.dtype))
 
@@ -275,7 +376,10 @@ def random_numbers(make: Maker) -> None:
     for number, name in enumerate(("random_uniform", "random_normal")):
         noise = ops.random(name, make.key, (Batch(), 3), make.dtype, number)
         make.result(x + noise, noise, ops.random(name, make.key, (2, 3), make.dtype, 2 + number), total(noise, 0))
-        make.result(ops.random(name, make.key, (1,), make.dtype, 4 + number) * x, ops.random(name, make.key, (), make.dtype, 6 + number))
+        make.result(
+            ops.random(name, make.key, (1,), make.dtype, 4 + number) * x,
+            ops.random(name, make.key, (), make.dtype, 6 + number),
+        )
         make.result(ops.transpose(ops.random(name, make.key, (2, Batch()), make.dtype, 8 + number)))
     make.update(vector, vector * ops.random("random_uniform", make.key, (40,), make.dtype, 10))
 
@@ -287,28 +391,89 @@ def not_a_number(make: Maker) -> None:
     whole = make.state("whole", array=odd)
     zero = ops.constant(0.0, make.dtype)
     finite = apply("is_finite", x)
-    make.result(ops.maximum(x, zero), ops.minimum(zero, x), ops.reduce_max(x, (1,)), ops.reduce_max(x, (0,)), finite, ops.where(finite, x, zero))
-    make.result(apply("sign", x), apply("floor", x), ops.sqrt(x), ops.exp(x), apply("equal", x, x), ops.cast(x, np.bool_), apply("less", x, zero))
-    make.result(x / zero, ops.maximum(whole, x), ops.reduce_max(whole, (0,)), ops.where(apply("less_equal", x, zero), zero, x), apply("abs", x))
+    make.result(
+        ops.maximum(x, zero),
+        ops.minimum(zero, x),
+        ops.reduce_max(x, (1,)),
+        ops.reduce_max(x, (0,)),
+        finite,
+        ops.where(finite, x, zero),
+    )
+    make.result(
+        apply("sign", x),
+        apply("floor", x),
+        ops.sqrt(x),
+        ops.exp(x),
+        apply("equal", x, x),
+        ops.cast(x, np.bool_),
+        apply("less", x, zero),
+    )
+    make.result(
+        x / zero,
+        ops.maximum(whole, x),
+        ops.reduce_max(whole, (0,)),
+        ops.where(apply("less_equal", x, zero), zero, x),
+        apply("abs", x),
+    )
 
 
-# --- text ---------------------------------------------------------------------------------------------------------------
+# --- text
+# ---------------------------------------------------------------------------------------------------------------
 
 
 @case
 def order_of_operators(make: Maker) -> None:
     x, y, z = make.rows("x", 3), make.state("y", 3), make.state("z", 3)
     a, b = apply("less", x, y), apply("less", y, z)
-    make.result(x * apply("remainder", y, z * z + 1), x - (y - z), x - (y + z), x / (y / (z * z + 2)), -(-x), (x - y) * (y - z), -(x * y), x - (-y))
+    make.result(
+        x * apply("remainder", y, z * z + 1),
+        x - (y - z),
+        x - (y + z),
+        x / (y / (z * z + 2)),
+        -(-x),
+        (x - y) * (y - z),
+        -(x * y),
+        x - (-y),
+    )
     chosen = apply("where", a, b, apply("logical_not", b))
-    make.result(apply("where", chosen, x, apply("where", a, y, z)), apply("where", apply("where", a, b, a), x, y), apply("equal", a, apply("logical_not", b)))
-    make.result(apply("logical_not", apply("logical_and", a, b)), apply("logical_and", apply("logical_or", a, b), apply("equal", a, b)))
-    make.result(apply("equal", apply("less", x, y), apply("less", y, x)), ops.cast(a, make.dtype) * x, (x + y) * ops.constant(-2.0, make.dtype))
+    make.result(
+        apply("where", chosen, x, apply("where", a, y, z)),
+        apply("where", apply("where", a, b, a), x, y),
+        apply("equal", a, apply("logical_not", b)),
+    )
+    make.result(
+        apply("logical_not", apply("logical_and", a, b)),
+        apply("logical_and", apply("logical_or", a, b), apply("equal", a, b)),
+    )
+    make.result(
+        apply("equal", apply("less", x, y), apply("less", y, x)),
+        ops.cast(a, make.dtype) * x,
+        (x + y) * ops.constant(-2.0, make.dtype),
+    )
 
 
 @case
 def awkward_names(make: Maker) -> None:
-    names = ["lambda", "exp", "rows", "range", "sqrt", "f32", "my abs", "ﬁ", "fi", "None", "1st", "x-y", "step", "kernel", "min", "i", "part", "worker"]
+    names = [
+        "lambda",
+        "exp",
+        "rows",
+        "range",
+        "sqrt",
+        "f32",
+        "my abs",
+        "ﬁ",
+        "fi",
+        "None",
+        "1st",
+        "x-y",
+        "step",
+        "kernel",
+        "min",
+        "i",
+        "part",
+        "worker",
+    ]
     for name in names:
         leaf = make.state(name, 2, 3)
         with scope(f'{name}.layer "of"\nwonders \\ {name}'):

@@ -60,8 +60,14 @@ class Growth:
         self.key = ops.leaf((2,), np.int64, name="key")
         self.sample[self.key] = np.array([5, 0])
         flat = self.leaves["parameters"]
-        self.parts = [ops.reshape(ops.slice_axis(flat, 0, start, 12), shape) for start, shape in ((0, (4, 3)), (12, (3, 4)), (24, (2, 6)))]
-        self.parts += [ops.reshape(ops.slice_axis(flat, 0, 36, 3), (3,)), ops.reshape(ops.slice_axis(flat, 0, 39, 1), ())]
+        self.parts = [
+            ops.reshape(ops.slice_axis(flat, 0, start, 12), shape)
+            for start, shape in ((0, (4, 3)), (12, (3, 4)), (24, (2, 6)))
+        ]
+        self.parts += [
+            ops.reshape(ops.slice_axis(flat, 0, 36, 3), (3,)),
+            ops.reshape(ops.slice_axis(flat, 0, 39, 1), ()),
+        ]
         for part in self.parts:
             self._add(part)
 
@@ -71,7 +77,8 @@ class Growth:
         self.sample[node] = array[:ROWS] if role == "rows" else array
         self.nodes.append(node)
 
-    # --- nodes ---------------------------------------------------------------------------------------------------------
+    # --- nodes
+    # ---------------------------------------------------------------------------------------------------------
 
     def _value(self, node: Node) -> np.ndarray:
         if node not in self.sample:
@@ -82,7 +89,11 @@ class Growth:
         product(node.shape)  # refuses the batch axis twice
         value = self._value(node)
         if node.dtype.kind == "f" and value.size and not np.abs(value).max() < LARGEST:
-            node = apply("tanh", ops.multiply(node, 0.02)) if np.isfinite(value).all() else ops.where(apply("is_finite", node), node, 0.5)
+            node = (
+                apply("tanh", ops.multiply(node, 0.02))
+                if np.isfinite(value).all()
+                else ops.where(apply("is_finite", node), node, 0.5)
+            )
             return self._add(node)
         if node.dtype.kind in "iu" and value.size and abs(int(value.max())) + abs(int(value.min())) > 200:
             return node
@@ -91,16 +102,49 @@ class Growth:
 
     def pick(self, kinds: str = "f", test: Callable[[Node], bool] = lambda node: True) -> Node:
         """A node of a kind, later ones more often."""
-        fitting = [node for node in self.nodes if node.dtype.kind in kinds and (kinds != "f" or node.dtype == self.dtype) and test(node)]
+        fitting = [
+            node
+            for node in self.nodes
+            if node.dtype.kind in kinds and (kinds != "f" or node.dtype == self.dtype) and test(node)
+        ]
         if not fitting:
             raise NbdlError("nothing fits")
         return fitting[int(len(fitting) * self.random.random() ** 0.7)]
 
     def grow(self, count: int) -> None:
         """Add about `count` nodes."""
-        makers = [self._unary, self._binary, self._binary, self._tame, self._compare, self._where, self._reduce, self._reduce, self._reshape]
-        makers += [self._transpose, self._slice, self._pad, self._concatenate, self._matmul, self._matmul, self._gather, self._scatter]
-        makers += [self._argmax, self._one_hot, self._iota, self._noise, self._cast, self._pack, self._broadcast, self._mean, self._softmax]
+        makers = [
+            self._unary,
+            self._binary,
+            self._binary,
+            self._tame,
+            self._compare,
+            self._where,
+            self._reduce,
+            self._reduce,
+            self._reshape,
+        ]
+        makers += [
+            self._transpose,
+            self._slice,
+            self._pad,
+            self._concatenate,
+            self._matmul,
+            self._matmul,
+            self._gather,
+            self._scatter,
+        ]
+        makers += [
+            self._argmax,
+            self._one_hot,
+            self._iota,
+            self._noise,
+            self._cast,
+            self._pack,
+            self._broadcast,
+            self._mean,
+            self._softmax,
+        ]
         for number in range(count):
             maker = makers[self.random.integers(len(makers))]
             try:
@@ -128,7 +172,9 @@ class Growth:
         y = self._other(x, x.dtype.kind)
         name = str(self.random.choice(["add", "subtract", "multiply", "maximum", "minimum", "add", "multiply"]))
         if self.random.random() < 0.2:
-            constant = ops.constant(float(np.round(self.random.standard_normal(), 2)) if x.dtype.kind == "f" else 3, x.dtype)
+            constant = ops.constant(
+                float(np.round(self.random.standard_normal(), 2)) if x.dtype.kind == "f" else 3, x.dtype
+            )
             return apply(name, constant, x) if self.random.random() < 0.5 else apply(name, x, constant)
         return apply(name, x, y)
 
@@ -150,7 +196,9 @@ class Growth:
     def _compare(self) -> Node:
         if self.random.random() < 0.2:
             x = self.pick("b")
-            return apply("logical_not", x) if self.random.random() < 0.5 else apply("logical_or", x, self._other(x, "b"))
+            return (
+                apply("logical_not", x) if self.random.random() < 0.5 else apply("logical_or", x, self._other(x, "b"))
+            )
         x = self.pick("fi")
         return apply(str(self.random.choice(COMPARISONS)), x, self._other(x, x.dtype.kind))
 
@@ -164,7 +212,9 @@ class Growth:
         return tuple(sorted(self.random.choice(rank, size=self.random.integers(1, rank + 1), replace=False).tolist()))
 
     def _reduce(self) -> Node:
-        x = self.pick("i" if self.random.random() < 0.1 else "f", lambda node: len(node.shape) > 0 and node.dtype.name != "uint8")
+        x = self.pick(
+            "i" if self.random.random() < 0.1 else "f", lambda node: len(node.shape) > 0 and node.dtype.name != "uint8"
+        )
         axes = self._axes(len(x.shape))
         largest = self.random.random() < 0.3 and 0 not in x.shape
         result = ops.reduce_max(x, axes) if largest else ops.reduce_sum(x, axes)
@@ -208,7 +258,9 @@ class Growth:
 
     def _sliceable(self, kinds: str = "f") -> tuple[Node, int, int]:
         x = self.pick(kinds, lambda node: any(isinstance(size, int) and size > 1 for size in node.shape))
-        axis = int(self.random.choice([place for place, size in enumerate(x.shape) if isinstance(size, int) and size > 1]))
+        axis = int(
+            self.random.choice([place for place, size in enumerate(x.shape) if isinstance(size, int) and size > 1])
+        )
         length = x.shape[axis]
         assert isinstance(length, int)
         return x, axis, length
@@ -226,10 +278,12 @@ class Growth:
 
     def _pad(self) -> Node:
         x, axis, _ = self._sliceable("fi")
-        return ops.pad_axis(x, axis, int(self.random.integers(3)), int(self.random.integers(3)), int(self.random.integers(1, 3)))
+        return ops.pad_axis(
+            x, axis, int(self.random.integers(3)), int(self.random.integers(3)), int(self.random.integers(1, 3))
+        )
 
     def _concatenate(self) -> Node:
-        x, axis, length = self._sliceable("fi")
+        x, axis, _ = self._sliceable("fi")
         y = self.pick(x.dtype.kind, lambda node: _same_but(node, x, axis))
         return ops.concatenate([x, y] if self.random.random() < 0.5 else [y, x, y], axis)
 
@@ -254,7 +308,9 @@ class Growth:
         return result
 
     def _gather(self) -> Node:
-        table = self.pick("f", lambda node: len(node.shape) > 0 and node.shape[0] == TABLE and not has_batch(node.shape))
+        table = self.pick(
+            "f", lambda node: len(node.shape) > 0 and node.shape[0] == TABLE and not has_batch(node.shape)
+        )
         return ops.gather(table, self.leaves[str(self.random.choice(["label", "choice"]))])
 
     def _scatter(self) -> Node:
@@ -279,7 +335,9 @@ class Growth:
     def _noise(self) -> Node:
         self.streams += 1
         shape = [(Batch(), 3), (4,), (3, 4), (Batch(), 2, 3), (1,), (2, Batch())][self.random.integers(6)]
-        return ops.random(str(self.random.choice(["random_uniform", "random_normal"])), self.key, shape, self.dtype, self.streams)
+        return ops.random(
+            str(self.random.choice(["random_uniform", "random_normal"])), self.key, shape, self.dtype, self.streams
+        )
 
     def _cast(self) -> Node:
         x = self.pick("iub")
@@ -303,9 +361,15 @@ class Growth:
 
     def _broadcast(self) -> Node:
         x = self.pick("fi", lambda node: len(node.shape) < 3)
-        return ops.broadcast_to(x, (2, *x.shape) if not x.shape or self.random.random() < 0.5 else broadcast(x.shape, (3, *[1] * (len(x.shape) - 1))))
+        return ops.broadcast_to(
+            x,
+            (2, *x.shape)
+            if not x.shape or self.random.random() < 0.5
+            else broadcast(x.shape, (3, *[1] * (len(x.shape) - 1))),
+        )
 
-    # --- a program -----------------------------------------------------------------------------------------------------
+    # --- a program
+    # -----------------------------------------------------------------------------------------------------
 
     def variables(self, results: int = 8) -> list[Variable]:
         """A program of this graph: gradients, updates of the state, and some of the nodes as results."""
@@ -333,7 +397,10 @@ class Growth:
         losses = [depending[self.random.integers(len(depending))] for _ in range(3)]
         loss = ops.constant(0.0, self.dtype)
         for each in losses:
-            flat = ops.divide(ops.reduce_sum(apply("sin", each), range(len(each.shape))), ops.count(each.shape, range(len(each.shape)), self.dtype))
+            flat = ops.divide(
+                ops.reduce_sum(apply("sin", each), range(len(each.shape))),
+                ops.count(each.shape, range(len(each.shape)), self.dtype),
+            )
             loss = ops.add(loss, ops.reshape(flat, ()))
         gradients = [ops.gradient(loss, each) for each in self.parts]
         whole = ops.pack(gradients, (0, 12, 24, 36, 39), 40)
@@ -363,4 +430,6 @@ def _same_but(node: Node, other: Node, axis: int) -> bool:
     own = node.shape
     if node.dtype != other.dtype or len(own) != len(other.shape) or not isinstance(own[axis], int):
         return False
-    return all(size == wanted for place, (size, wanted) in enumerate(zip(own, other.shape, strict=True)) if place != axis)
+    return all(
+        size == wanted for place, (size, wanted) in enumerate(zip(own, other.shape, strict=True)) if place != axis
+    )

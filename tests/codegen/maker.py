@@ -1,4 +1,6 @@
-"""A program put together by hand: leaves with arrays, and results, under names that don't clash with another program's."""
+"""A program put together by hand: leaves with arrays, and results, under names that don't clash with another
+program's.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ class Maker:
     def leaf(self, name: str, role: Role, array: np.ndarray, shape: Shape | None = None) -> Node:
         """A leaf with its array; floating-point arrays take the maker's dtype."""
         array = np.ascontiguousarray(array, self.dtype if array.dtype.kind == "f" else None).reshape(array.shape)
-        node = ops.leaf(shape or array.shape, array.dtype, name=name, differentiable=role == "state" and array.dtype.kind == "f")
+        node = ops.leaf(
+            shape or array.shape, array.dtype, name=name, differentiable=role == "state" and array.dtype.kind == "f"
+        )
         self.arrays[self.prefix + name], self._roles[self.prefix + name] = array, role
         self._leaves[self.prefix + name] = node
         return node
@@ -72,7 +76,9 @@ class Maker:
     @property
     def variables(self) -> list[Variable]:
         """What a program is made of."""
-        made = [Variable(name, role, self._leaves.get(name), self._results.get(name)) for name, role in self._roles.items()]
+        made = [
+            Variable(name, role, self._leaves.get(name), self._results.get(name)) for name, role in self._roles.items()
+        ]
         return [*made, Variable(f"{self.prefix}key", "key", self.key)]
 
     def check(self, tolerance: float = 1e-9) -> Program:
@@ -81,8 +87,9 @@ class Maker:
         order = np.random.default_rng(0).permutation(EXAMPLES)
         for batch, workers in RUNS:
             rows = order[: 2 * batch - (batch > 2)]
-            got = {name: array.copy() for name, array in self.arrays.items()}
-            PlainRun(program, got, batch=batch, workers=workers, seed=5).run(rows, 2)
             wanted = run_oracle(self.variables, self.arrays, rows, batch=batch, steps=2, seed=5)
-            compare(got, wanted, tolerance, f"with batches of {batch} and {workers} workers")
+            for isolated in (True, False)[: min(workers, 2)]:
+                got = {name: array.copy() for name, array in self.arrays.items()}
+                PlainRun(program, got, batch=batch, workers=workers, seed=5, isolated=isolated).run(rows, 2)
+                compare(got, wanted, tolerance, f"with batches of {batch} and {workers} workers, isolated: {isolated}")
         return program

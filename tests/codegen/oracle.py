@@ -13,7 +13,14 @@ from nbdl.ir.interpret import interpret
 
 
 def run_oracle(
-    variables: Sequence[Variable], arrays: dict[str, np.ndarray], order: np.ndarray, *, batch: int, steps: int = 1, seed: int = 0, offset: int = 0
+    variables: Sequence[Variable],
+    arrays: dict[str, np.ndarray],
+    order: np.ndarray,
+    *,
+    batch: int,
+    steps: int = 1,
+    seed: int = 0,
+    offset: int = 0,
 ) -> dict[str, np.ndarray]:
     """Return the arrays as a program leaves them."""
     arrays = {name: array.copy() for name, array in arrays.items()}
@@ -30,7 +37,9 @@ def run_oracle(
     return arrays
 
 
-def _leaf_values(variables: Sequence[Variable], arrays: dict[str, np.ndarray], picked: np.ndarray, seed: int, step: int) -> dict[Node, np.ndarray]:
+def _leaf_values(
+    variables: Sequence[Variable], arrays: dict[str, np.ndarray], picked: np.ndarray, seed: int, step: int
+) -> dict[Node, np.ndarray]:
     values = {}
     for variable in variables:
         if variable.leaf is None:

@@ -1,13 +1,15 @@
 """Run a generated program as plain Python, with every access to memory watched.
 
-The generated module is executed without Numba: the kernels that are LLVM code have twins in NumPy here, the others run as they are
-written. No compilation, so hundreds of programs a minute can be tried; and what machine code would get away with is an error:
+The generated module is executed without Numba: the kernels that are LLVM code have twins in NumPy here, the others run
+as they are written. No compilation, so hundreds of programs a minute can be tried; and what machine code would get away
+with is an error:
 
 - views outside of the memory that the program asked for;
-- reading what nothing has written: working memory starts as garbage (NaN for floating-point numbers) and is made garbage again
-  before every step;
-- races: between two meetings every worker sees the shared memory as it was at the last one, plus its own writes, and
-  two workers that write different values to the same bytes are reported.
+- reading what nothing has written: working memory starts as garbage (NaN for floating-point numbers) and is made
+  garbage again before every step;
+- races: between two meetings the workers run one after the other. `isolated`, each sees the shared memory as it was at the last
+  meeting, plus its own writes, and two workers that write different values to the same bytes are reported; else each sees all
+  that the ones before it have written. Only a program without races gives the same results both ways.
 """
 
 from __future__ import annotations
@@ -37,10 +39,11 @@ class RaceError(AssertionError):
 
 @dataclass
 class Meetings:
-    """Lets the workers run one at a time from meeting to meeting, each on the memory of the last meeting."""
+    """Lets the workers run one at a time from meeting to meeting."""
 
     workers: int
     memory: list[np.ndarray]
+    isolated: bool
     turn: int = 0
     failure: BaseException | None = None
     before: list[np.ndarray] = field(default_factory=list)
@@ -53,7 +56,7 @@ class Meetings:
             self.condition.wait_for(lambda: self.turn == worker or self.failure is not None)
             if self.failure is not None:
                 raise self.failure
-            if worker == 0:
+            if worker == 0 and self.isolated:
                 self.before = [each.copy() for each in self.memory]
                 self.changes = []
 
@@ -67,7 +70,7 @@ class Meetings:
     def finish(self, worker: int, failure: BaseException | None = None) -> None:
         """Note what this worker has written, and pass the turn on; after the last worker, all writes become visible."""
         with self.condition:
-            if failure is None and self.failure is None:
+            if self.isolated and failure is None and self.failure is None:
                 try:
                     self._note()
                     if worker == self.workers - 1:
@@ -93,7 +96,9 @@ class Meetings:
                 places, values = changed[number]
                 clash = places[(written[places] >= 0)]
                 if len(clash):
-                    raise RaceError(f"workers {written[clash[0]]} and {worker} both write byte {clash[0]} of memory {number}")
+                    raise RaceError(
+                        f"workers {written[clash[0]]} and {worker} both write byte {clash[0]} of memory {number}"
+                    )
                 written[places] = worker
                 memory[places] = values
 
@@ -177,7 +182,9 @@ def load(source: str, meetings: Meetings) -> dict[str, Any]:
     for name, value in list(names.items()):
         if isinstance(value, types.FunctionType) and value.__globals__.get("view") is _view:
             names[name] = types.FunctionType(value.__code__, names, name)
-    text = "\n".join(line for line in source.splitlines() if not line.startswith(("from nbdl", "from numba", "from math")))
+    text = "\n".join(
+        line for line in source.splitlines() if not line.startswith(("from nbdl", "from numba", "from math"))
+    )
     exec(compile(text, "generated program", "exec"), names)
     return names
 
@@ -185,7 +192,7 @@ def load(source: str, meetings: Meetings) -> dict[str, Any]:
 class PlainRun:
     """The twin of `Bound`, in plain Python."""
 
-    def __init__(self, program: Program, arrays: dict[str, np.ndarray], *, batch: int, workers: int = 1, seed: int = 0):
+    def __init__(self, program: Program, arrays: dict[str, np.ndarray], *, batch: int, workers: int = 1, seed: int = 0, isolated: bool = True):
         plan = program.plan
         workers = 1 if mixes_rows(plan.fusion.order) else workers
         self.workers = workers
@@ -197,7 +204,8 @@ class PlainRun:
         self.shared = _aligned((1 + workers) * plan.partial_bytes + plan.shared_bytes)
         self.shared[: (1 + workers) * plan.partial_bytes] = 0  # gaps in what is added up stay zero
         self.changing = (1 + workers) * plan.partial_bytes
-        self.meetings = Meetings(workers, [self.shared, *[each.reshape(-1).view(np.uint8) for each in self.flat if each.size]])
+        memory = [self.shared, *[each.reshape(-1).view(np.uint8) for each in self.flat if each.size]]
+        self.meetings = Meetings(workers, memory, isolated)
         self.names = load(program.source, self.meetings)
 
     def run(self, order: Sequence[int], steps: int = 1, offset: int = 0) -> None:
@@ -208,7 +216,10 @@ class PlainRun:
             for arena in self.arenas:
                 arena[:] = GARBAGE
             self.shared[self.changing :] = GARBAGE
-            threads = [threading.Thread(target=self._work, args=(worker, np.asarray(order))) for worker in range(1, self.workers)]
+            threads = [
+                threading.Thread(target=self._work, args=(worker, np.asarray(order)))
+                for worker in range(1, self.workers)
+            ]
             for thread in threads:
                 thread.start()
             self._work(0, np.asarray(order))

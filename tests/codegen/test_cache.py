@@ -42,7 +42,9 @@ def test_another_process_finds_the_machine_code(tmp_path: Path) -> None:
     environment = os.environ | {"NBDL_CACHE_DIR": str(tmp_path)}
     hits = []
     for _ in range(2):
-        done = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=False, timeout=120)
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=False, timeout=120
+        )
         assert done.returncode == 0, done.stderr
         hits.append(int(done.stdout))
     assert hits == [0, 1]
@@ -88,5 +90,5 @@ def test_changed_kernels_have_another_version(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_folder_that_cannot_be_written_is_explained(tmp_path: Path) -> None:
-    with pytest.raises(NbdlError, match="can't be written .* set NBDL_CACHE_DIR"):
+    with pytest.raises(NbdlError, match=r"can't be written .* set NBDL_CACHE_DIR"):
         cache._write(tmp_path / "missing" / "program.py", "text")

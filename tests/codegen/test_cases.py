@@ -1,9 +1,10 @@
-"""Programs that are easy to get wrong: all as plain Python, those that lean on the compiler as machine code, all with `-m slow`."""
+"""Programs that are easy to get wrong: all as plain Python, those that lean on the compiler as machine code, all with
+`-m slow`.
+"""
 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,9 @@ COMPILED = [
 ]
 OTHERS = [(name, dtype) for name in CASES for dtype in ("float32", "float64") if (name, dtype) not in COMPILED]
 TOLERANCE = {"float64": 1e-9, "float32": 1e-3}
-"""float32: sums of up to 33 rows of products of numbers around 1, in another order than NumPy's, and polynomials for exp and tanh."""
+"""float32: sums of up to 33 rows of products of numbers around 1, in another order than NumPy's, and polynomials for
+exp and tanh.
+"""
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -40,7 +43,9 @@ def compiled(name: str, dtype: str) -> tuple[Program, Maker]:
     return Program(make.variables, name), make
 
 
-def run(program: Program, make: Maker, batch: int, workers: int, rows: np.ndarray) -> tuple[dict[str, np.ndarray], Bound]:
+def run(
+    program: Program, make: Maker, batch: int, workers: int, rows: np.ndarray
+) -> tuple[dict[str, np.ndarray], Bound]:
     """The arrays after two steps, and what they ran with."""
     arrays = {name: array.copy() for name, array in make.arrays.items()}
     bound = program.bind(arrays, batch=batch, workers=workers, seed=5)

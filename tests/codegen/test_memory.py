@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -19,7 +19,10 @@ from tests.codegen.growth import Growth
 from tests.codegen.maker import Maker
 
 blocks = st.builds(
-    lambda size, first, length: Block(size, first, first + length), st.integers(0, 300), st.integers(-1, 12), st.integers(0, 6)
+    lambda size, first, length: Block(size, first, first + length),
+    st.integers(0, 300),
+    st.integers(-1, 12),
+    st.integers(0, 6),
 )
 
 
@@ -52,7 +55,12 @@ def test_buffers_of_random_graphs_are_aligned_and_inside(seed: int) -> None:
     growth = Growth(seed)
     growth.grow(40)
     plan = Program(growth.variables(6), "memory").plan
-    sizes = {"rows": plan.row_bytes, "local": plan.local_bytes, "partial": plan.partial_bytes, "shared": plan.shared_bytes}
+    sizes = {
+        "rows": plan.row_bytes,
+        "local": plan.local_bytes,
+        "partial": plan.partial_bytes,
+        "shared": plan.shared_bytes,
+    }
     for space, start, end in regions(plan):
         assert end <= sizes[space]
         assert start % (4 if space == "rows" else 64) == 0
@@ -62,7 +70,9 @@ def test_buffers_of_random_graphs_are_aligned_and_inside(seed: int) -> None:
     for meeting in plan.meetings:
         assert meeting.offset + meeting.count * meeting.dtype.itemsize <= plan.partial_bytes
     pieces = sorted((start, end) for space, start, end in regions(plan) if space == "partial")
-    assert all(end <= start for (_, end), (start, _) in zip(pieces, pieces[1:], strict=False)), "partial sums never share memory"
+    assert all(end <= start for (_, end), (start, _) in pairwise(pieces)), (
+        "partial sums never share memory"
+    )
 
 
 def test_rows_begin_at_cache_lines_whatever_the_batch() -> None:
@@ -75,7 +85,11 @@ def states(make: Maker) -> dict[str, str]:
     """How each state gets its new value: in place or copied at the end."""
     plan = Program(make.variables, "states").plan
     copied = {variable.name for variable in plan.copies}
-    return {each.name: "copied" if each.name in copied else "in place" for each in plan.variables if each.role == "state" and each.result is not None}
+    return {
+        each.name: "copied" if each.name in copied else "in place"
+        for each in plan.variables
+        if each.role == "state" and each.result is not None
+    }
 
 
 def test_state_is_updated_in_place_unless_its_old_value_is_needed() -> None:
@@ -89,10 +103,21 @@ def test_state_is_updated_in_place_unless_its_old_value_is_needed() -> None:
 
 def test_state_that_another_worker_may_still_read_is_not_updated_in_place() -> None:
     make = Maker()
-    weights = make.state("weights", 4, 4)
-    make.result(ops.matmul(weights, weights))
+    product, weights = make.state("product", 4, 4), make.state("weights", 4, 4)
+    make.update(product, ops.matmul(weights, weights))
     make.update(weights, weights * 0.5)
-    assert states(make) == {"weights": "copied"}
+    assert states(make) == {"product": "copied", "weights": "copied"}
+
+
+def test_what_is_compared_with_its_maximum_is_computed_once() -> None:
+    """Another loop may round it in another way; then no element would be the largest."""
+    make = Maker()
+    x = make.rows("x", 4) * make.state("scale", 4) + make.state("shift", 4)
+    largest = ops.reduce_max(x, (0,))
+    make.result(ops.cast(ops.binary("equal", x, largest), np.float64))
+    fusion = Program(make.variables, "ties").plan.fusion
+    (operand,) = {node.inputs[0] for node in fusion.order if node.name == "max"}
+    assert operand in fusion.stored
 
 
 def test_gradients_of_a_layer_are_computed_where_the_optimizer_reads_them() -> None:
@@ -122,5 +147,5 @@ def test_what_nobody_reads_is_not_gathered() -> None:
 def test_rows_come_first(role: str) -> None:
     node = ops.leaf((3, Batch()), np.float32, name="turned")
     variable = Variable("turned", "rows", node) if role == "rows" else Variable("turned", "row_result", None, node * 2)
-    with pytest.raises(ShapeError, match="turned has the shape .*its first axis must be the batch axis"):
+    with pytest.raises(ShapeError, match=r"turned has the shape .*its first axis must be the batch axis"):
         make_plan([variable])

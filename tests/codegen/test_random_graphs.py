@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -21,7 +25,7 @@ def grown(seed: int, size: int, results: int, dtype: str = "float64") -> tuple[G
     return growth, Program(growth.made, "a random graph")
 
 
-def check(growth: Growth, program: Program, runner: type, runs: tuple[tuple[int, int], ...], tolerance: float) -> None:
+def check(growth: Growth, program: Program, runner: Callable[..., Any], runs: tuple[tuple[int, int], ...], tolerance: float) -> None:
     order = np.random.default_rng(0).permutation(EXAMPLES)
     for batch, workers in runs:
         rows = order[: STEPS * batch - (batch > 2)]
@@ -44,6 +48,7 @@ class Native:
 def check_plain(seed: int, size: int) -> None:
     growth, program = grown(seed, size, 6)
     check(growth, program, PlainRun, ((7, 1), (5, 3), (1, 2)), 1e-9)
+    check(growth, program, partial(PlainRun, isolated=False), ((5, 3),), 1e-9)
 
 
 @pytest.mark.parametrize("block", range(10))

@@ -64,7 +64,7 @@ def test_parentheses_keep_the_meaning(seed: int) -> None:
     """Whole numbers of moderate size are exact in float64, so another order of operations would show."""
     random = np.random.default_rng(seed)
     leaves = [ops.leaf((), FLOAT, name=name) for name in "abc"]
-    values = {leaf: value for leaf, value in zip(leaves, (7.0, 3.0, 2.0), strict=True)}
+    values = dict(zip(leaves, (7.0, 3.0, 2.0), strict=True))
     node = arithmetic(4, leaves, random)
     text = printed(node, dict(zip(leaves, "abc", strict=True))).text
 
@@ -139,16 +139,18 @@ def test_modules_are_valid_and_say_what_they_are(name: str) -> None:
     assert {"step", "run"} <= functions.keys()
     assert name in (ast.get_docstring(module) or "")
     assert all(ast.get_docstring(functions[each]) for each in ("step", "run"))
-    assert program.source == Program(make.variables, f'a "{name}"\\ """program').source, "the same graph prints the same text"
+    assert program.source == Program(make.variables, f'a "{name}"\\ """program').source, (
+        "the same graph prints the same text"
+    )
 
 
 def test_layers_alike_share_a_function() -> None:
     make = Maker(dtype=np.float32)
     hidden = make.rows("x", 8)
-    for number in range(3):
-        with scope(f"dense_{number}"):
-            product = ops.matmul(hidden, make.state(f"weight_{number}", 8, 8))
-            hidden = apply("tanh", product + make.state(f"bias_{number}", 8))
+    for layer in range(3):
+        with scope(f"dense_{layer}"):
+            product = ops.matmul(hidden, make.state(f"weight_{layer}", 8, 8))
+            hidden = apply("tanh", product + make.state(f"bias_{layer}", 8))
     make.result(hidden)
     program = Program(make.variables, "three layers")
     assert program.source.count("@kernel\ndef dense_") == 1
@@ -171,4 +173,11 @@ def test_programs_that_mix_rows_are_found() -> None:
     assert mixes_rows([ops.argmax(x, 0)])
     assert mixes_rows([ops.reshape(turned, (Batch(6),))])
     assert mixes_rows([ops.random("random_normal", ops.leaf((2,), np.int64), (2, Batch()), np.float32, 0)])
-    assert not mixes_rows([ops.gather(table, numbers), ops.argmax(x, 1), ops.reshape(x, (Batch(2), 3)), ops.reshape(turned, (2, 3, Batch()))])
+    assert not mixes_rows(
+        [
+            ops.gather(table, numbers),
+            ops.argmax(x, 1),
+            ops.reshape(x, (Batch(2), 3)),
+            ops.reshape(turned, (2, 3, Batch())),
+        ]
+    )
