@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import typer
 
+from nbdl.codegen.cache import is_known
 from nbdl.data import Dataset
 from nbdl.errors import InterruptedTraining, OptionError, RunError
 from nbdl.tensor_files import writing
@@ -164,6 +165,8 @@ def _train(request: Request, config: Config, dataset: Dataset, run: Run, folder:
     for note in dataset.notes:
         typer.echo(f"Note: {note}.", err=True)
     typer.echo(f"Training {config['model']['name']} on {dataset.name}, into {shown(folder.path)}", err=True)
+    if not is_known(run.traced.program.source):
+        typer.echo("Compiling for this network and data; the next run like it starts at once.", err=True)
     run.folder = folder
     begin = time.perf_counter()
     try:

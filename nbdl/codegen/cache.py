@@ -1,8 +1,8 @@
 """Generated source in files, so that Numba finds the machine code again in another process.
 
-A file's name is the hash of its text, and files never change: processes may write the same one at once. The folder's name is a hash
-of everything that the machine code depends on besides the text (the kernels' sources, the versions, the processor), so code that
-was compiled from older kernels is never found.
+A file's name is the hash of its text, and files never change: processes may write the same one at once. The folder's
+name is a hash of everything that the machine code depends on besides the text (the kernels' sources, the versions, the
+processor), so code that was compiled from older kernels is never found.
 """
 
 from __future__ import annotations
@@ -29,12 +29,24 @@ def program_dir() -> Path:
     return folder
 
 
+def is_known(text: str) -> bool:
+    """Whether generated source has been loaded before, on this machine, so that its machine code need not be made."""
+    return _path(text).exists()
+
+
+def _path(text: str) -> Path:
+    return program_dir() / f"program_{hashlib.sha256(text.encode()).hexdigest()[:24]}.py"
+
+
 def load_source(text: str) -> ModuleType:
-    """Write generated source into its file, unless it is there, and import it. Raises `NbdlError` if it can't be written."""
-    name = "program_" + hashlib.sha256(text.encode()).hexdigest()[:24]
+    """Write generated source into its file, unless it is there, and import it.
+
+    Raises `NbdlError` if it can't be written.
+    """
+    path = _path(text)
+    name = path.stem
     if name in sys.modules:
         return sys.modules[name]
-    path = program_dir() / f"{name}.py"
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         _write(path, text)
     spec = importlib.util.spec_from_file_location(name, path)
@@ -57,4 +69,7 @@ def _write(path: Path, text: str) -> None:
             file.write(text)
         os.replace(temporary, path)
     except OSError as error:
-        raise NbdlError(f"the generated program can't be written to {path.parent} ({error}); set NBDL_CACHE_DIR to a folder that can") from error
+        raise NbdlError(
+            f"the generated program can't be written to {path.parent} ({error}); set NBDL_CACHE_DIR to a folder that "
+            f"can"
+        ) from error
