@@ -2,9 +2,9 @@
 
     python bench/compare.py [W1 W2 ...] [--rounds 9] [--json FILE]
 
-All peers train the same network from the same starting values on the same data. Each round gives every peer a turn of about the same
-time, so that a busy machine slows all of them; a ratio is taken within a round. The losses after the same number of
-steps are compared, so that nobody is fast by doing less.
+All peers train the same network from the same starting values on the same data. Each round gives every peer a turn of
+about the same time, so that a busy machine slows all of them; a ratio is taken within a round. The losses after the
+same number of steps are compared, so that nobody is fast by doing less.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ def measure(workload: Workload, rounds: int) -> dict[str, Any]:
     for _ in range(rounds):
         for name, trainer in trainers.items():
             times[name].append(_time(trainer, steps[name]) / steps[name] * 1e6)
-    ratios = {name: [theirs / ours for theirs, ours in zip(times[name], times["nbdl"], strict=True)] for name in trainers}
+    ratios = {
+        name: [theirs / ours for theirs, ours in zip(times[name], times["nbdl"], strict=True)] for name in trainers
+    }
     return {
         "title": workload.title,
         "batch": workload.batch,
@@ -89,12 +91,15 @@ def table(results: dict[str, Any]) -> str:
     names = list(dict.fromkeys(name for result in results.values() for name in result["microseconds"]))
     lines = ["microseconds a step (times nbdl's, lowest to highest of the rounds)"]
     for key, result in results.items():
-        lines.append(f"{key:4} {result['title']}, batch {result['batch']}: {result['operations'] / result['microseconds']['nbdl'] / 1e3:.0f} GFLOP/s")
+        speed = result["operations"] / result["microseconds"]["nbdl"] / 1e3
+        lines.append(f"{key:4} {result['title']}, batch {result['batch']}: {speed:.0f} GFLOP/s")
         for name in names:
             if name in result["microseconds"]:
                 low, high = result["spread"][name]
                 ratio = "" if name == "nbdl" else f"  {result['ratio'][name]:6.2f}x  ({low:.2f}-{high:.2f})"
-                lines.append(f"       {name:18} {result['microseconds'][name]:10.1f}{ratio}   loss {result['loss'][name]:.5f}")
+                lines.append(
+                    f"       {name:18} {result['microseconds'][name]:10.1f}{ratio}   loss {result['loss'][name]:.5f}"
+                )
     return "\n".join(lines)
 
 

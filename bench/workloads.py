@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-
 STRETCH = 64
 """Peers are asked for multiples of so many steps; all workloads have at least as many batches."""
 

@@ -43,7 +43,11 @@ def __getattr__(name: str) -> Any:
         return import_module(f"nbdl.{name}")
     elif name == "__all__" or name in import_module("nbdl.functions").__all__:
         functions = import_module("nbdl.functions")
-        value = [*_HOMES, "activations", "losses", "nn", "optim", "random", *functions.__all__] if name == "__all__" else getattr(functions, name)
+        value = (
+            [*_HOMES, "activations", "losses", "nn", "optim", "random", *functions.__all__]
+            if name == "__all__"
+            else getattr(functions, name)
+        )
     else:
         raise AttributeError(f"module 'nbdl' has no attribute {name!r}")
     globals()[name] = value

@@ -1,8 +1,8 @@
 """Reverse-mode differentiation, from graph to graph.
 
-The graph is walked once from the loss to the leaves. Each node hands its gradient to its inputs by the derivative rule in its
-row of the primitive table, and a node used several times adds up what it is handed (Griewank and Walther, Evaluating
-Derivatives, 2nd edition, SIAM 2008, chapter 3).
+The graph is walked once from the loss to the leaves. Each node hands its gradient to its inputs by the derivative rule
+in its row of the primitive table, and a node used several times adds up what it is handed (Griewank and Walther,
+Evaluating Derivatives, 2nd edition, SIAM 2008, chapter 3).
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ BACKWARD = "backward of "
 
 
 def differentiate(loss: Node, wrt: Sequence[Node]) -> list[Node]:
-    """Return the derivative of a scalar `loss` with respect to each node of `wrt` (zeros where it doesn't depend on it).
+    """Return the derivative of a scalar `loss` with respect to each node of `wrt` (zeros where it doesn't depend on
+    it).
 
     Raises `ShapeError` if the loss is not a scalar.
     """
     if product(loss.shape) != 1:
-        raise ShapeError(f"a gradient needs a scalar; this tensor has the shape {show_shape(loss.shape)}: take its mean or sum first")
+        raise ShapeError(
+            f"a gradient needs a scalar; this tensor has the shape {show_shape(loss.shape)}: take its mean or sum first"
+        )
     order = topological([loss])
     needed = _leading_to(set(wrt), order)
     gradients: dict[Node, Node] = {loss: ops.broadcast_to(ops.constant(1, loss.dtype), loss.shape)}

@@ -1,7 +1,7 @@
 """Functions on tensors, with the names of the Python array API standard.
 
-Each takes tensors, numbers or arrays and records what it does; nothing is computed until a value is read. Axis arguments count
-from the end when negative; None means all axes.
+Each takes tensors, numbers or arrays and records what it does; nothing is computed until a value is read. Axis
+arguments count from the end when negative; None means all axes.
 """
 
 from __future__ import annotations
@@ -248,7 +248,9 @@ def logsumexp(x: TensorLike, axis: int = -1, keepdims: bool = False) -> Tensor:
 
 
 def softmax(x: TensorLike, axis: int = -1) -> Tensor:
-    """exp(x) / sum(exp(x)) along an axis, without overflow; along the last one it remembers x as `.logits` for losses."""
+    """exp(x) / sum(exp(x)) along an axis, without overflow; along the last one it remembers x as `.logits` for
+    losses.
+    """
     source = asarray(x)
     numerator = exp(source - stop_gradient(max(source, axis, keepdims=True)))
     result = numerator / sum(numerator, axis, keepdims=True)
@@ -287,7 +289,11 @@ def expand_dims(x: TensorLike, axis: int) -> Tensor:
 def squeeze(x: TensorLike, axis: Axis = None) -> Tensor:
     """Remove axes of size 1. Raises `ShapeError` if a named axis is longer."""
     node = node_of(x)
-    axes = [each for each, size in enumerate(node.shape) if size == 1] if axis is None else normalize_axes(axis, len(node.shape))
+    axes = (
+        [each for each, size in enumerate(node.shape) if size == 1]
+        if axis is None
+        else normalize_axes(axis, len(node.shape))
+    )
     if any(node.shape[each] != 1 for each in axes):
         raise ShapeError(f"can't squeeze axis {axis} of {show_shape(node.shape)}: its size isn't 1")
     return _wrap(ops.reshape(node, tuple(size for each, size in enumerate(node.shape) if each not in axes)))
@@ -335,7 +341,10 @@ def matmul(x: TensorLike, y: TensorLike) -> Tensor:
     if len(right.shape) == 1:
         right = ops.reshape(right, (*right.shape, 1))
     if left.shape[-1] != right.shape[-2]:
-        raise ShapeError(f"matmul of {show_shape(node_of(x).shape)} and {show_shape(node_of(y).shape)}: {left.shape[-1]} against {right.shape[-2]}")
+        raise ShapeError(
+            f"matmul of {show_shape(node_of(x).shape)} and {show_shape(node_of(y).shape)}: {left.shape[-1]} against "
+            f"{right.shape[-2]}"
+        )
     if len(right.shape) == 2:  # all leading axes of the first are rows
         flat = ops.reshape(left, (_rows(left.shape), left.shape[-1]))
         return _wrap(ops.reshape(ops.matmul(flat, right), result_shape))
@@ -363,9 +372,13 @@ def outer(x: TensorLike, y: TensorLike) -> Tensor:
     return expand_dims(x, 1) * expand_dims(y, 0)
 
 __all__ = [
-    "abs", "arange", "argmax", "asarray", "broadcast_to", "clip", "concat", "cos", "erf", "exp", "expand_dims", "expm1", "floor",
-    "full", "full_like", "isfinite", "log", "log1p", "log_softmax", "logsumexp", "matmul", "max", "maximum", "mean", "min",
-    "minimum", "one_hot", "ones", "ones_like", "outer", "permute_dims", "power", "reshape", "sigmoid", "sign", "sin", "softmax",
-    "sqrt", "square", "squeeze", "stack", "std", "stop_gradient", "sum", "take", "tanh", "tensordot", "var", "where", "zeros",
+    "abs", "arange", "argmax", "asarray", "broadcast_to", "clip", "concat", "cos", "erf", "exp", "expand_dims",
+    "expm1", "floor",
+    "full", "full_like", "isfinite", "log", "log1p", "log_softmax", "logsumexp", "matmul", "max", "maximum", "mean",
+    "min",
+    "minimum", "one_hot", "ones", "ones_like", "outer", "permute_dims", "power", "reshape", "sigmoid", "sign", "sin",
+    "softmax",
+    "sqrt", "square", "squeeze", "stack", "std", "stop_gradient", "sum", "take", "tanh", "tensordot", "var", "where",
+    "zeros",
     "zeros_like",
 ]  # fmt: skip

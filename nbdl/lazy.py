@@ -1,14 +1,14 @@
 """Give pending tensors their values: interpreted at first, compiled once the same graph keeps coming back.
 
-Nobody waits for a compiler to print a sum. A graph is found again by its structure (what is computed, from leaves of which shape),
-whatever the values; from the round on in which compiling pays, it runs as a native program.
+Nobody waits for a compiler to print a sum. A graph is found again by its structure (what is computed, from leaves of
+which shape), whatever the values; from the round on in which compiling pays, it runs as a native program.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -44,6 +44,7 @@ _recipes: OrderedDict[Hashable, Recipe] = OrderedDict()
 
 class _Debugging(threading.local):
     active: bool = False
+    examples: Mapping[Node, np.ndarray] | None = None
 
 
 _debugging = _Debugging()
@@ -63,6 +64,34 @@ def debugging() -> Iterator[None]:
 def is_debugging() -> bool:
     """Whether everything is to be interpreted and checked."""
     return _debugging.active
+
+
+@contextmanager
+def examples(values: Mapping[Node, np.ndarray]) -> Iterator[None]:
+    """Inside, what is only being recorded has a value when it is asked for: the one from these values of its leaves."""
+    outer = _debugging.examples
+    _debugging.examples = values
+    try:
+        yield
+    finally:
+        _debugging.examples = outer
+
+
+def value_of(node: Node) -> np.ndarray:
+    """The value of a node, computed if need be. Raises `UntraceableError` where there is none."""
+    if node.value is None:
+        if _debugging.examples is not None and is_traced(node):
+            return _example(node, _debugging.examples)
+        realize([node])
+    return known_value(node)
+
+
+def _example(node: Node, values: Mapping[Node, np.ndarray]) -> np.ndarray:
+    order = topological(expand_gradients([node]), lambda each: is_known(each) or each in values)
+    rows = max((len(values[each]) for each in order if each in values and has_batch(each.shape)), default=0)
+    missing = [each for each in order if each not in values]
+    check_known(each for each in missing if each.name != "batch_size")
+    return evaluate_all(order, values, rows=rows)[order[-1]]
 
 
 def recipe_for(key: Hashable) -> Recipe:
@@ -101,8 +130,8 @@ def realize(nodes: Sequence[Node]) -> None:
 def structure(outputs: Sequence[Node]) -> tuple[Hashable, list[Node], dict[Node, int]]:
     """Describe the graph below `outputs` without its values.
 
-    Returns a hashable key, equal for graphs that compute the same from their leaves; the leaves in order; and all nodes with their
-    places, each after its inputs. A node that has a value is a leaf, unless a gradient has to go through it.
+    Returns a hashable key, equal for graphs that compute the same from their leaves; the leaves in order; and all nodes
+    with their places, each after its inputs. A node that has a value is a leaf, unless a gradient has to go through it.
     """
     through = any(node.primitive is GRADIENT for node in outputs)
     order = topological(outputs, is_source if through else is_known)
@@ -138,8 +167,10 @@ def check_known(nodes: Iterable[Node]) -> None:
         if not node.inputs and node.value is None and node.name in ("input", "batch_size"):
             where = f" in {current_scope()}" if current_scope() else ""
             raise UntraceableError(
-                f"a value was asked for{where} while the program is only being recorded (by float(), if, numpy() or a function of "
-                "NumPy): there is none yet. Use nbdl's functions, nbdl.where for choices, or a network compiled with debug=True"
+                f"a value was asked for{where} while the program is only being recorded (by float(), if, numpy() or a "
+                f"function of "
+                "NumPy): there is none yet. Use nbdl's functions, nbdl.where for choices, or a network compiled with "
+                "debug=True"
             )
 
 
@@ -195,7 +226,9 @@ def constants_of(outputs: Sequence[Node]) -> list[Node]:
     return [node for node in topological(outputs) if node.value is not None and node.name == "input"]
 
 
-def compile_graph(outputs: Sequence[Node], leaves: Sequence[Node]) -> Callable[[Sequence[np.ndarray]], list[np.ndarray]]:
+def compile_graph(
+    outputs: Sequence[Node], leaves: Sequence[Node]
+) -> Callable[[Sequence[np.ndarray]], list[np.ndarray]]:
     """Compile a graph to a function from the leaves' values to the outputs'."""
     from nbdl.codegen.plan import Variable
     from nbdl.codegen.program import Program

@@ -1,8 +1,8 @@
 """Random numbers: a seedable generator for starting values, and random tensors inside traced programs.
 
-Random tensors are counter-based: each element depends on the key (seed and step), on a stream number that the place in the
-program has, and on the element's index. So they are the same on any number of workers (Salmon et al., Parallel Random Numbers:
-As Easy as 1, 2, 3, SC 2011).
+Random tensors are counter-based: each element depends on the key (seed and step), on a stream number that the place in
+the program has, and on the element's index. So they are the same on any number of workers (Salmon et al., Parallel
+Random Numbers: As Easy as 1, 2, 3, SC 2011).
 """
 
 from __future__ import annotations

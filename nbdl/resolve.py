@@ -23,7 +23,9 @@ def resolve(kind: str, given: str | Mapping[str, Any] | Any, **supplied: Any) ->
     if isinstance(given, Mapping):
         options = dict(given)
         if "name" not in options:
-            raise OptionError(f"a {KINDS[kind].singular} given as a mapping needs a 'name'; this one has {sorted(options)}")
+            raise OptionError(
+                f"a {KINDS[kind].singular} given as a mapping needs a 'name'; this one has {sorted(options)}"
+            )
         return plugins.lookup(kind, str(options.pop("name"))).make(**options, **supplied)
     return given
 

@@ -21,8 +21,8 @@ from nbdl.tensor import Tensor, TensorLike
 class LabelRange:
     """What the numbers of a traced target must be: from 0 to `classes` - 1, for the loss or metric `name`.
 
-    A traced program can't look at values, and a row with a number outside of the range would count as one without a class; so
-    whoever has the values checks them before the program runs.
+    A traced program can't look at values, and a row with a number outside of the range would count as one without a
+    class; so whoever has the values checks them before the program runs.
     """
 
     target: Tensor

@@ -68,7 +68,8 @@ class Tensor:
             node.tensor = weakref.ref(tensor)
         return tensor
 
-    # --- what is known without a value ---------------------------------------------------------------------------------
+    # --- what is known without a value
+    # ---------------------------------------------------------------------------------
 
     @property
     def shape(self) -> Shape:
@@ -100,17 +101,15 @@ class Tensor:
         """The axes in reverse order."""
         return Tensor.wrap(ops.transpose(self.node))
 
-    # --- values --------------------------------------------------------------------------------------------------------
+    # --- values
+    # --------------------------------------------------------------------------------------------------------
 
     def numpy(self) -> np.ndarray:
         """Run what is pending and return the value as a read-only NumPy array, without a copy.
 
         Raises `UntraceableError` while a program is traced: there are no values then.
         """
-        if self.node.value is None:
-            lazy.realize([self.node])
-        assert self.node.value is not None
-        view = self.node.value.view()
+        view = lazy.value_of(self.node).view()
         view.flags.writeable = False
         return view
 
@@ -121,9 +120,7 @@ class Tensor:
         return array.copy() if copy else array
 
     def __dlpack__(self, **options: Any) -> Any:
-        if self.node.value is None:
-            lazy.realize([self.node])
-        return self.node.value.__dlpack__(**options)  # type: ignore[union-attr]
+        return lazy.value_of(self.node).__dlpack__(**options)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return (1, 0)  # kDLCPU
@@ -156,7 +153,9 @@ class Tensor:
         if not self.shape:
             raise ShapeError("a scalar has no length")
         if isinstance(self.shape[0], Batch):
-            raise UntraceableError("the number of rows isn't known while a program is traced; use nbdl.mean for averages")
+            raise UntraceableError(
+                "the number of rows isn't known while a program is traced; use nbdl.mean for averages"
+            )
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Tensor]:
@@ -170,7 +169,8 @@ class Tensor:
         kind = "" if self.dtype == ops.FLOAT32 else f", dtype={self.dtype}"
         return f"tensor({text}{kind}{', requires_grad=True' if self.requires_grad else ''})"
 
-    # --- gradients -----------------------------------------------------------------------------------------------------
+    # --- gradients
+    # -----------------------------------------------------------------------------------------------------
 
     def backward(self) -> None:
         """Add d(self)/d(leaf) to `.grad` of every leaf that requires it. Nothing is computed until it is needed.
@@ -196,7 +196,8 @@ class Tensor:
         """The same value, seen as a constant by differentiation."""
         return Tensor.wrap(ops.stop_gradient(self.node))
 
-    # --- shape ---------------------------------------------------------------------------------------------------------
+    # --- shape
+    # ---------------------------------------------------------------------------------------------------------
 
     def reshape(self, *shape: Any) -> Tensor:
         """The same elements in another shape; one size may be -1."""
@@ -212,7 +213,8 @@ class Tensor:
 
         return Tensor.wrap(index(self.node, key))
 
-    # --- arithmetic ----------------------------------------------------------------------------------------------------
+    # --- arithmetic
+    # ----------------------------------------------------------------------------------------------------
 
     def __add__(self, other: TensorLike) -> Tensor:
         return Tensor.wrap(ops.add(self.node, operand(other)))

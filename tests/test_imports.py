@@ -110,7 +110,8 @@ def test_every_exception_is_needed():
 
 def test_an_import_against_the_order_is_found():
     """The check itself can fail."""
-    source = "from nbdl import tensor\ndef f():\n    from nbdl.train.run import Run\nif TYPE_CHECKING:\n    import nbdl.nn.module"
+    source = "from nbdl import tensor\ndef f():\n    from nbdl.train.run import Run\n"
+    source += "if TYPE_CHECKING:\n    import nbdl.nn.module"
     found = list(imports_of("nbdl.ir.graph", source))
     assert [(each.target, each.deferred) for each in against(found, order())] == [
         ("nbdl.tensor", False),

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import numpy as np
-from peers import Trainer
 from workloads import Workload
 
 from nbdl import nn, random
 from nbdl.train import tracing
 from nbdl.train.device import choose_workers
 from nbdl.train.feed import make_feed
+from peers import Trainer
 
 
 def network(workload: Workload) -> nn.Module:
     """The workload's network with its starting values."""
     inner = None if workload.activation == "linear" else workload.activation
     last = None if workload.output_activation == "linear" else workload.output_activation
-    net = nn.Sequential(*[nn.Dense(size, activation=inner) for size in workload.sizes[1:-1]], nn.Dense(workload.sizes[-1], activation=last))
+    net = nn.Sequential(
+        *[nn.Dense(size, activation=inner) for size in workload.sizes[1:-1]],
+        nn.Dense(workload.sizes[-1], activation=last),
+    )
     net.compile(optimizer="adam", loss="mse" if workload.loss == "mse" else "sparse_categorical_crossentropy")
     net(np.zeros((1, workload.sizes[0]), np.float32))
     net.load_state_dict(dict(zip([name for name, _ in net.named_parameters()], workload.parameters(), strict=True)))

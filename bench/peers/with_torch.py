@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
-from peers import Trainer
 from torch import nn
 from workloads import Workload
+
+from peers import Trainer
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 

@@ -30,14 +30,18 @@ def _matmul(printer: ModulePrinter, node: Node) -> list[str]:
     function = f"matmul_{'nt'[node.param('transpose_x')]}{'nt'[node.param('transpose_y')]}"
     scratch = printer.scratch(node.dtype)
     if len(node.shape) == 2:
-        return [f"{function}({printer.view(x, 0, x.shape)}, {printer.view(y, 0, y.shape)}, {printer.view(node, 0, node.shape, writing=True)}, {scratch})"]
+        left, right = printer.view(x, 0, x.shape), printer.view(y, 0, y.shape)
+        return [f"{function}({left}, {right}, {printer.view(node, 0, node.shape, writing=True)}, {scratch})"]
     operands = [(x, False), (y, False), (node, True)]
     parts = []
     for each, writing in operands:
         whole = printer.view(each, 0, (product(each.shape),), writing=writing)
         size = product(each.shape[-2:])
         parts.append(f"part({whole}, block * {_factor(size)}, {_shape(each.shape[-2:])})")
-    return [f"for block in range({size_text(product(node.shape[:-2]))}):", f"    {function}({', '.join(parts)}, {scratch})"]
+    return [
+        f"for block in range({size_text(product(node.shape[:-2]))}):",
+        f"    {function}({', '.join(parts)}, {scratch})",
+    ]
 
 
 def _gather(printer: ModulePrinter, node: Node) -> list[str]:
@@ -66,7 +70,10 @@ def _argmax(printer: ModulePrinter, node: Node) -> list[str]:
     (x,) = node.inputs
     axis = node.param("axis")
     outer, inner = product(x.shape[:axis]), product(x.shape[axis + 1 :])
-    return [f"argmax({printer.view(x, 0, (outer, x.shape[axis], inner))}, {printer.view(node, 0, (outer, inner), writing=True)})"]
+    return [
+        f"argmax({printer.view(x, 0, (outer, x.shape[axis], inner))}, "
+        f"{printer.view(node, 0, (outer, inner), writing=True)})"
+    ]
 
 
 def _blocks(shape: Shape, axis: int) -> Shape:
@@ -96,7 +103,9 @@ def _pad(printer: ModulePrinter, node: Node) -> list[str]:
 def _pack(printer: ModulePrinter, node: Node) -> list[str]:
     """Most parts have been computed in their place; the others are copied there, and gaps filled with zeros."""
     partial = adds_batch(node)
-    lines = [] if partial else _gaps(printer, node)  # nothing else ever writes to memory for partial sums: it stays zero there
+    lines = (
+        [] if partial else _gaps(printer, node)
+    )  # nothing else ever writes to memory for partial sums: it stays zero there
     for part, offset in zip(node.inputs, node.param("offsets"), strict=True):
         root = root_of(part)
         buffer = printer.plan.buffers.get(root)

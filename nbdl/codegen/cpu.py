@@ -18,6 +18,7 @@ from nbdl.codegen.plan import Plan, Variable, locate
 from nbdl.ir.graph import Node
 from nbdl.ir.shapes import Shape, Size, has_batch, product
 
+
 @dataclass(frozen=True)
 class Piece:
     """Memory as a view names it: where it begins, its sizes other than 1, and whether it is read or written."""
@@ -46,7 +47,8 @@ class ModulePrinter:
         self.scalar_uses = self._count_scalar_uses()
         self.scope = ""
 
-    # --- the module ----------------------------------------------------------------------------------------------------
+    # --- the module
+    # ----------------------------------------------------------------------------------------------------
 
     def print(self) -> str:
         """Return the module's text."""
@@ -63,7 +65,10 @@ class ModulePrinter:
         lines = [f"from math import {', '.join(wanted)}"] if wanted else []
         types = [f"{name} as {short}" for name, short in _NUMBA_NAMES.items() if short in used]
         lines += ["", f"from numba import {', '.join(types)}"] if types else []
-        lines += ["", f"from nbdl.kernels.cpu.jit import inlined, kernel{', plugin_kernel' if self.fusion.custom else ''}"]
+        lines += [
+            "",
+            f"from nbdl.kernels.cpu.jit import inlined, kernel{', plugin_kernel' if self.fusion.custom else ''}",
+        ]
         for module, names in KERNELS.items():
             wanted = sorted(_import_text(name) for name in names if name in used)
             if wanted:
@@ -75,11 +80,25 @@ class ModulePrinter:
         lines = []
         for primitive in self.fusion.custom:
             if primitive.kernel is not None:
-                lines.append(f'{primitive.name} = plugin_kernel("{primitive.kernel.module}", "{primitive.kernel.name}")  # {primitive.kernel.source_hash}')
+                kernel = primitive.kernel
+                found = f'{primitive.name} = plugin_kernel("{kernel.module}", "{kernel.name}")'
+                lines.append(f"{found}  # {kernel.source_hash}")
         return ["", *lines] if lines else []
 
     def _step(self, body: list[str]) -> list[str]:
-        names = ["rows", "first_row", "batch_size", "capacity", "worker", "workers", *_ARRAYS, "picked", "number", "seed", *self.handed_in]
+        names = [
+            "rows",
+            "first_row",
+            "batch_size",
+            "capacity",
+            "worker",
+            "workers",
+            *_ARRAYS,
+            "picked",
+            "number",
+            "seed",
+            *self.handed_in,
+        ]
         return [
             "",
             "@inlined" if len(names) <= MOST_INLINED else "@kernel",
@@ -98,12 +117,27 @@ class ModulePrinter:
 
     def _run(self) -> list[str]:
         arguments = ", ".join(["worker", "control", *_ARRAYS, "order", *self.handed_in])
-        call = ", ".join(["rows", "low", "f32(count)", "capacity", "worker", "workers", *_ARRAYS, "picked", "number", "seed", *self.handed_in])
+        call = ", ".join(
+            [
+                "rows",
+                "low",
+                "f32(count)",
+                "capacity",
+                "worker",
+                "workers",
+                *_ARRAYS,
+                "picked",
+                "number",
+                "seed",
+                *self.handed_in,
+            ]
+        )
         return [
             "",
             "@kernel",
             f"def run({arguments}):",
-            '    """Many steps without a return to the interpreter. `control` tells which; `order` names the rows of each batch."""',
+            '    """Many steps without a return to the interpreter. `control` tells which; `order` names the rows of '
+            'each batch."""',
             "    first, steps, batch, examples = control[0], control[1], control[2], control[3]",
             "    capacity, workers, seed, offset = control[4], control[5], control[6], control[7]",
             "    for number in range(first, first + steps):",
@@ -117,7 +151,8 @@ class ModulePrinter:
             "    return True",
         ]
 
-    # --- the step ------------------------------------------------------------------------------------------------------
+    # --- the step
+    # ------------------------------------------------------------------------------------------------------
 
     def _body(self) -> list[str]:
         lines: list[str] = []
@@ -143,7 +178,9 @@ class ModulePrinter:
             return [f"{name}[0], {name}[1] = seed, number"]
         if variable.role == "rows" and leaf is not None:
             width = product(leaf.shape[1:])
-            out = self.view(leaf, 0, (leaf.shape[0], width), label(leaf) if len(leaf.shape) == 2 else label(leaf) + "_rows")
+            out = self.view(
+                leaf, 0, (leaf.shape[0], width), label(leaf) if len(leaf.shape) == 2 else label(leaf) + "_rows"
+            )
             return [f"take_rows({self.arrays[variable]}, picked, {out})"]
         return []
 
@@ -161,7 +198,9 @@ class ModulePrinter:
             result = variable.result
             if variable.role == "row_result" and result is not None:
                 width = product(result.shape[1:])
-                lines.append(f"put_rows({self.view(result, 0, (result.shape[0], width))}, picked, {self.arrays[variable]})")
+                lines.append(
+                    f"put_rows({self.view(result, 0, (result.shape[0], width))}, picked, {self.arrays[variable]})"
+                )
         copies = [each for each in self.plan.copies if each.role != "row_result"]
         writes = []
         for variable in copies:
@@ -198,11 +237,13 @@ class ModulePrinter:
         for each in meetings:
             function = "largest_parts" if each.maximum else "add_parts"
             lines.append(
-                f"    {function}(worker, workers, shared, {self.plan.partial_bytes}, {each.offset}, {each.count}, {dtype_name(each.dtype)})"
+                f"    {function}(worker, workers, shared, {self.plan.partial_bytes}, {each.offset}, {each.count}, "
+                f"{dtype_name(each.dtype)})"
             )
         return [*lines, "    if not barrier(sync, worker, workers):", "        return False"]
 
-    # --- loops and calls -----------------------------------------------------------------------------------------------
+    # --- loops and calls
+    # -----------------------------------------------------------------------------------------------
 
     def _call_lines(self, kernel: Call) -> list[str]:
         lines = print_call(self, kernel.node)
@@ -215,7 +256,9 @@ class ModulePrinter:
         function = self._loop_function(loop, splittable)
         name = self._define(loop, function)
         arguments = [*function.sizes, *[self.scalar(node).text for node in function.scalars]]
-        arrays = [self.view_of(node) for node in function.arrays] + [self.view_of(node, writing=True) for node in function.results]
+        arrays = [self.view_of(node) for node in function.arrays] + [
+            self.view_of(node, writing=True) for node in function.results
+        ]
         if splittable:
             length = size_text(loop.domain[0])
             arrays = [f"part({array}, low, (size,))" for array in arrays]
@@ -233,7 +276,9 @@ class ModulePrinter:
         return f"{place} {buffer.offset + start * root.dtype.itemsize}"
 
     def _is_splittable(self, loop: Loop) -> bool:
-        """Whether each worker can be handed a part of every array: nothing depends on the position but by reading there."""
+        """Whether each worker can be handed a part of every array: nothing depends on the position but by reading
+        there.
+        """
         if len(loop.domain) != 1:
             return False
         for seed in loop.seeds:
@@ -241,7 +286,11 @@ class ModulePrinter:
             if seed.primitive.kind == "index" or any(node.primitive.kind == "index" for node, _ in between):
                 return False
             for node, index in found:
-                if not is_scalar_work(node) and product(node.shape) != 1 and (core(node.shape) != tuple(loop.domain) or index != own_index(node.shape)):
+                if (
+                    not is_scalar_work(node)
+                    and product(node.shape) != 1
+                    and (core(node.shape) != tuple(loop.domain) or index != own_index(node.shape))
+                ):
                     return False
         return True
 
@@ -257,10 +306,17 @@ class ModulePrinter:
         if key not in self.functions:
             name = self.names.unique(_loop_name(loop))
             self.functions[key] = name
-            self.function_lines += ["", "@kernel", f"def {name}({', '.join(parameters)}):", *("    " + line for line in function.body), ""]
+            self.function_lines += [
+                "",
+                "@kernel",
+                f"def {name}({', '.join(parameters)}):",
+                *("    " + line for line in function.body),
+                "",
+            ]
         return self.functions[key]
 
-    # --- numbers -------------------------------------------------------------------------------------------------------
+    # --- numbers
+    # -------------------------------------------------------------------------------------------------------
 
     def _count_scalar_uses(self) -> dict[Node, int]:
         uses: dict[Node, int] = {}
@@ -274,7 +330,9 @@ class ModulePrinter:
         return uses
 
     def _old_numbers(self) -> list[str]:
-        """Read numbers that the step changes before anything else: at its end another worker may have changed them already."""
+        """Read numbers that the step changes before anything else: at its end another worker may have changed them
+        already.
+        """
         lines = []
         used = {each for node in self.fusion.order for each in node.inputs}
         for variable in self.plan.scalar_results:
@@ -293,7 +351,9 @@ class ModulePrinter:
             if position is None or position >= before or node in self.scalars or node.primitive.kind == "leaf":
                 continue
             text = self._scalar_text(node)
-            if not text.text.isidentifier() and (self.scalar_uses.get(node, 0) > 1 or len(text.text) > 60 or "[" in text.text):
+            if not text.text.isidentifier() and (
+                self.scalar_uses.get(node, 0) > 1 or len(text.text) > 60 or "[" in text.text
+            ):
                 name = self.names.of(("scalar", node), label(node))
                 lines.append(f"{name} = {text.text}")
                 text = Text(name)
@@ -302,7 +362,9 @@ class ModulePrinter:
 
     def _scalar_text(self, node: Node) -> Text:
         if node.primitive.kind in ("view", "movement") or node.name == "stop_gradient":
-            return self.scalar(node.inputs[0]) if is_scalar_or_single(node.inputs[0]) else Text(f"{self.view_of(node)}[0]")
+            return (
+                self.scalar(node.inputs[0]) if is_scalar_or_single(node.inputs[0]) else Text(f"{self.view_of(node)}[0]")
+            )
         return operation(node, [self.scalar(each) for each in node.inputs])
 
     def scalar(self, node: Node) -> Text:
@@ -316,7 +378,8 @@ class ModulePrinter:
             return self.scalars[node]
         return Text(f"{self.view_of(node)}[0]")
 
-    # --- views ---------------------------------------------------------------------------------------------------------
+    # --- views
+    # ---------------------------------------------------------------------------------------------------------
 
     def view_of(self, node: Node, *, writing: bool = False) -> str:
         """The name of a node's array, axes of size 1 left out."""
@@ -335,11 +398,15 @@ class ModulePrinter:
     def _make_view(self, piece: Piece, root: Node, base: str) -> str:
         buffer = locate(self.plan, root)
         if buffer.variable is not None:
-            return self._variable_view(buffer.variable, piece.start + buffer.offset // root.dtype.itemsize, piece.shape, base)
+            return self._variable_view(
+                buffer.variable, piece.start + buffer.offset // root.dtype.itemsize, piece.shape, base
+            )
         name = self.names.of(piece, base)
         skip = piece.start * root.dtype.itemsize
         memory, place = self._place(buffer.space, buffer.offset + skip, piece.writing)
-        self.view_lines.append(f"{name} = view({memory}, {place}, {_shape_text(piece.shape)}, {dtype_name(root.dtype)})")
+        self.view_lines.append(
+            f"{name} = view({memory}, {place}, {_shape_text(piece.shape)}, {dtype_name(root.dtype)})"
+        )
         return name
 
     def _place(self, space: str, offset: int, writing: bool) -> tuple[str, str]:
@@ -350,7 +417,9 @@ class ModulePrinter:
             return "arena", f"{row_bytes} * capacity + {offset}" if row_bytes else str(offset)
         if space == "partial":
             return "shared", f"mine + {offset}" if writing else str(offset)
-        return "shared", f"(1 + workers) * {self.plan.partial_bytes} + {offset}" if self.plan.partial_bytes else str(offset)
+        return "shared", f"(1 + workers) * {self.plan.partial_bytes} + {offset}" if self.plan.partial_bytes else str(
+            offset
+        )
 
     def _variable_view(self, variable: Variable, start: int, shape: Shape, base: str = "") -> str:
         array = self.arrays[variable]
@@ -364,7 +433,8 @@ class ModulePrinter:
 
     def scratch(self, dtype: np.dtype) -> str:
         """The name of the working memory that matrix products need."""
-        line = f"scratch_{dtype_name(dtype)} = view(arena, {self.plan.row_bytes} * capacity + {self.plan.local_bytes}, (SCRATCH,), {dtype_name(dtype)})"
+        kind, place = dtype_name(dtype), f"{self.plan.row_bytes} * capacity + {self.plan.local_bytes}"
+        line = f"scratch_{kind} = view(arena, {place}, (SCRATCH,), {kind})"
         if line not in self.view_lines:
             self.view_lines.append(line)
         return f"scratch_{dtype_name(dtype)}"
@@ -406,7 +476,8 @@ def _words(code: str) -> list[str]:
 MOST_INLINED = 30  # with more arguments Python makes a tuple for the call, and Numba can't inline it
 _ARRAYS = ["sync", "arena", "shared"]
 _PREAMBLE = [
-    "Made by nbdl. Every function is plain Python: read it, or run it without Numba to step through it (NUMBA_DISABLE_JIT=1).",
+    "Made by nbdl. Every function is plain Python: read it, or run it without Numba to step through it "
+    "(NUMBA_DISABLE_JIT=1).",
     "`rows` is the number of rows of the batch that a worker has; all other sizes are constants.",
 ]
 _NUMBA_NAMES = {"float32": "f32", "float64": "f64", "int32": "i32", "int64": "i64", "uint8": "u8", "boolean": "b1"}

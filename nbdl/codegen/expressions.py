@@ -30,9 +30,17 @@ _PRECEDENCE = {
     "remainder": 10.5,
     "negative": 12,
 }
-_OPERANDS = {"add": (10, 10), "subtract": (10, 10.25), "multiply": (10.5, 11), "divide": (10.5, 11.25), "remainder": (10.5, 11.25)}
+_OPERANDS = {
+    "add": (10, 10),
+    "subtract": (10, 10.25),
+    "multiply": (10.5, 11),
+    "divide": (10.5, 11.25),
+    "remainder": (10.5, 11.25),
+}
 _OPERANDS |= {name: (precedence, precedence) for name, precedence in _PRECEDENCE.items() if name.startswith("logical")}
-"""How tightly the first operand and the others must bind; where nothing is said, more tightly than the operator itself."""
+"""How tightly the first operand and the others must bind; where nothing is said, more tightly than the operator
+itself.
+"""
 
 _WRAPPING = {"add", "subtract", "multiply", "negative", "abs"}
 
@@ -58,7 +66,15 @@ def number(value: Any, dtype: np.dtype[Any]) -> str:
     """Print a constant of a dtype. float32 is written out, or the expression would be computed in float64."""
     if dtype.kind != "f":
         return str(value)
-    text = "inf" if value == math.inf else "-inf" if value == -math.inf else "nan" if value != value else repr(float(value))
+    text = (
+        "inf"
+        if value == math.inf
+        else "-inf"
+        if value == -math.inf
+        else "nan"
+        if value != value
+        else repr(float(value))
+    )
     if dtype == np.float32 and text[-1].isdigit():
         text = _shortest(float(value))
     return text if dtype == np.float64 else f"f32({text})"
@@ -81,4 +97,8 @@ def operation(node: Node, operands: list[Text]) -> Text:
     parts = [each.within(others if place else first) for place, each in enumerate(operands)]
     text = node.primitive.text.format(*parts)
     # Numba computes small integers in 64 bits; NumPy and other devices let them wrap around
-    return Text(f"{dtype_name(node.dtype)}({text})") if node.dtype.name in ("int32", "uint8") and node.name in _WRAPPING else Text(text, own)
+    return (
+        Text(f"{dtype_name(node.dtype)}({text})")
+        if node.dtype.name in ("int32", "uint8") and node.name in _WRAPPING
+        else Text(text, own)
+    )

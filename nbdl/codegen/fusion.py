@@ -1,9 +1,9 @@
 """Put the operations of a graph into kernels: fused loops, and calls of hand-written kernels.
 
-Only some values are *stored*: results, operands of calls, and reductions. Everything elementwise in between is computed inside the
-loops that need it. A stored value joins an existing loop if its loop variables fit, if everything it reads is known by then, and if
-it shares something with that loop. What is added up over the batch, or written by several workers, can be read one *level* later:
-between two levels the workers meet.
+Only some values are *stored*: results, operands of calls, and reductions. Everything elementwise in between is computed
+inside the loops that need it. A stored value joins an existing loop if its loop variables fit, if everything it reads
+is known by then, and if it shares something with that loop. What is added up over the batch, or written by several
+workers, can be read one *level* later: between two levels the workers meet.
 """
 
 from __future__ import annotations
@@ -18,7 +18,18 @@ from nbdl.ir.graph import Node, topological
 from nbdl.ir.primitives import Primitive
 from nbdl.ir.shapes import Batch, Size, has_batch, product
 
-COSTS = {"add": 1, "subtract": 1, "multiply": 1, "negative": 1, "cast": 1, "where": 1, "maximum": 1, "minimum": 1, "divide": 3, "sqrt": 3}
+COSTS = {
+    "add": 1,
+    "subtract": 1,
+    "multiply": 1,
+    "negative": 1,
+    "cast": 1,
+    "where": 1,
+    "maximum": 1,
+    "minimum": 1,
+    "divide": 3,
+    "sqrt": 3,
+}
 EXPENSIVE = 10  # exp, tanh, random numbers, ...
 WORTH_STORING = 8  # computing a value again in another loop costs more than reading it back from here on
 
@@ -48,8 +59,9 @@ class Call:
 class Loop:
     """A nest of loops that computes several stored values.
 
-    `domain` holds the sizes of the loop variables, outermost first. With a `split` of p, the first p variables make rows, and
-    reductions over the others are known within a row. A `shared` loop writes memory that all workers read: each does a part.
+    `domain` holds the sizes of the loop variables, outermost first. With a `split` of p, the first p variables make
+    rows, and reductions over the others are known within a row. A `shared` loop writes memory that all workers read:
+    each does a part.
     """
 
     domain: list[Size]
@@ -77,7 +89,11 @@ def is_scalar(node: Node) -> bool:
 
 def is_scalar_work(node: Node) -> bool:
     """Whether a node is one number that is worked out outside of loops."""
-    return is_scalar(node) and node.primitive.kind in ("elementwise", "leaf", "view", "movement") and node.name not in ("pad", "input")
+    return (
+        is_scalar(node)
+        and node.primitive.kind in ("elementwise", "leaf", "view", "movement")
+        and node.name not in ("pad", "input")
+    )
 
 
 def _is_call(node: Node) -> bool:
@@ -116,7 +132,9 @@ def _reduces_batch(node: Node) -> bool:
 
 
 def _compared_with_maximum(equal: Node) -> list[Node]:
-    """The operand of a maximum, if an equality asks which of its elements it is: computed twice it may differ in the last bit."""
+    """The operand of a maximum, if an equality asks which of its elements it is: computed twice it may differ in the
+    last bit.
+    """
     x, y = equal.inputs
     return [each for each, largest in ((x, y), (y, x)) if largest.name == "max" and largest.inputs[0] is each]
 
@@ -155,7 +173,8 @@ class Fusion:
         self._store_expensive()
         self.kernels.sort(key=lambda kernel: kernel.position)
 
-    # --- what is stored ------------------------------------------------------------------------------------------------
+    # --- what is stored
+    # ------------------------------------------------------------------------------------------------
 
     def _stored(self, results: Iterable[Node]) -> set[Node]:
         stored = {root_of(node) for node in results}
@@ -177,7 +196,8 @@ class Fusion:
         """A number worked out outside of loops has memory only if a call reads it."""
         return any(node in map(root_of, each.inputs) for each in self.order if _is_call(each) and each.name != "pack")
 
-    # --- what a stored value reads ---------------------------------------------------------------------------------------
+    # --- what a stored value reads
+    # ---------------------------------------------------------------------------------------
 
     def reads(self, node: Node, index: Index) -> list[Value]:
         """The stored values, leaves and numbers that element `index` of a seed is computed from."""
@@ -216,7 +236,12 @@ class Fusion:
 
     def stops(self, node: Node) -> bool:
         """Whether a loop reads this node rather than computing it."""
-        if is_scalar_work(node) or node in self.stored or node.primitive.kind in ("leaf", "reduction") or _is_call(node):
+        if (
+            is_scalar_work(node)
+            or node in self.stored
+            or node.primitive.kind in ("leaf", "reduction")
+            or _is_call(node)
+        ):
             return True
         if not flattens(node):
             return False
@@ -225,7 +250,8 @@ class Fusion:
             return False  # its input may be a value of the same loop
         return root in self.stored or root.primitive.kind in ("leaf", "call")
 
-    # --- levels ----------------------------------------------------------------------------------------------------------
+    # --- levels
+    # ----------------------------------------------------------------------------------------------------------
 
     def ready(self, node: Node) -> Position:
         """The position after which others can read a node."""
@@ -252,20 +278,30 @@ class Fusion:
             self._place_seed(node)
 
     def _level_for(self, call: Node, operand: Node) -> int:
-        """The level at which a call can read an operand; sums that are packed are still partial: the whole is added up at once."""
+        """The level at which a call can read an operand; sums that are packed are still partial: the whole is added up
+        at once.
+        """
         root = root_of(operand)
         kernel = self.kernel_of.get(root)
         if call.name == "pack" and kernel is not None and adds_batch(root):
             return kernel.level
         return self.ready(operand)[0]
 
-    # --- loops -----------------------------------------------------------------------------------------------------------
+    # --- loops
+    # -----------------------------------------------------------------------------------------------------------
 
     def _place_seed(self, node: Node) -> None:
         shape = node.inputs[0].shape if node.primitive.kind == "reduction" else node.shape
         index = own_index(shape)
         reads = self.reads(node, index)
-        loop = next((each for each in reversed(self.kernels) if isinstance(each, Loop) and self._fits(each, node, shape, reads)), None)
+        loop = next(
+            (
+                each
+                for each in reversed(self.kernels)
+                if isinstance(each, Loop) and self._fits(each, node, shape, reads)
+            ),
+            None,
+        )
         if loop is None:
             level = max((self.ready(each)[0] for each, _ in reads), default=0)
             loop = Loop(list(core(shape)), level, len(self.kernels), node in self.shared)
@@ -284,7 +320,9 @@ class Fusion:
         loop.touched.add(node)
         self.kernel_of[node] = loop
 
-    def _fits(self, loop: Loop, node: Node, shape: tuple[Size, ...], reads: list[Value], *, sharing: bool = True) -> bool:
+    def _fits(
+        self, loop: Loop, node: Node, shape: tuple[Size, ...], reads: list[Value], *, sharing: bool = True
+    ) -> bool:
         if loop.shared != (node in self.shared):
             return False
         if sharing and not any(root_of(each) in loop.touched for each, _ in reads if not is_scalar(each)):
@@ -328,7 +366,8 @@ class Fusion:
             return None
         return wanted.pop() if wanted else NO_SPLIT
 
-    # --- loops that a later one can take over --------------------------------------------------------------------------
+    # --- loops that a later one can take over
+    # --------------------------------------------------------------------------
 
     def _merge_loops(self) -> None:
         """A loop whose values are first read by a later loop becomes part of that one, if all of it fits there."""
@@ -336,13 +375,19 @@ class Fusion:
             if early not in self.kernels:
                 continue  # an earlier one has made a new loop of it
             reader = self._first_reader(early)
-            if not isinstance(reader, Loop) or reader is early or (reader.level, reader.shared) != (early.level, early.shared):
+            if (
+                not isinstance(reader, Loop)
+                or reader is early
+                or (reader.level, reader.shared) != (early.level, early.shared)
+            ):
                 continue
             if self._takes_over(reader, early):
                 self.kernels.remove(early)
 
     def _first_reader(self, loop: Loop) -> Kernel | None:
-        """The first kernel that reads what a loop stores; None if a number or a result outside of kernels needs it first."""
+        """The first kernel that reads what a loop stores; None if a number or a result outside of kernels needs it
+        first.
+        """
         own = set(loop.seeds)
         if any(root_of(each) in own for node in self.scalar_position for each in node.inputs):
             return None
@@ -373,7 +418,8 @@ class Fusion:
         self.kernels[self.kernels.index(late)] = joined
         return True
 
-    # --- expensive values that several loops need --------------------------------------------------------------------------
+    # --- expensive values that several loops need
+    # --------------------------------------------------------------------------
 
     def _store_expensive(self) -> None:
         while True:
@@ -403,14 +449,25 @@ class Fusion:
                 loop, place = first[node]
                 whole = place == own_index(node.shape) and core(node.shape) == tuple(loop.domain)
                 again = loop is not kernel or moment.setdefault((node, index), time) != time
-                if again and whole and node not in moved and not flattens(node) and not loop.shared and self._price(node) >= WORTH_STORING:
+                if (
+                    again
+                    and whole
+                    and node not in moved
+                    and not flattens(node)
+                    and not loop.shared
+                    and self._price(node) >= WORTH_STORING
+                ):
                     return node, loop, place
         return None
 
     def _computed_in(self, loop: Loop) -> list[tuple[Value, int]]:
         """The values that a loop computes on the way to those it stores, each with its time."""
         times = Times(self, loop)
-        return [(value, times.of_seed(seed)) for seed in loop.seeds for value in reversed(self.walk(seed, loop.index[seed])[1])]
+        return [
+            (value, times.of_seed(seed))
+            for seed in loop.seeds
+            for value in reversed(self.walk(seed, loop.index[seed])[1])
+        ]
 
     def _price(self, node: Node) -> int:
         total = 0
@@ -433,9 +490,23 @@ class Fusion:
     @cached_property
     def levels(self) -> int:
         """Number of levels."""
-        return 1 + max([kernel.level for kernel in self.kernels] + [level for level, _ in self.scalar_position.values()], default=0)
+        return 1 + max(
+            [kernel.level for kernel in self.kernels] + [level for level, _ in self.scalar_position.values()], default=0
+        )
 
 
 NO_SPLIT = -1
 START: Position = (0, -1)
-_COMPARISONS = {"less", "less_equal", "equal", "not_equal", "logical_and", "logical_or", "logical_not", "is_finite", "abs", "sign", "floor"}
+_COMPARISONS = {
+    "less",
+    "less_equal",
+    "equal",
+    "not_equal",
+    "logical_and",
+    "logical_or",
+    "logical_not",
+    "is_finite",
+    "abs",
+    "sign",
+    "floor",
+}

@@ -1,8 +1,8 @@
 """Which element of an input an element of the result needs.
 
 Inside a loop nest every value is named by a node and an index: one entry an axis, affine in a loop variable
-(`offset + factor * variable`). Movement primitives (`transpose`, `slice`, `pad`, ...) only change the index, so they cost nothing
-when they are read inside a loop.
+(`offset + factor * variable`). Movement primitives (`transpose`, `slice`, `pad`, ...) only change the index, so they
+cost nothing when they are read inside a loop.
 """
 
 from __future__ import annotations
@@ -76,9 +76,15 @@ def flattens(node: Node) -> bool:
 
 
 def contiguous_slice(node: Node) -> bool:
-    """Whether the elements of a slice lie one after another in a whole tensor: step 1 along the first axis that isn't of size 1."""
+    """Whether the elements of a slice lie one after another in a whole tensor: step 1 along the first axis that isn't
+    of size 1.
+    """
     axis, shape = node.param("axis"), node.inputs[0].shape
-    return (node.param("step") == 1 or node.shape[axis] == 1) and all(size == 1 for size in shape[:axis]) and not has_batch(shape)
+    return (
+        (node.param("step") == 1 or node.shape[axis] == 1)
+        and all(size == 1 for size in shape[:axis])
+        and not has_batch(shape)
+    )
 
 
 def broadcast_index(index: Index, shape: Shape) -> Index:

@@ -45,8 +45,8 @@ class LoopFunction:
 class LoopPrinter:
     """Prints one loop.
 
-    Rows are the outer variables when the loop is split. Within a row, *time* t counts the reductions over the row that must be
-    finished: inner loop t comes after the numbers of row t, which come after inner loop t - 1.
+    Rows are the outer variables when the loop is split. Within a row, *time* t counts the reductions over the row that
+    must be finished: inner loop t comes after the numbers of row t, which come after inner loop t - 1.
     """
 
     def __init__(self, fusion: Fusion, loop: Loop, stored: set[Node], memory: Namer, splittable: bool):
@@ -72,7 +72,8 @@ class LoopPrinter:
         self.inner = [Block() for _ in range(moments)]
         self._count_uses()
 
-    # --- the whole function --------------------------------------------------------------------------------------------
+    # --- the whole function
+    # --------------------------------------------------------------------------------------------
 
     def print(self) -> LoopFunction:
         """Return the function's body and parameters."""
@@ -82,7 +83,9 @@ class LoopPrinter:
         lines = [*self.setup, *self._nest(), *self.finish]
         sizes = [name for name in ("rows", "size", "first_row") if self._mentions(name)]
         results = {self._array(node): node for node in reversed(self.results)}
-        arrays = {self._array(node): node for node in reversed(self.arrays)}  # two nodes may be views of the same memory
+        arrays = {
+            self._array(node): node for node in reversed(self.arrays)
+        }  # two nodes may be views of the same memory
         return LoopFunction(
             lines,
             sizes,
@@ -112,7 +115,8 @@ class LoopPrinter:
     def _bound(self, variable: int) -> str:
         return "size" if self.splittable else size_text(self.loop.domain[variable])
 
-    # --- uses ----------------------------------------------------------------------------------------------------------
+    # --- uses
+    # ----------------------------------------------------------------------------------------------------------
 
     def _count_uses(self) -> None:
         seen: set[Value] = set()
@@ -144,7 +148,8 @@ class LoopPrinter:
                     self.arrays[node] = None
                     self._named((node, index), Text(self._element(node, index)), home)
 
-    # --- seeds ---------------------------------------------------------------------------------------------------------
+    # --- seeds
+    # ---------------------------------------------------------------------------------------------------------
 
     def _print_seed(self, seed: Node) -> None:
         index, time = self.loop.index[seed], self.times.of_seed(seed)
@@ -188,14 +193,20 @@ class LoopPrinter:
         element = self._element(seed, place)
         fill = [f"{element} = {start}"]
         for variable in reversed(variables):
-            fill = [f"for {VARIABLES[variable]} in range({size_text(self.loop.domain[variable])}):", *("    " + line for line in fill)]
+            fill = [
+                f"for {VARIABLES[variable]} in range({size_text(self.loop.domain[variable])}):",
+                *("    " + line for line in fill),
+            ]
         self.setup += fill
         block.lines.append(_combine(seed, element, operand))
 
-    # --- values --------------------------------------------------------------------------------------------------------
+    # --- values
+    # --------------------------------------------------------------------------------------------------------
 
     def _home(self, value: Value, block: Block, time: int | None = None) -> Block:
-        """Where a value is worked out: with the numbers of a row if it is one, else in the inner loop that asks for it."""
+        """Where a value is worked out: with the numbers of a row if it is one, else in the inner loop that asks for
+        it.
+        """
         if not self._is_row_value(value[1]):
             return block
         return self.rows[self.times.of(value) if time is None else time]
@@ -223,7 +234,11 @@ class LoopPrinter:
         node, index = value
         if node.name == "iota":
             text = self._linear(node, index)
-            return Text(text, 0) if node.dtype.name == "int64" and not text.isalnum() else Text(f"{dtype_name(node.dtype)}({text})")
+            return (
+                Text(text, 0)
+                if node.dtype.name == "int64" and not text.isalnum()
+                else Text(f"{dtype_name(node.dtype)}({text})")
+            )
         if node.name.startswith("random_"):
             return self._random(node, index)
         operands = [self._text(each, block) for each in self.fusion.inputs(node, index)]
@@ -239,12 +254,17 @@ class LoopPrinter:
             self.names["key", key] = f"{seed}, {step}"
             self.setup.append(f"{seed}, {step} = {self._array(key)}[0], {self._array(key)}[1]")
         suffix = "_float64" if node.dtype.name == "float64" else ""
-        return Text(f"{node.name}{suffix}({self.names['key', key]}, {node.param('stream')}, {self._linear(node, index)})")
+        return Text(
+            f"{node.name}{suffix}({self.names['key', key]}, {node.param('stream')}, {self._linear(node, index)})"
+        )
 
     def _loaded(self, value: Value, block: Block) -> Text:
         node, index = value
         if node.name == "constant":
-            return Text(number(node.param("value"), node.dtype), 12 if node.param("value") < 0 and node.dtype.kind != "f" else 20)
+            return Text(
+                number(node.param("value"), node.dtype),
+                12 if node.param("value") < 0 and node.dtype.kind != "f" else 20,
+            )
         if is_scalar(node):
             self.scalars[node] = None
             return Text(self._scalar(node))
@@ -274,7 +294,8 @@ class LoopPrinter:
             text = f"({text}) * {size_text(size)} + {term}" if text else term
         return text or "0"
 
-    # --- names ---------------------------------------------------------------------------------------------------------
+    # --- names
+    # ---------------------------------------------------------------------------------------------------------
 
     def _array(self, node: Node) -> str:
         key = ("array", self.memory(node), core(node.shape))
@@ -300,7 +321,15 @@ class LoopPrinter:
         return name
 
 
-_NAMES = {"sum": "total", "max": "largest", "where": "chosen", "abs": "magnitude", "input": "value", "subtract": "difference", "divide": "quotient"}
+_NAMES = {
+    "sum": "total",
+    "max": "largest",
+    "where": "chosen",
+    "abs": "magnitude",
+    "input": "value",
+    "subtract": "difference",
+    "divide": "quotient",
+}
 
 
 def _lowest(seed: Node) -> str:

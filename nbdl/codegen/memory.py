@@ -48,5 +48,7 @@ def lay_out(blocks: Sequence[Block], alignment: int = ALIGNMENT) -> tuple[list[i
             start = max(start, high)
         offsets[number] = start
         placed.append(number)
-    total = max((offset + align(block.size, alignment) for offset, block in zip(offsets, blocks, strict=True)), default=0)
+    total = max(
+        (offset + align(block.size, alignment) for offset, block in zip(offsets, blocks, strict=True)), default=0
+    )
     return offsets, total

@@ -10,13 +10,22 @@ from nbdl.autodiff import BACKWARD
 from nbdl.codegen.expressions import DTYPE_NAMES
 from nbdl.ir.graph import PARAMETER, Node
 
-
-_OPERATIONS = {"pack": "vector", "matmul": "product", "sum": "total", "max": "largest", "where": "chosen", "input": "value", "subtract": "difference"}
+_OPERATIONS = {
+    "pack": "vector",
+    "matmul": "product",
+    "sum": "total",
+    "max": "largest",
+    "where": "chosen",
+    "input": "value",
+    "subtract": "difference",
+}
 
 
 _WORDS = (
-    "rows first_row batch_size capacity worker workers sync arena shared mine scratch picked control run step key seed number inf nan "
-    "part view span barrier low size begin count first steps batch examples order stride block kernel inlined abs min range sqrt"
+    "rows first_row batch_size capacity worker workers sync arena shared mine scratch picked control run step key "
+    "seed number inf nan "
+    "part view span barrier low size begin count first steps batch examples order stride block kernel inlined abs min "
+    "range sqrt"
 ).split()
 
 KERNELS = {

@@ -2,8 +2,8 @@
 
 Spaces of memory:
 
-- `rows`: one row of a buffer for each row of the batch that a worker has; places are counted in bytes a row, so one plan serves
-  every batch size;
+- `rows`: one row of a buffer for each row of the batch that a worker has; places are counted in bytes a row, so one
+  plan serves every batch size;
 - `local`: whole tensors that each worker computes for itself;
 - `partial`: what each worker adds up over its rows; after a level the workers' parts are added up in `total`;
 - `shared`: whole tensors that the workers write together;
@@ -58,7 +58,9 @@ class Variable:
 
 @dataclass(frozen=True, eq=False)
 class Buffer:
-    """Where a stored node lies: `offset` bytes (bytes a row in `rows`) into a space, or an element of a variable's array."""
+    """Where a stored node lies: `offset` bytes (bytes a row in `rows`) into a space, or an element of a variable's
+    array.
+    """
 
     space: Space
     offset: int
@@ -98,23 +100,40 @@ class Plan:
 
 
 def make_plan(variables: Sequence[Variable]) -> Plan:
-    """Schedule the variables' results and give everything a place. Raises `ShapeError` if a `row_result` has no row for each row."""
+    """Schedule the variables' results and give everything a place.
+
+    Raises `ShapeError` if a `row_result` has no row for each row.
+    """
     for each in variables:
         if each.role in ("rows", "row_result") and each.node.shape[:1] != (Batch(),):
-            raise ShapeError(f"{each.name} has the shape {show_shape(each.node.shape)}; its first axis must be the batch axis, n")
+            raise ShapeError(
+                f"{each.name} has the shape {show_shape(each.node.shape)}; its first axis must be the batch axis, n"
+            )
     variables = [_moved(each) for each in variables]
     results = [each.result for each in variables if each.result is not None]
     memory = [node for node in results if not is_scalar_work(node)]
-    shared = [node for node in memory if root_of(node).primitive.kind in ("elementwise", "index", "movement") and not has_batch(node.shape)]
+    shared = [
+        node
+        for node in memory
+        if root_of(node).primitive.kind in ("elementwise", "index", "movement") and not has_batch(node.shape)
+    ]
     plan = Plan(variables, Fusion(results, memory, shared))
     _Placement(plan).run()
     return plan
 
 
 def _moved(variable: Variable) -> Variable:
-    """A result that is (a view of) what the caller has handed in is computed as its copy: the original may be overwritten."""
+    """A result that is (a view of) what the caller has handed in is computed as its copy: the original may be
+    overwritten.
+    """
     result = variable.result
-    if result is None or result is variable.leaf or is_scalar_work(result) or has_batch(result.shape) or root_of(result).name != "input":
+    if (
+        result is None
+        or result is variable.leaf
+        or is_scalar_work(result)
+        or has_batch(result.shape)
+        or root_of(result).name != "input"
+    ):
         return variable
     return Variable(variable.name, variable.role, variable.leaf, ops.stop_gradient(result))
 
@@ -135,20 +154,35 @@ class _Placement:
             for each in node.inputs:
                 self.readers.setdefault(root_of(each), []).append(self._first_after(position))
         for variable in plan.variables:
-            if variable.result is not None and variable.result is not variable.leaf:  # read at the end, when results are copied
+            if (
+                variable.result is not None and variable.result is not variable.leaf
+            ):  # read at the end, when results are copied
                 self.readers.setdefault(root_of(variable.result), []).append(len(plan.kernels))
 
     def run(self) -> None:
         """Fill in the plan's buffers and sizes."""
         self._place_variables()
         self._place_packs()
-        homeless = [node for kernel in self.plan.kernels for node in stored_by(kernel) if node not in self.plan.buffers and self._is_kept(node)]
+        homeless = [
+            node
+            for kernel in self.plan.kernels
+            for node in stored_by(kernel)
+            if node not in self.plan.buffers and self._is_kept(node)
+        ]
         self._place_partials([node for node in homeless if sums_batch(node)])
         rest = [node for node in homeless if not sums_batch(node)]
         used = set(self.fusion.order)
-        gathered = [each.leaf for each in self.plan.variables if each.role == "rows" and each.leaf is not None and each.leaf in used]
+        gathered = [
+            each.leaf
+            for each in self.plan.variables
+            if each.role == "rows" and each.leaf is not None and each.leaf in used
+        ]
         self.plan.row_bytes = self._place_in("rows", [*gathered, *[node for node in rest if has_batch(node.shape)]])
-        keys = [each.leaf for each in self.plan.variables if each.role == "key" and each.leaf is not None and each.leaf in used]
+        keys = [
+            each.leaf
+            for each in self.plan.variables
+            if each.role == "key" and each.leaf is not None and each.leaf in used
+        ]
         whole = [*keys, *[node for node in rest if not has_batch(node.shape)]]
         self.plan.local_bytes = self._place_in("local", [node for node in whole if node not in self.fusion.shared])
         self.plan.shared_bytes = self._place_in("shared", [node for node in whole if node in self.fusion.shared])
@@ -159,14 +193,18 @@ class _Placement:
         return [node for seed in kernel.seeds for node, _ in self.fusion.reads(seed, kernel.index[seed])]
 
     def _first_after(self, position: Position) -> int:
-        return next((place for place, kernel in enumerate(self.plan.kernels) if kernel.position > position), len(self.plan.kernels))
+        return next(
+            (place for place, kernel in enumerate(self.plan.kernels) if kernel.position > position),
+            len(self.plan.kernels),
+        )
 
     def _is_kept(self, node: Node) -> bool:
         """Whether something outside of its own loop reads a node."""
         own = self.number[self.fusion.kernel_of[node]]
         return node.primitive.kind != "reduction" or any(place != own for place in self.readers.get(node, ()))
 
-    # --- variables -----------------------------------------------------------------------------------------------------
+    # --- variables
+    # -----------------------------------------------------------------------------------------------------
 
     def _place_variables(self) -> None:
         for variable in self.plan.variables:
@@ -198,8 +236,15 @@ class _Placement:
         others = [place for place in self.readers.get(variable.leaf, ()) if place != self.number[kernel]]
         if any(self._level(place) >= kernel.level for place in others):
             return False  # another worker may still be there
-        mine = [index for seed in kernel.seeds for node, index in self.fusion.reads(seed, kernel.index[seed]) if root_of(node) is variable.leaf]
-        return all(index == own_index(variable.leaf.shape) for index in mine) and not self._aliased(kernel, variable.leaf)
+        mine = [
+            index
+            for seed in kernel.seeds
+            for node, index in self.fusion.reads(seed, kernel.index[seed])
+            if root_of(node) is variable.leaf
+        ]
+        return all(index == own_index(variable.leaf.shape) for index in mine) and not self._aliased(
+            kernel, variable.leaf
+        )
 
     def _level(self, place: int) -> int:
         """The level of a kernel, given its place; the end of the program counts as one more."""
@@ -209,7 +254,8 @@ class _Placement:
         """Whether a loop reads a piece of the leaf through a view, at other positions than it writes."""
         return any(root_of(node) is leaf and node is not leaf for node in self.reads[kernel])
 
-    # --- packed vectors ------------------------------------------------------------------------------------------------
+    # --- packed vectors
+    # ------------------------------------------------------------------------------------------------
 
     def _place_packs(self) -> None:
         """Parts of a packed vector are computed in their place there, if nobody else needs them."""
@@ -222,9 +268,12 @@ class _Placement:
                     whole = product(part.shape) == product(root.shape)
                     same = sums_batch(root) == adds_batch(root) == adds_batch(pack) and root not in self.fusion.shared
                     if alone and whole and same and root not in self.plan.buffers and root.name != "pack":
-                        self.plan.buffers[root] = PackedBuffer("partial" if adds_batch(pack) else "local", offset * pack.dtype.itemsize, None, pack)
+                        self.plan.buffers[root] = PackedBuffer(
+                            "partial" if adds_batch(pack) else "local", offset * pack.dtype.itemsize, None, pack
+                        )
 
-    # --- everything else -----------------------------------------------------------------------------------------------
+    # --- everything else
+    # -----------------------------------------------------------------------------------------------
 
     def _place_partials(self, nodes: list[Node]) -> None:
         """Lay out what is added up over the batch, level by level, each level's sums in one piece."""
@@ -241,7 +290,9 @@ class _Placement:
         self.plan.partial_bytes = offset
 
     def _place_in(self, space: Space, nodes: list[Node]) -> int:
-        """Lay nodes out in a space. Memory that workers share changes hands only when they meet: its clock counts levels."""
+        """Lay nodes out in a space. Memory that workers share changes hands only when they meet: its clock counts
+        levels.
+        """
         clock = self._level if space == "shared" else int
         blocks = []
         for node in nodes:
@@ -261,7 +312,12 @@ class _Placement:
         if kernel is None:
             return -1
         parts = [root_of(part) for part in node.inputs] if node.name == "pack" else []
-        return min([self.number[kernel], *[self.number[self.fusion.kernel_of[part]] for part in parts if part in self.fusion.kernel_of]])
+        return min(
+            [
+                self.number[kernel],
+                *[self.number[self.fusion.kernel_of[part]] for part in parts if part in self.fusion.kernel_of],
+            ]
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -58,15 +58,18 @@ class Program:
 def _optimized(variables: Sequence[Variable]) -> list[Variable]:
     results = [each.result for each in variables if each.result is not None]
     better = iter(run_passes(results))
-    return [Variable(each.name, each.role, each.leaf, next(better) if each.result is not None else None) for each in variables]
+    return [
+        Variable(each.name, each.role, each.leaf, next(better) if each.result is not None else None)
+        for each in variables
+    ]
 
 
 class Bound:
     """A program with its arrays and working memory.
 
     Args:
-        arrays: one for each variable (but keys), by name; those that the program changes are changed in place, so they must be
-            contiguous. `rows` variables have the data set's rows first.
+        arrays: one for each variable (but keys), by name; those that the program changes are changed in place, so they
+            must be contiguous. `rows` variables have the data set's rows first.
         batch: rows of a batch.
         workers: threads that share each batch; a program that needs to see all rows at once runs on one.
         seed: what random numbers depend on.
@@ -111,7 +114,9 @@ class Bound:
                     each.result()
 
     def run_once(self, arrays: Sequence[np.ndarray]) -> None:
-        """Run a program without batches once, on other arrays than those it was bound to (in the order of the variables)."""
+        """Run a program without batches once, on other arrays than those it was bound to (in the order of the
+        variables).
+        """
         with self._busy:
             flat = [np.ascontiguousarray(array.reshape(-1)) for array in arrays]
             self.program.run(0, self.control, self.sync, self.arenas[0], self.shared, self.order, *flat)

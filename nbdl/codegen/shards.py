@@ -1,4 +1,6 @@
-"""Whether workers can share a batch: each row must be computed from itself, and rows may meet only in sums and maxima."""
+"""Whether workers can share a batch: each row must be computed from itself, and rows may meet only in sums and
+maxima.
+"""
 
 from __future__ import annotations
 

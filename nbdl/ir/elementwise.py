@@ -1,7 +1,7 @@
 """Rows of the primitive table that work element by element.
 
-Each row: name, dtype rule, NumPy function, printed text, derivative. Inputs broadcast; `autodiff` sums the gradient over axes
-that were repeated, so the rules here need not care.
+Each row: name, dtype rule, NumPy function, printed text, derivative. Inputs broadcast; `autodiff` sums the gradient
+over axes that were repeated, so the rules here need not care.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ def _infer(name: str, kinds: str, result: np.dtype[Any] | None) -> Callable[...,
     return rule
 
 
-def _row(name: str, kinds: str, function: Callable[..., Any], text: str, derivative: Derivative | None, result: Any = None) -> None:
+def _row(
+    name: str, kinds: str, function: Callable[..., Any], text: str, derivative: Derivative | None, result: Any = None
+) -> None:
     """Add a row whose NumPy meaning is `function(*arrays)`."""
 
     def evaluate(context: Context, node: Node, *arrays: np.ndarray) -> np.ndarray:
@@ -67,7 +69,8 @@ def _numpy_erf(x: np.ndarray) -> np.ndarray:
 def _split_tie(node: Node, g: Node) -> list[Node | None]:
     """At a tie each operand gets half of the gradient, as in PyTorch."""
     low, high = node.inputs[::-1] if node.name == "maximum" else node.inputs
-    # the operands are compared with each other, not with the result: computed again in another loop, they may differ in the last bit
+    # the operands are compared with each other, not with the result: computed again in another loop, they may differ in
+    # the last bit
     first_wins = ops.where(ops.binary("equal", low, high), 0.5, ops.cast(ops.binary("less", low, high), low.dtype))
     return [g * first_wins, g * (1 - first_wins)]
 

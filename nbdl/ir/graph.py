@@ -1,7 +1,7 @@
 """Nodes, and graphs made of them.
 
-A node is one row of the primitive table (`primitives.py`) applied to other nodes. Nodes never change; a transformation makes
-new ones. The one exception is `value`: the array that the node stands for, filled in when it becomes known.
+A node is one row of the primitive table (`primitives.py`) applied to other nodes. Nodes never change; a transformation
+makes new ones. The one exception is `value`: the array that the node stands for, filled in when it becomes known.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Run a graph with NumPy, one row of the primitive table after another.
 
-Nobody waits for a compiler to print a sum: this is how an expression seen for the first time gets its value. It is also the
-debugging mode: with `check=True` every operation is looked at for values that are not finite.
+Nobody waits for a compiler to print a sum: this is how an expression seen for the first time gets its value. It is also
+the debugging mode: with `check=True` every operation is looked at for values that are not finite.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ def interpret(
 
     Raises `NumericsError` (with `check`) naming the first operation, and its layer, that gives NaN or infinity.
     """
-    known = evaluate_all(topological(outputs, stop=lambda node: node.value is not None), values or {}, rows=rows, check=check)
+    known = evaluate_all(
+        topological(outputs, stop=lambda node: node.value is not None), values or {}, rows=rows, check=check
+    )
     return [known[output] for output in outputs]
 
 
@@ -51,7 +53,8 @@ def _check_finite(node: Node, array: np.ndarray) -> None:
         return
     what = "NaN" if np.isnan(array).any() else "infinity"
     where = f" in {node.scope}" if node.scope else ""
+    count = np.size(array) - np.isfinite(array).sum()
     raise NumericsError(
-        f"{node.name}{where} gives {what} ({np.size(array) - np.isfinite(array).sum()} of {array.size} elements of shape "
-        f"{show_shape(array.shape)}) from finite inputs"
+        f"{node.name}{where} gives {what} ({count} of {array.size} elements of shape {show_shape(array.shape)}) "
+        "from finite inputs"
     )

@@ -229,7 +229,9 @@ def fill_in(old: Shape, shape: tuple[Any, ...]) -> Shape:
         rest = product(tuple(size for size in shape if size != -1))
         shape = tuple(_quotient(total, rest, old, shape) if size == -1 else size for size in shape)
     if product(shape) != total:
-        raise ShapeError(f"can't reshape {show_shape(old)} to {show_shape(shape)}: {total} against {product(shape)} elements")
+        raise ShapeError(
+            f"can't reshape {show_shape(old)} to {show_shape(shape)}: {total} against {product(shape)} elements"
+        )
     return shape
 
 
@@ -282,7 +284,9 @@ def slice_axis(x: Node, axis: int, start: int, size: Size, step: int = 1) -> Nod
 
 
 def pad_axis(x: Node, axis: int, before: int, after: int, step: int = 1) -> Node:
-    """Put zeros before, after and (`step - 1` of them) between the elements of an axis: the derivative of `slice_axis`."""
+    """Put zeros before, after and (`step - 1` of them) between the elements of an axis: the derivative of
+    `slice_axis`.
+    """
     return apply("pad", x, axis=axis, before=before, after=after, step=step) if before or after or step != 1 else x
 
 

@@ -1,4 +1,6 @@
-"""Rows of the primitive table that are not elementwise: leaves, reductions, movement, matrix product, gather, gradient."""
+"""Rows of the primitive table that are not elementwise: leaves, reductions, movement, matrix product, gather,
+gradient.
+"""
 
 from __future__ import annotations
 
@@ -117,7 +119,9 @@ def _infer_slice(x: Node, axis: int, start: int, size: Size, step: int) -> Infer
             raise ShapeError(f"a slice of {show_shape(x.shape)} can't have {size} elements on axis {axis}")
         ends = (start, start + (size - 1) * step)
         if size and not (0 <= min(ends) and max(ends) < length):
-            raise ShapeError(f"a slice from {min(ends)} to {max(ends)} lies outside axis {axis} of {show_shape(x.shape)}")
+            raise ShapeError(
+                f"a slice from {min(ends)} to {max(ends)} lies outside axis {axis} of {show_shape(x.shape)}"
+            )
     elif (start, size, step) != (0, length, 1):
         raise ShapeError("the batch axis can't be sliced: a program must work for every batch size")
     return _resized(x.shape, axis, size), x.dtype
@@ -130,7 +134,13 @@ def _evaluate_slice(context: Context, node: Node, x: np.ndarray) -> np.ndarray:
 
 
 def _slice_derivative(node: Node, g: Node) -> list[Node | None]:
-    x, axis, start, size, step = node.inputs[0], node.param("axis"), node.param("start"), node.param("size"), node.param("step")
+    x, axis, start, size, step = (
+        node.inputs[0],
+        node.param("axis"),
+        node.param("start"),
+        node.param("size"),
+        node.param("step"),
+    )
     if size == 0:
         return [ops.broadcast_to(ops.constant(0, g.dtype), x.shape)]
     if step < 0:
@@ -316,7 +326,9 @@ def _infer_scatter(updates: Node, indices: Node, rows: int) -> Inferred:
     if indices.dtype.kind not in "iu":
         raise DtypeError(f"scatter_add takes integer indices, not {indices.dtype}")
     if updates.shape[: len(indices.shape)] != indices.shape:
-        raise ShapeError(f"scatter_add: indices {show_shape(indices.shape)} don't lead updates {show_shape(updates.shape)}")
+        raise ShapeError(
+            f"scatter_add: indices {show_shape(indices.shape)} don't lead updates {show_shape(updates.shape)}"
+        )
     return (rows, *updates.shape[len(indices.shape) :]), updates.dtype
 
 
@@ -332,7 +344,9 @@ def _infer_argmax(x: Node, axis: int) -> Inferred:
 
 def _infer_gradient(loss: Node, wrt: Node) -> Inferred:
     if product(loss.shape) != 1:
-        raise ShapeError(f"a gradient needs a scalar; this tensor has the shape {show_shape(loss.shape)}: take its mean or sum first")
+        raise ShapeError(
+            f"a gradient needs a scalar; this tensor has the shape {show_shape(loss.shape)}: take its mean or sum first"
+        )
     return wrt.shape, wrt.dtype
 
 

@@ -13,14 +13,17 @@ Initializer = str | Mapping[str, Any] | Callable[..., np.ndarray]
 """A name, a mapping with `name` and options, or `function(rng, shape, dtype) -> array`."""
 
 
-def initialize(initializer: Initializer, rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
+def initialize(
+    initializer: Initializer, rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> np.ndarray:
     """Return the starting values of a parameter."""
     function = resolve("initializers", initializer)
     return np.ascontiguousarray(function(rng, shape, dtype), dtype=dtype)
 
 
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Numbers of inputs and outputs of a weight: the last axis is outputs, the one before it inputs, the others a receptive field.
+    """Numbers of inputs and outputs of a weight: the last axis is outputs, the one before it inputs, the others a
+    receptive field.
 
     >>> fans((3, 3, 16, 32))
     (144, 288)

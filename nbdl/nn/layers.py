@@ -20,7 +20,8 @@ ActivationLike = str | Mapping[str, Any] | Callable[[Tensor], Tensor] | None
 class Dense(Module):
     """Fully connected layer.
 
-    y = activation(x @ weight + bias), with x `(..., inputs)`, weight `(inputs, units)`, bias `(units,)` and y `(..., units)`.
+    y = activation(x @ weight + bias), with x `(..., inputs)`, weight `(inputs, units)`, bias `(units,)` and y `(...,
+    units)`.
 
     Args:
         units: number of outputs, at least 1.
@@ -62,7 +63,9 @@ class Dense(Module):
         """Make the weight and the bias for inputs `(..., inputs)`."""
         (shape,) = shapes
         if len(shape) < 2 or not isinstance(shape[-1], int):
-            raise ShapeError(f"Dense takes (rows, ..., inputs), not {show_shape(shape)}; put a batch axis in front of a single row")
+            raise ShapeError(
+                f"Dense takes (rows, ..., inputs), not {show_shape(shape)}; put a batch axis in front of a single row"
+            )
         self.weight = self.parameter("weight", (shape[-1], self.units), self.kernel_initializer)
         self.bias = self.parameter("bias", (self.units,), self.bias_initializer) if self.use_bias else None
 

@@ -84,7 +84,10 @@ class Parameter(Tensor):
         """
         tensor = value if isinstance(value, Tensor) else Tensor(value, self.dtype)
         if tensor.shape != self.shape:
-            raise ShapeError(f"the parameter {self.name or '?'} has the shape {show_shape(self.shape)}, not {show_shape(tensor.shape)}")
+            raise ShapeError(
+                f"the parameter {self.name or '?'} has the shape {show_shape(self.shape)}, not "
+                f"{show_shape(tensor.shape)}"
+            )
         if is_building():
             return
         node = ops.stop_gradient(ops.cast(tensor.node, self.dtype))
@@ -98,8 +101,9 @@ class Parameter(Tensor):
 class Module(Recorded, Trainable):
     """A part of a network.
 
-    A subclass makes its parameters in `build(self, *shapes)`, called once with the shapes of the first inputs, and computes in
-    `forward(self, *inputs)`. Parameters and modules set as attributes (or in a list set as an attribute) are found by name.
+    A subclass makes its parameters in `build(self, *shapes)`, called once with the shapes of the first inputs, and
+    computes in `forward(self, *inputs)`. Parameters and modules set as attributes (or in a list set as an attribute)
+    are found by name.
 
     >>> class Scale(Module):
     ...     def build(self, shape):
@@ -140,27 +144,38 @@ class Module(Recorded, Trainable):
             return output
 
     def build_for(self, inputs: Sequence[Spec]) -> None:
-        """Make the parameters for inputs of these shapes and dtypes: the first call does it, and loading from a file."""
+        """Make the parameters for inputs of these shapes and dtypes: the first call does it, and loading from a
+        file.
+        """
         self._inputs = tuple(inputs)
         self.build(*[shape for shape, _ in inputs])
         self._built = True
         self.label_children()
 
     def parameter(
-        self, name: str, shape: Shape, initializer: Initializer = "glorot_uniform", *, trainable: bool = True, dtype: Any = np.float32
+        self,
+        name: str,
+        shape: Shape,
+        initializer: Initializer = "glorot_uniform",
+        *,
+        trainable: bool = True,
+        dtype: Any = np.float32,
     ) -> Parameter:
         """Make a parameter with starting values from an initializer (a name, `name` plus options, or a function).
 
         Raises `ShapeError` if the shape depends on the batch.
         """
         if has_batch(shape):
-            raise ShapeError(f"the parameter {name} can't have the shape {show_shape(shape)}: it would depend on the batch")
+            raise ShapeError(
+                f"the parameter {name} can't have the shape {show_shape(shape)}: it would depend on the batch"
+            )
         sizes = tuple(size for size in shape if isinstance(size, int))
         values = initialize(initializer, random.generator(), sizes, np.dtype(dtype))
         layer = current_scope().rpartition(".")[2]
         return Parameter(values, trainable=trainable, name=f"{layer}.{name}" if layer else name)
 
-    # --- what is inside ------------------------------------------------------------------------------------------------
+    # --- what is inside
+    # ------------------------------------------------------------------------------------------------
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """The modules directly inside, with the names of their attributes."""
@@ -231,22 +246,31 @@ class Module(Recorded, Trainable):
             else:
                 child._label = name
 
-    # --- values by name ------------------------------------------------------------------------------------------------
+    # --- values by name
+    # ------------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Copies of all parameters and state, by full name."""
         return {name: np.array(parameter.numpy()) for name, parameter in self.named_parameters()}
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
-        """Set all parameters and state. Raises `OptionError` or `ShapeError`, before anything is changed, if they don't fit."""
+        """Set all parameters and state.
+
+        Raises `OptionError` or `ShapeError`, before anything is changed, if they don't fit.
+        """
         own = dict(self.named_parameters())
         missing, extra = own.keys() - state.keys(), state.keys() - own.keys()
         if missing or extra:
-            differences = [f"without {sorted(missing)}"] * bool(missing) + [f"with {sorted(extra)} besides"] * bool(extra)
+            differences = [f"without {sorted(missing)}"] * bool(missing) + [f"with {sorted(extra)} besides"] * bool(
+                extra
+            )
             raise OptionError(f"these weights belong to another network: {'; '.join(differences)}")
         for name, parameter in own.items():
             if parameter.shape != state[name].shape:
-                raise ShapeError(f"the saved {name} has the shape {show_shape(state[name].shape)}, the network's {show_shape(parameter.shape)}")
+                raise ShapeError(
+                    f"the saved {name} has the shape {show_shape(state[name].shape)}, the network's "
+                    f"{show_shape(parameter.shape)}"
+                )
         for name, parameter in own.items():
             parameter.assign(np.asarray(state[name], parameter.dtype))
 

@@ -14,7 +14,6 @@ import numpy as np
 from nbdl.tensor import Tensor
 
 if TYPE_CHECKING:
-    from nbdl.nn.module import Module
     from nbdl.train.feed import Batch
     from nbdl.train.history import History
 
@@ -40,7 +39,8 @@ class Trainable:
 
         Args:
             optimizer: a name, a mapping with `name` and options, or an `Optimizer`.
-            loss: a name, a mapping, or `function(prediction, target) -> scalar`; not needed with a `train_step` of your own.
+            loss: a name, a mapping, or `function(prediction, target) -> scalar`; not needed with a `train_step` of your
+                own.
             metrics: names, mappings, `Metric` objects, or functions `(prediction, target) -> scalar`.
             debug: run with NumPy, an operation at a time: breakpoints and prints work, and every value is checked.
 
@@ -50,8 +50,8 @@ class Trainable:
 
         >>> from nbdl import nn
         >>> net = nn.Sequential(nn.Dense(10))
-        >>> net.compile(optimizer={"name": "sgd", "lr": 0.1}, loss="sparse_categorical_crossentropy", metrics=["accuracy"])  # doctest: +ELLIPSIS
-        <nbdl.nn.layers.Sequential object at ...>
+        >>> net.compile(optimizer={"name": "sgd", "lr": 0.1}, loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"])  # doctest: +ELLIPSIS <nbdl.nn.layers.Sequential object at ...>
         """
         from nbdl.train.compiling import compile_network
 
@@ -59,12 +59,16 @@ class Trainable:
         return self
 
     def fit(self: Any, x: Any, y: Any = None, **options: Any) -> History:
-        """Train the network; the options are those of `nbdl.train.fit`: epochs, batch_size, validation_split, callbacks, ..."""
+        """Train the network; the options are those of `nbdl.train.fit`: epochs, batch_size, validation_split,
+        callbacks, ...
+        """
         from nbdl.train.fitting import fit
 
         return fit(self, x, y, **options)
 
-    def evaluate(self: Any, x: Any, y: Any = None, *, batch_size: int = 1024, sample_weight: Any = None, workers: int = 1) -> dict[str, Any]:
+    def evaluate(
+        self: Any, x: Any, y: Any = None, *, batch_size: int = 1024, sample_weight: Any = None, workers: int = 1
+    ) -> dict[str, Any]:
         """Return loss and metrics on data, e.g. `{"loss": 0.1, "accuracy": 0.98}`.
 
         Raises:
@@ -85,14 +89,15 @@ class Trainable:
 
         return predict(self, x, batch_size=batch_size, workers=workers)
 
-    # --- one step, to be overridden for anything that fit can't guess ------------------------------------------------------
+    # --- one step, to be overridden for anything that fit can't guess
+    # ------------------------------------------------------
 
     def train_step(self: Any, batch: Batch) -> Mapping[str, Any]:
         """One training step in tensor code: it is traced once and compiled.
 
         Override it for anything that `fit` can't guess (two optimizers, distillation, ...): call
-        `self.some_optimizer.minimize(loss, parameters)` as often as needed, and return what is to be reported: scalars by name, or
-        `nbdl.train.Measured` sums. Optimizers are attributes of the network.
+        `self.some_optimizer.minimize(loss, parameters)` as often as needed, and return what is to be reported: scalars
+        by name, or `nbdl.train.Measured` sums. Optimizers are attributes of the network.
         """
         from nbdl.train.compiling import measured_loss, measured_metrics
 
@@ -108,7 +113,8 @@ class Trainable:
         prediction = self(*batch.inputs)
         return {"loss": measured_loss(self, prediction, batch), **measured_metrics(self, prediction, batch)}
 
-    # --- looking inside, and keeping ---------------------------------------------------------------------------------------
+    # --- looking inside, and keeping
+    # ---------------------------------------------------------------------------------------
 
     def title(self: Any) -> str:
         """A short description for generated sources."""
@@ -134,7 +140,10 @@ class Trainable:
         return summary(self, x)
 
     def save(self: Any, path: str | Path) -> None:
-        """Save architecture and weights in one file that `nbdl.load` reads. Raises `RunError` if it can't be written."""
+        """Save architecture and weights in one file that `nbdl.load` reads.
+
+        Raises `RunError` if it can't be written.
+        """
         from nbdl.train.saving import save
 
         save(self, path)

@@ -28,13 +28,14 @@ class Optimizer(Recorded):
     """Moves parameters against their gradients.
 
     A subclass defines `init(parameter) -> slots` (what it remembers about each element, e.g. a moment) and
-    `update(parameter, gradient, slots, step) -> (parameter, slots)`, in ordinary tensor code. All parameters of a dtype are one
-    vector, so the rule must work element by element; a rule that needs the norm of each single tensor says `elementwise = False`
-    and is traced for each parameter.
+    `update(parameter, gradient, slots, step) -> (parameter, slots)`, in ordinary tensor code. All parameters of a dtype
+    are one vector, so the rule must work element by element; a rule that needs the norm of each single tensor says
+    `elementwise = False` and is traced for each parameter.
 
     Args:
         lr: learning rate: a number, or a schedule (an object, a name, or a mapping with `name` and options).
-        weight_decay: adds `weight_decay * parameter` to the gradient (L2 penalty); optimizers with decoupled decay override this.
+        weight_decay: adds `weight_decay * parameter` to the gradient (L2 penalty); optimizers with decoupled decay
+            override this.
         clip_value: limits each element of the gradient to [-clip_value, clip_value].
         clip_norm: scales the gradient down so that its norm over all parameters is at most this.
 
@@ -90,7 +91,9 @@ class Optimizer(Recorded):
         raise NotImplementedError(f"{type(self).__name__} defines no update(self, parameter, gradient, slots, step)")
 
     def learning_rate(self, step: Tensor) -> Tensor:
-        """The learning rate at a step, as a scalar of its dtype: the schedule's value times the scale that callbacks may set."""
+        """The learning rate at a step, as a scalar of its dtype: the schedule's value times the scale that callbacks
+        may set.
+        """
         if self.state is None:
             return self.lr(step) if callable(self.lr) else functions.asarray(float(self.lr), step.dtype)
         rate = self.lr(step) if callable(self.lr) else Tensor.wrap(ops.cast(self.state.rate, step.dtype))
@@ -214,11 +217,16 @@ class OptimizerState:
             gradient = Tensor.wrap(self._limited(packed))
             slots: Slots = dict(self.slots)
             if optimizer.elementwise:
-                vector, new_slots = optimizer.update(self.vector, self._decayed(self.vector, gradient), slots, self.step)
+                vector, new_slots = optimizer.update(
+                    self.vector, self._decayed(self.vector, gradient), slots, self.step
+                )
             else:
                 vector, new_slots = self._update_each(gradient, slots)
             if new_slots.keys() != self.slots.keys():
-                raise OptionError(f"{type(optimizer).__name__}.update returns the slots {sorted(new_slots)}, but init made {sorted(self.slots)}")
+                raise OptionError(
+                    f"{type(optimizer).__name__}.update returns the slots {sorted(new_slots)}, "
+                    f"but init made {sorted(self.slots)}"
+                )
             self.vector.node = vector.node
             for name, slot in self.slots.items():
                 slot.node = new_slots[name].node
@@ -227,7 +235,11 @@ class OptimizerState:
 
     def _decayed(self, parameter: Tensor, gradient: Tensor) -> Tensor:
         decay = self.optimizer.weight_decay
-        return gradient + decay * parameter if decay and not getattr(self.optimizer, "decoupled_decay", False) else gradient
+        return (
+            gradient + decay * parameter
+            if decay and not getattr(self.optimizer, "decoupled_decay", False)
+            else gradient
+        )
 
     def _limited(self, gradient: Node) -> Node:
         tensor = Tensor.wrap(gradient)
@@ -241,14 +253,17 @@ class OptimizerState:
     def _update_each(self, gradient: Tensor, slots: Slots) -> tuple[Tensor, Slots]:
         flat, parts = self.flat, []
         cut = {name: flat.unpack(slot.node) for name, slot in slots.items()}
-        for place, (old, grad) in enumerate(zip(flat.unpack(self.vector.node), flat.unpack(gradient.node), strict=True)):
+        for place, (old, grad) in enumerate(
+            zip(flat.unpack(self.vector.node), flat.unpack(gradient.node), strict=True)
+        ):
             parameter = Tensor.wrap(old)
             own = {name: Tensor.wrap(pieces[place]) for name, pieces in cut.items()}
             parts.append(self.optimizer.update(parameter, self._decayed(parameter, Tensor.wrap(grad)), own, self.step))
         vector = Tensor.wrap(flat.pack([new.node for new, _ in parts]))
         return vector, {name: Tensor.wrap(flat.pack([own[name].node for _, own in parts])) for name in slots}
 
-    # --- a step outside of a traced program ------------------------------------------------------------------------------
+    # --- a step outside of a traced program
+    # ------------------------------------------------------------------------------
 
     def update_now(self, gradients: Sequence[Node]) -> None:
         """One update, computed at once: interpreted at first, natively once the same graph keeps coming back."""
@@ -330,7 +345,10 @@ class NativeUpdate:
         before = [each.node for each in (*variables.values(), *state.parameters)]
         self.names = list(variables)
         self.inputs = [place for place, role in enumerate(roles) if role is None]
-        symbols = {name: ops.leaf(each.shape, each.dtype, name=name, differentiable=each.trainable) for name, each in variables.items()}
+        symbols = {
+            name: ops.leaf(each.shape, each.dtype, name=name, differentiable=each.trainable)
+            for name, each in variables.items()
+        }
         for name, variable in variables.items():
             variable.node = symbols[name]
         state.bind()
@@ -347,11 +365,17 @@ class NativeUpdate:
                 each.node = node
         outputs = new[len(gradients) :]
         changed = {name: None if results[name] is symbols[name] else results[name] for name in variables}
-        described = [Variable(name, "value" if changed[name] is None else "state", symbols[name], changed[name]) for name in variables]
+        described = [
+            Variable(name, "value" if changed[name] is None else "state", symbols[name], changed[name])
+            for name in variables
+        ]
         described += [Variable(f"input_{place}", "value", fresh[leaves[place]]) for place in self.inputs]
         described += [Variable(f"output_{place}", "result", None, node) for place, node in enumerate(outputs, start=1)]
         constants = lazy.constants_of([*results.values(), *outputs])
-        described += [Variable(f"{node.param('name') or 'constant'}_{place}", "value", node) for place, node in enumerate(constants)]
+        described += [
+            Variable(f"{node.param('name') or 'constant'}_{place}", "value", node)
+            for place, node in enumerate(constants)
+        ]
         self.constants = [lazy.known_value(node) for node in constants]
         self.outputs = [(concrete(node.shape, 0), node.dtype) for node in outputs]
         self.program = Program(described, "One step of an explicit training loop.")

@@ -47,7 +47,9 @@ def _fold_constants(node: Node) -> Node | None:
 
 
 def _without_broadcasts(node: Node) -> Node | None:
-    """Elementwise operations broadcast by themselves, so an explicit broadcast is needed only where it gives the shape."""
+    """Elementwise operations broadcast by themselves, so an explicit broadcast is needed only where it gives the
+    shape.
+    """
     inputs = list(node.inputs)
     for place, each in enumerate(inputs):
         if each.name == "broadcast":

@@ -10,4 +10,16 @@ from nbdl.train.run import Run
 from nbdl.train.runfolder import RunFolder
 from nbdl.train.tracing import Measured
 
-__all__ = ["Batch", "Callback", "History", "Measured", "Metric", "Run", "RunFolder", "batch_sums", "evaluate", "fit", "predict"]
+__all__ = [
+    "Batch",
+    "Callback",
+    "History",
+    "Measured",
+    "Metric",
+    "Run",
+    "RunFolder",
+    "batch_sums",
+    "evaluate",
+    "fit",
+    "predict",
+]

@@ -23,7 +23,9 @@ from nbdl.train.weighting import weigh_rows
 
 
 class MeanOf(Metric):
-    """A function `(prediction, target) -> scalar mean` as a metric: the mean of the batches' means, weighted by their rows."""
+    """A function `(prediction, target) -> scalar mean` as a metric: the mean of the batches' means, weighted by their
+    rows.
+    """
 
     def __init__(self, function: Callable[..., Tensor]):
         self.function = function
@@ -45,7 +47,9 @@ def compile_network(net: Module, optimizer: Any, loss: Any, metrics: Sequence[An
     if not isinstance(found, Optimizer):
         raise OptionError(f"the optimizer must be a name or an nbdl.optim.Optimizer, not {found!r}")
     if loss is None and not has_own_step(net):
-        raise OptionError("compile needs a loss: a name such as 'mse' or 'sparse_categorical_crossentropy', or a function")
+        raise OptionError(
+            "compile needs a loss: a name such as 'mse' or 'sparse_categorical_crossentropy', or a function"
+        )
     net.optimizer = found
     net._loss = None if loss is None else resolve("losses", loss)
     net._metrics = dict(_metric(each) for each in metrics)
@@ -92,7 +96,9 @@ def measured_loss(net: Module, prediction: Tensor, batch: Batch) -> Tensor:
             value = Tensor.wrap(weigh_rows(value.node, prediction.node, batch.weight.node))
     if not isinstance(value, Tensor) or product(value.shape) != 1:
         shape = show_shape(value.shape) if isinstance(value, Tensor) else type(value).__name__
-        raise OptionError(f"a loss returns a scalar tensor; {getattr(loss, '__name__', loss)} returned {shape}: take its mean")
+        raise OptionError(
+            f"a loss returns a scalar tensor; {getattr(loss, '__name__', loss)} returned {shape}: take its mean"
+        )
     return value
 
 

@@ -37,13 +37,19 @@ class Feed:
 
     def leaves(self) -> dict[str, Node]:
         """A leaf with the batch axis for each array, by name."""
-        return {name: ops.leaf((BatchSize(), *array.shape[1:]), array.dtype, name=name) for name, array in self.arrays().items()}
+        return {
+            name: ops.leaf((BatchSize(), *array.shape[1:]), array.dtype, name=name)
+            for name, array in self.arrays().items()
+        }
 
     def split(self, share: float) -> tuple[Feed, Feed]:
         """Cut off the last `share` of the rows. Raises `DataError` if one of the parts would be empty."""
         kept = self.rows - int(self.rows * share)
         if not 0 < kept < self.rows:
-            raise DataError(f"a validation_split of {share} leaves {kept} of {self.rows} rows for training; it must leave some on both sides")
+            raise DataError(
+                f"a validation_split of {share} leaves {kept} of {self.rows} rows for training; it must leave some on "
+                f"both sides"
+            )
         return self._rows(slice(0, kept)), self._rows(slice(kept, None))
 
     def _rows(self, rows: slice) -> Feed:
@@ -56,7 +62,11 @@ class Feed:
         """Give every row a weight: its own, times that of its class. Raises `DataError` if they don't fit the rows."""
         if sample_weight is None and class_weight is None:
             return self
-        weight = np.ones(self.rows, np.float32) if sample_weight is None else _as_rows(sample_weight, "sample_weight").astype(np.float32)
+        weight = (
+            np.ones(self.rows, np.float32)
+            if sample_weight is None
+            else _as_rows(sample_weight, "sample_weight").astype(np.float32)
+        )
         if weight.shape != (self.rows,):
             raise DataError(
                 f"sample_weight needs one number for each of the {self.rows} rows, not the shape {weight.shape}"
@@ -72,13 +82,17 @@ class Feed:
         table = np.ones(int(self.target.max(initial=0)) + 1, np.float32)
         for number, value in class_weight.items():
             if not isinstance(number, int | np.integer) or not np.isfinite(value):
-                raise DataError(f"class_weight goes from class numbers to finite weights, not from {number!r} to {value}")
+                raise DataError(
+                    f"class_weight goes from class numbers to finite weights, not from {number!r} to {value}"
+                )
             if 0 <= number < len(table):  # a class that has no rows needs no weight
                 table[number] = value
         return table[self.target]
 
 
-def make_feed(x: Any, y: Any = None, sample_weight: Any = None, class_weight: Mapping[int, float] | None = None) -> Feed:
+def make_feed(
+    x: Any, y: Any = None, sample_weight: Any = None, class_weight: Mapping[int, float] | None = None
+) -> Feed:
     """Check arrays and turn them into a feed.
 
     Args:
@@ -94,7 +108,9 @@ def make_feed(x: Any, y: Any = None, sample_weight: Any = None, class_weight: Ma
     target = None if y is None else _as_rows(y, "y")
     for name, array in [("x", each) for each in inputs] + ([] if target is None else [("y", target)]):
         if len(array) != len(inputs[0]):
-            raise DataError(f"x has {len(inputs[0])} rows, but {name} has {len(array)}; each row of x needs one of {name}")
+            raise DataError(
+                f"x has {len(inputs[0])} rows, but {name} has {len(array)}; each row of x needs one of {name}"
+            )
         _check_finite(name, array)
     if len(inputs[0]) == 0:
         raise DataError("there are no rows to train on: x is empty")
@@ -109,7 +125,9 @@ def _as_rows(data: Any, name: str) -> np.ndarray:
     if array.ndim == 0:
         raise ShapeError(f"{name} needs rows: an array of at least one axis, not a single number")
     if array.dtype.kind not in "fiub":
-        raise DataError(f"{name} holds {array.dtype}, not numbers; encode text as numbers first (nbdl train does it for CSV files)")
+        raise DataError(
+            f"{name} holds {array.dtype}, not numbers; encode text as numbers first (nbdl train does it for CSV files)"
+        )
     if array.dtype.kind == "f" and array.dtype != np.float32:
         array = array.astype(np.float32)
     return as_array(array)
@@ -121,7 +139,10 @@ def _check_finite(name: str, array: np.ndarray) -> None:
     wrong = ~np.isfinite(array)
     if wrong.any():
         place = tuple(int(each) for each in np.argwhere(wrong)[0])
-        raise DataError(f"{name} has {int(wrong.sum())} values that are NaN or infinite, the first at {place}; remove or replace them")
+        raise DataError(
+            f"{name} has {int(wrong.sum())} values that are NaN or infinite, the first at {place}; "
+            "remove or replace them"
+        )
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,9 @@ class Run:
         self.folder = folder
         self.history = History()
         self.error: BaseException | None = None
-        self.bound: Bound | DebugProgram = traced.program.bind(traced.arrays, batch=batch_size, workers=workers, seed=seed)
+        self.bound: Bound | DebugProgram = traced.program.bind(
+            traced.arrays, batch=batch_size, workers=workers, seed=seed
+        )
         self._saver = Saver(self)
         self._interrupted = False
         self._stretch = 0  # nothing is known about the speed yet

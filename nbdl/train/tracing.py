@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from nbdl import random
+from nbdl import lazy, random
 from nbdl.codegen.plan import Variable
 from nbdl.codegen.program import Program
 from nbdl.errors import DataError, OptionError, UntraceableError
@@ -24,6 +24,7 @@ from nbdl.train.feed import Batch, Feed, batch_of
 from nbdl.train.metric import Metric
 
 FLOAT64 = np.dtype(np.float64)
+EXAMPLES = 8  # rows whose values code sees while it is recorded with debug=True
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,19 @@ class Traced:
 
     def take_over(self) -> None:
         """Bring the arrays up to date after steps that made new ones, and let the network have these again."""
-        for name, variable in self.variables.items():
-            array = self.arrays.get(name)
-            if array is not None:
-                array[...] = variable.numpy()
+        self.put_back({name: self.variables[name].numpy() for name in self.arrays if name in self.variables})
+
+    def copies(self) -> dict[str, np.ndarray]:
+        """Copies of all that a step changes."""
+        return {name: array.copy() for name, array in self.arrays.items() if name in self.variables or name == "totals"}
+
+    def put_back(self, values: Mapping[str, np.ndarray]) -> None:
+        """Write values into the arrays, and let the network have these."""
+        for name, value in values.items():
+            array = self.arrays[name]
+            array[...] = value
+            if name in self.variables:
+                variable = self.variables[name]
                 variable._set(ops.value(array, differentiable=variable.trainable))
         for state in self.states:
             state.share_memory()
@@ -99,14 +109,19 @@ class _Symbols:
             prefix = "" if len(self.states) == 1 else f"{name}_"
             self.variables |= {prefix + key: variable for key, variable in state.variables.items()}
         self.variables |= {name: each for name, each in net.named_parameters() if id(each) not in managed}
-        self.all: list[Parameter] = [*self.variables.values(), *[each for state in self.states.values() for each in state.parameters]]
+        self.all: list[Parameter] = [
+            *self.variables.values(),
+            *[each for state in self.states.values() for each in state.parameters],
+        ]
         self.leaves: dict[str, Node] = {}
+        self.values: dict[Node, np.ndarray] = {}
 
     @contextmanager
     def bound(self) -> Iterator[None]:
         before = [each.node for each in self.all]
         for name, variable in self.variables.items():
             leaf = ops.leaf(variable.shape, variable.dtype, name=name, differentiable=variable.trainable)
+            self.values[leaf] = self.array(name)
             self.leaves[name] = variable.node = leaf
         for state in self.states.values():
             state.bind()
@@ -130,21 +145,43 @@ def build(net: Module, feed: Feed, step: Callable[[Batch], Any] | None = None) -
 
     `step` is what calls the layers, if it isn't the forward pass.
     """
-    batch = batch_of(feed.leaves())
-    with building(), random.traced(ops.leaf((2,), np.int64, name="key")):
+    key, leaves = ops.leaf((2,), np.int64, name="key"), feed.leaves()
+    batch = batch_of(leaves)
+    with building(), random.traced(key), _examples(net, feed, leaves, key):
         if step is None:
             net(*batch.inputs)
         else:
             step(batch)
 
 
+def is_debugged(net: Module) -> bool:
+    """Whether a network was compiled with `debug=True`."""
+    return bool(net.__dict__.get("_debug"))
+
+
+def _examples(
+    net: Module, feed: Feed, leaves: Mapping[str, Node], key: Node, variables: Mapping[Node, np.ndarray] | None = None
+) -> AbstractContextManager[None]:
+    """With `debug=True`, code that asks for values while it is recorded gets those of the first rows."""
+    if not is_debugged(net):
+        return nullcontext()
+    arrays = feed.arrays()
+    rows = {leaf: arrays[name][:EXAMPLES] for name, leaf in leaves.items()}
+    return lazy.examples({key: np.zeros(2, np.int64), **rows, **(variables or {})})
+
+
 def attach(net: Module) -> None:
     """Give the optimizers their parameters; `build` must have been called. Raises `OptionError` if one has none."""
-    for name, optimizer in optimizers_of(net).items():
+    optimizers = optimizers_of(net)
+    for name, optimizer in optimizers.items():
         if optimizer.state is not None:
             continue
         if has_own_step(net):
-            raise OptionError(f"train_step never calls self.{name}.minimize(loss, parameters), so it has nothing to train")
+            if name == "optimizer" and any(each.state is not None for each in optimizers.values()):
+                continue  # compile sets one by default, and this step has its own
+            raise OptionError(
+                f"train_step never calls self.{name}.minimize(loss, parameters), so it has nothing to train"
+            )
         optimizer.attach(net.parameters())
 
 
@@ -164,7 +201,12 @@ def trace_training(net: Module, feed: Feed) -> Traced:
     symbols = _Symbols(net)
     key = ops.leaf((2,), np.int64, name="key")
     leaves = feed.leaves()
-    with symbols.bound(), random.traced(key), label_ranges() as ranges:
+    with (
+        symbols.bound(),
+        random.traced(key),
+        _examples(net, feed, leaves, key, symbols.values),
+        label_ranges() as ranges,
+    ):
         logs = net.train_step(batch_of(leaves))
         results = {name: variable.node for name, variable in symbols.variables.items()}
     _check_labels(ranges, feed, leaves)
@@ -178,7 +220,12 @@ def trace_evaluation(net: Module, feed: Feed) -> Traced:
     key = ops.leaf((2,), np.int64, name="key")
     leaves = feed.leaves()
     try:
-        with symbols.bound(), random.traced(key), label_ranges() as ranges:
+        with (
+            symbols.bound(),
+            random.traced(key),
+            _examples(net, feed, leaves, key, symbols.values),
+            label_ranges() as ranges,
+        ):
             logs = net.test_step(batch_of(leaves))
     finally:
         net.train()
@@ -195,8 +242,9 @@ def _check_labels(ranges: Sequence[LabelRange], feed: Feed, leaves: Mapping[str,
         if low < 0 or high >= each.classes:
             wrong = feed.target[(feed.target < 0) | (feed.target >= each.classes)]
             raise DataError(
-                f"{each.name}: {wrong.size} of {feed.target.size} labels lie outside of 0 to {each.classes - 1} (they go from {low} to "
-                f"{high}), but the network has {each.classes} outputs: number the classes from 0, or give the network {high + 1} outputs"
+                f"{each.name}: {wrong.size} of {feed.target.size} labels lie outside of 0 to {each.classes - 1} "
+                f"(they go from {low} to {high}), but the network has {each.classes} outputs: number the classes "
+                f"from 0, or give the network {high + 1} outputs"
             )
 
 
@@ -207,7 +255,7 @@ def trace_prediction(net: Module, feed: Feed) -> tuple[Traced, tuple[int, ...], 
     key = ops.leaf((2,), np.int64, name="key")
     leaves = feed.leaves()
     try:
-        with symbols.bound(), random.traced(key):
+        with symbols.bound(), random.traced(key), _examples(net, feed, leaves, key, symbols.values):
             output = net(*batch_of(leaves).inputs)
     finally:
         net.train()
@@ -234,7 +282,9 @@ def _program(
     arrays = {f"{name}_data": array for name, array in arrays.items()}
     for name, leaf in symbols.leaves.items():
         result = results.get(name, leaf)
-        variables.append(Variable(name, "value" if result is leaf else "state", leaf, None if result is leaf else result))
+        variables.append(
+            Variable(name, "value" if result is leaf else "state", leaf, None if result is leaf else result)
+        )
         arrays[name] = symbols.array(name)
     with scope("totals"):
         totals, vector, total_leaf = _totals(logs)
@@ -262,7 +312,9 @@ def _totals(logs: Logs) -> tuple[list[Total], Node, Node]:
     parts: list[Node] = []
     size = 0
     for name, log in logs.items():
-        node = log.sums.node if isinstance(log, Measured) else ops.multiply(_scalar(name, log), ops.batch_size(log.dtype))
+        node = (
+            log.sums.node if isinstance(log, Measured) else ops.multiply(_scalar(name, log), ops.batch_size(log.dtype))
+        )
         shape = tuple(each for each in node.shape if isinstance(each, int))
         if len(shape) != len(node.shape):
             raise OptionError(f"the log {name!r} has a value for each row; take its mean")
@@ -285,5 +337,7 @@ def _used(variables: Sequence[Variable]) -> list[Node]:
 
 
 def _constants(variables: Sequence[Variable]) -> list[Node]:
-    """Arrays that the network's code uses as they are; they aren't part of the source, so other values need no compilation."""
+    """Arrays that the network's code uses as they are; they aren't part of the source, so other values need no
+    compilation.
+    """
     return [node for node in _used(variables) if node.value is not None and node.name == "input"]

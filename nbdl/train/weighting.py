@@ -5,19 +5,24 @@ from __future__ import annotations
 from nbdl.errors import OptionError
 from nbdl.ir import ops
 from nbdl.ir.graph import Node, substitute, topological
-from nbdl.ir.shapes import Batch
 
 
 def weigh_rows(loss: Node, prediction: Node, weight: Node) -> Node:
     """Return the loss in which every row of the batch counts `weight` (shape `(n,)`) times.
 
-    The mean is still over the number of rows, as in Keras. Raises `OptionError` if the loss doesn't add up its rows in one place.
+    The mean is still over the number of rows, as in Keras. Raises `OptionError` if the loss doesn't add up its rows in
+    one place.
     """
     behind = _depending_on(prediction, loss)
-    places = [node for node in behind if node.name in ("sum", "max") and isinstance(node.inputs[0].shape[0], Batch) and 0 in node.param("axes")]
+    places = [
+        node
+        for node in behind
+        if node.name in ("sum", "max") and node.inputs[0].shape[:1] == weight.shape and 0 in node.param("axes")
+    ]
     if len(places) != 1 or places[0].name != "sum":
         raise OptionError(
-            "sample_weight and class_weight need a loss that takes the mean (or sum) over the batch in one place; this one does it in "
+            "sample_weight and class_weight need a loss that takes the mean (or sum) over the batch in one place; "
+            "this one does it in "
             f"{len(places)}: give the loss a keyword parameter sample_weight instead"
         )
     (place,) = places
@@ -26,7 +31,9 @@ def weigh_rows(loss: Node, prediction: Node, weight: Node) -> Node:
         if node is not place:
             return None
         rank = len(node.inputs[0].shape)
-        return ops.reduce_sum(ops.multiply(inputs[0], ops.reshape(weight, (weight.shape[0], *[1] * (rank - 1)))), node.param("axes"))
+        return ops.reduce_sum(
+            ops.multiply(inputs[0], ops.reshape(weight, (weight.shape[0], *[1] * (rank - 1)))), node.param("axes")
+        )
 
     return substitute([loss], replace)[loss]
 

@@ -38,7 +38,8 @@ def test_passes_keep_the_value_of_random_graphs(seed: int) -> None:
     assert len(topological(after)) < len(topological(before))
 
 
-# --- common subexpressions ----------------------------------------------------------------------------------------------
+# --- common subexpressions
+# ----------------------------------------------------------------------------------------------
 
 
 def test_equal_work_is_shared() -> None:
@@ -65,7 +66,8 @@ def test_parameters_tell_nodes_apart() -> None:
     assert rows is not columns
 
 
-# --- transposes ---------------------------------------------------------------------------------------------------------
+# --- transposes
+# ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("flags", [(False, False), (False, True), (True, False), (True, True)])
@@ -95,7 +97,8 @@ def test_other_permutations_stay() -> None:
     assert names(after) == ["matmul", "transpose"]
 
 
-# --- the check after every pass -----------------------------------------------------------------------------------------
+# --- the check after every pass
+# -----------------------------------------------------------------------------------------
 
 
 def wrong(node: Node, **changes: object) -> Node:
@@ -108,12 +111,12 @@ def test_broken_nodes_are_found() -> None:
     x = ops.leaf((Batch(), 3), FLOAT)
     total = ops.reduce_sum(x, (1,))
     for broken in (wrong(total, shape=(Batch(), 3)), wrong(total, dtype=np.dtype(np.float32))):
-        with pytest.raises(VerifyError, match="sum .* should be .* after a test"):
+        with pytest.raises(VerifyError, match=r"sum .* should be .* after a test"):
             verify([ops.exp(broken)], after="a test")
     with pytest.raises(VerifyError, match="can't be what it claims"):
         verify([wrong(x + x, inputs=(x, ops.leaf((4,), FLOAT)))])
+    primitive = type(TABLE["add"])(**{**vars(TABLE["add"]), "name": "sum"})
     with pytest.raises(VerifyError, match="no primitive in the table"):
-        primitive = type(TABLE["add"])(**{**vars(TABLE["add"]), "name": "sum"})
         verify([Node(primitive, (x, x), (), x.shape, x.dtype)])
 
 

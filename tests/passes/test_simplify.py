@@ -65,7 +65,11 @@ REWRITES = [
     Rewrite("_negative_outside", lambda x, v, s: -ops.reshape(-v, (3, 1)), ("reshape",)),
     Rewrite("_same_twice", lambda x, v, s: -(-x), ()),
     Rewrite("_same_twice", lambda x, v, s: apply("reshape", ops.reshape(v, (3, 1)), shape=(1, 3)), ("reshape",)),
-    Rewrite("_same_twice", lambda x, v, s: ops.transpose(ops.transpose(cube(x), (1, 0, 2)), (2, 1, 0)), ("broadcast", "reshape", "transpose")),
+    Rewrite(
+        "_same_twice",
+        lambda x, v, s: ops.transpose(ops.transpose(cube(x), (1, 0, 2)), (2, 1, 0)),
+        ("broadcast", "reshape", "transpose"),
+    ),
     Rewrite("_first", lambda x, v, s: ops.stop_gradient(x), ()),
     Rewrite("_reshape_to_itself", lambda x, v, s: apply("reshape", x, shape=x.shape), ()),
     Rewrite("_reshape_to_itself", lambda x, v, s: apply("broadcast", x, shape=x.shape), ()),
@@ -78,7 +82,11 @@ REWRITES = [
     Rewrite("_swap_of_vector_like", lambda x, v, s: ops.transpose(x), ("transpose",)),
     Rewrite("_fold_constants", lambda x, v, s: ops.exp(ops.constant(0.5, FLOAT)) * x, ("constant", "multiply")),
     Rewrite("_without_broadcasts", lambda x, v, s: x + ops.broadcast_to(v, (Batch(), 3)), ("add",)),
-    Rewrite("_without_broadcasts", lambda x, v, s: ops.broadcast_to(ops.reshape(v, (3, 1)), (3, 4)) + 1.0, ("add", "broadcast", "constant", "reshape")),
+    Rewrite(
+        "_without_broadcasts",
+        lambda x, v, s: ops.broadcast_to(ops.reshape(v, (3, 1)), (3, 4)) + 1.0,
+        ("add", "broadcast", "constant", "reshape"),
+    ),
 ]
 
 

@@ -8,7 +8,9 @@ from nbdl.kernels.cpu.views import move, part, view
 
 @kernel
 def take_rows(data, picked, out):
-    """out[i] = data[picked[i]], for two-dimensional arrays of one dtype; `picked` lies within the data (checked before)."""
+    """out[i] = data[picked[i]], for two-dimensional arrays of one dtype; `picked` lies within the data (checked
+    before).
+    """
     width = data.shape[1]
     if width == 1:  # a call of memcpy takes longer than one number
         for i in range(len(picked)):

@@ -32,5 +32,7 @@ def is_finite(x):
 
 @kernel
 def floor(x):
-    """The largest whole number up to x, in the type of x (Python's floor gives an integer, which holds neither NaN nor infinity)."""
+    """The largest whole number up to x, in the type of x (Python's floor gives an integer, which holds neither NaN nor
+    infinity).
+    """
     return np.floor(x)

@@ -1,7 +1,7 @@
 """Arrays that look into memory owned by someone else, made at no cost inside a compiled program.
 
-Slicing and reshaping with NumPy's methods costs compile time at every use; these views are a few instructions. They own nothing:
-whoever calls the program keeps the memory alive. Rows of a view lie one after another (C order).
+Slicing and reshaping with NumPy's methods costs compile time at every use; these views are a few instructions. They own
+nothing: whoever calls the program keeps the memory alive. Rows of a view lie one after another (C order).
 """
 
 from __future__ import annotations
