@@ -227,7 +227,9 @@ class OptimizerState:
                     f"{type(optimizer).__name__}.update returns the slots {sorted(new_slots)}, "
                     f"but init made {sorted(self.slots)}"
                 )
-            self.vector.node = vector.node
+            # A loss that is computed from the new parameters doesn't ask how they came about.
+            self.vector.node = ops.stop_gradient(vector.node)
+            self.vector.node.differentiable = True
             for name, slot in self.slots.items():
                 slot.node = new_slots[name].node
             self.step.node = ops.add(self.step.node, 1)
