@@ -139,8 +139,8 @@ def prepare(
         evaluation=evaluation,
         callbacks=[resolve("callbacks", each) for each in callbacks],
     )
-    if net.__dict__.get("_debug"):
-        run.bound = DebugProgram(net, feed, traced, batch=batch, seed=seed)
+    if tracing.is_debugged(net):
+        run.bound = DebugProgram(net.train_step, feed, traced, batch=batch, seed=seed)
     return run
 
 

@@ -12,6 +12,7 @@ from nbdl.errors import DataError, OptionError
 from nbdl.nn.module import Module
 from nbdl.train import tracing
 from nbdl.train.compiling import remember, require_compiled
+from nbdl.train.debugging import DebugEvaluation, predict_debugged
 from nbdl.train.feed import Feed, make_feed
 
 
@@ -32,7 +33,11 @@ class Evaluation:
         remember(net, "evaluation", self.traced.program)
         batch = min(batch_size, feed.rows)
         self.steps = -(-feed.rows // batch)
-        self.bound: Bound = self.traced.program.bind(self.traced.arrays, batch=batch, workers=workers)
+        self.bound: Bound | DebugEvaluation
+        if tracing.is_debugged(net):
+            self.bound = DebugEvaluation(net, feed, self.traced, batch=batch)
+        else:
+            self.bound = self.traced.program.bind(self.traced.arrays, batch=batch, workers=workers)
         self.order = np.arange(feed.rows)
 
     def measure(self) -> dict[str, Any]:
@@ -62,6 +67,8 @@ def predict(net: Module, x: Any, *, batch_size: int = 1024, workers: int = 1) ->
     check_whole("workers", workers, 1)
     feed = make_feed(x)
     tracing.build(net, feed)
+    if tracing.is_debugged(net):
+        return predict_debugged(net, feed, batch=batch_size)
     traced, row, dtype = tracing.trace_prediction(net, feed)
     remember(net, "prediction", traced.program)
     predicted = np.empty((feed.rows, *row), dtype)
