@@ -290,15 +290,13 @@ class _Placement:
         self.plan.partial_bytes = offset
 
     def _place_in(self, space: Space, nodes: list[Node]) -> int:
-        """Lay nodes out in a space. Memory that workers share changes hands only when they meet: its clock counts
-        levels.
+        """Lay nodes out in a space. What workers share is a result and stays to the end, so none overwrites what another
+        still reads.
         """
-        clock = self._level if space == "shared" else int
         blocks = []
         for node in nodes:
             first = self._first_write(node)
-            last = max(map(clock, self.readers.get(node, [])), default=first)
-            first = first if first < 0 else clock(first)
+            last = max(self.readers.get(node, []), default=first)
             blocks.append(Block(byte_size(node), first, max(first, last)))
         alignment = 4 if space == "rows" else 64
         offsets, total = lay_out(blocks, alignment)

@@ -229,6 +229,48 @@ def gradients_of_maxima(make: Maker) -> None:
 
 
 @case
+def costly_values_used_again(make: Maker) -> None:
+    """What is stored so that it isn't computed twice is computed whole, by every worker, before it is read."""
+    tall, square, other, summed = (make.state(name, *shape) for name, shape in SHAPES)
+    y = ops.exp(apply("tanh", tall))
+    joined = ops.matmul(ops.slice_axis(y, 0, 0, 6) + ops.slice_axis(tall, 0, 2, 6), ops.transpose(tall))
+    make.result(joined, ops.matmul(ops.slice_axis(y, 0, 6, 2) * 2, ops.slice_axis(tall, 0, 1, 6)))
+    for leaf in (square, other):
+        z = ops.exp(apply("tanh", leaf))
+        turned = ops.transpose(z)
+        symmetric = ops.reduce_max(z + turned if leaf is square else turned + z, (1,))
+        make.result(ops.matmul(z * ops.matmul(leaf, symmetric), leaf))
+    gate, size = apply("sigmoid", summed), ops.reshape(total(square * square), ())
+    make.result(gate * size, ops.matmul(square, gate))
+
+
+SHAPES = [("tall", (8, 6)), ("square", (4, 4)), ("other", (4, 4)), ("summed", (4, 4))]
+
+
+@case
+def loops_that_take_each_other_over(make: Maker) -> None:
+    x, y = make.rows("x", 6), make.rows("y", 6)
+    first, second = total(x * x, 1), total(y, 1)
+    third = ops.reduce_max(y * first - second, (1,))
+    make.result(third, total(y * third - second, 1), first + second)
+
+
+@case
+def views_that_begin_at_one_place(make: Maker) -> None:
+    vector = make.state("vector", 6)
+    make.result(ops.reshape(vector, (2, 3)) + ops.slice_axis(vector, 0, 0, 3))
+
+
+@case
+def numbers_that_change_at_the_end_of_a_step(make: Maker) -> None:
+    """The last level reads the old rate on every worker, while the first worker may be done already."""
+    x, weights, rate = make.rows("x", 40), make.state("weights", 40), make.state("rate")
+    slope = ops.reshape(total(x, 0), (40,)) / ops.batch_size(make.dtype)
+    make.update(weights, weights - rate * slope)
+    make.update(rate, rate * 0.5)
+
+
+@case
 def packed_parts_of_all_kinds(make: Maker) -> None:
     x, weights = make.rows("x", 3), make.state("weights", 3)
     count = ops.batch_size(make.dtype)
