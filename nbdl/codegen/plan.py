@@ -290,8 +290,9 @@ class _Placement:
         self.plan.partial_bytes = offset
 
     def _place_in(self, space: Space, nodes: list[Node]) -> int:
-        """Lay nodes out in a space. What workers share is a result and stays to the end, so none overwrites what another
-        still reads.
+        """Lay nodes out in a space.
+
+        What workers share is a result and stays to the end, so none overwrites what another still reads.
         """
         blocks = []
         for node in nodes:

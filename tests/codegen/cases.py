@@ -241,7 +241,7 @@ def costly_values_used_again(make: Maker) -> None:
         symmetric = ops.reduce_max(z + turned if leaf is square else turned + z, (1,))
         make.result(ops.matmul(z * ops.matmul(leaf, symmetric), leaf))
     gate, size = apply("sigmoid", summed), ops.reshape(total(square * square), ())
-    make.result(gate * size, ops.matmul(square, gate))
+    make.result(gate * size, ops.matmul(make.rows("x", 4), gate))  # every worker needs the whole gate
 
 
 SHAPES = [("tall", (8, 6)), ("square", (4, 4)), ("other", (4, 4)), ("summed", (4, 4))]

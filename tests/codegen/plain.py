@@ -7,9 +7,9 @@ with is an error:
 - views outside of the memory that the program asked for;
 - reading what nothing has written: working memory starts as garbage (NaN for floating-point numbers) and is made
   garbage again before every step;
-- races: between two meetings the workers run one after the other. `isolated`, each sees the shared memory as it was at the last
-  meeting, plus its own writes, and two workers that write different values to the same bytes are reported; else each sees all
-  that the ones before it have written. Only a program without races gives the same results both ways.
+- races: between two meetings the workers run one after the other. `isolated`, each sees the shared memory as it was
+  at the last meeting, plus its own writes, and two workers that write different values to the same bytes are reported;
+  else each sees all that the ones before it have written. Only a program without races gives the same results both ways.
 """
 
 from __future__ import annotations
@@ -192,7 +192,16 @@ def load(source: str, meetings: Meetings) -> dict[str, Any]:
 class PlainRun:
     """The twin of `Bound`, in plain Python."""
 
-    def __init__(self, program: Program, arrays: dict[str, np.ndarray], *, batch: int, workers: int = 1, seed: int = 0, isolated: bool = True):
+    def __init__(
+        self,
+        program: Program,
+        arrays: dict[str, np.ndarray],
+        *,
+        batch: int,
+        workers: int = 1,
+        seed: int = 0,
+        isolated: bool = True,
+    ):
         plan = program.plan
         workers = 1 if mixes_rows(plan.fusion.order) else workers
         self.workers = workers

@@ -25,7 +25,9 @@ def grown(seed: int, size: int, results: int, dtype: str = "float64") -> tuple[G
     return growth, Program(growth.made, "a random graph")
 
 
-def check(growth: Growth, program: Program, runner: Callable[..., Any], runs: tuple[tuple[int, int], ...], tolerance: float) -> None:
+def check(
+    growth: Growth, program: Program, runner: Callable[..., Any], runs: tuple[tuple[int, int], ...], tolerance: float
+) -> None:
     order = np.random.default_rng(0).permutation(EXAMPLES)
     for batch, workers in runs:
         rows = order[: STEPS * batch - (batch > 2)]
