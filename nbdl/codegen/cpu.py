@@ -476,8 +476,7 @@ def _words(code: str) -> list[str]:
 MOST_INLINED = 30  # with more arguments Python makes a tuple for the call, and Numba can't inline it
 _ARRAYS = ["sync", "arena", "shared"]
 _PREAMBLE = [
-    "Made by nbdl. Every function is plain Python: read it, or run it without Numba to step through it "
-    "(NUMBA_DISABLE_JIT=1).",
+    "Made by nbdl, compiled by Numba. Every function is plain Python that anyone can read.",
     "`rows` is the number of rows of the batch that a worker has; all other sizes are constants.",
 ]
 _NUMBA_NAMES = {"float32": "f32", "float64": "f64", "int32": "i32", "int64": "i64", "uint8": "u8", "boolean": "b1"}

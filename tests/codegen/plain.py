@@ -9,7 +9,7 @@ with is an error:
   garbage again before every step;
 - races: between two meetings the workers run one after the other. `isolated`, each sees the shared memory as it was
   at the last meeting, plus its own writes, and two workers that write different values to the same bytes are reported;
-  else each sees all that the ones before it have written. Only a program without races gives the same results both ways.
+  else each sees all that the ones before it have written. Only a program without races gives the same both ways.
 """
 
 from __future__ import annotations
