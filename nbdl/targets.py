@@ -11,23 +11,41 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
+
 from nbdl import functions
-from nbdl.errors import DtypeError, OptionError, ShapeError
+from nbdl.errors import DataError, DtypeError, OptionError, ShapeError
 from nbdl.ir.shapes import show_shape
 from nbdl.tensor import Tensor, TensorLike
 
 
 @dataclass(frozen=True)
 class LabelRange:
-    """What the numbers of a traced target must be: from 0 to `classes` - 1, for the loss or metric `name`.
+    """What the numbers of a traced target must be: from 0 to `classes` - 1, for the loss or metric `name`; without
+    `classes` they are probabilities, from 0 to 1.
 
     A traced program can't look at values, and a row with a number outside of the range would count as one without a
     class; so whoever has the values checks them before the program runs.
     """
 
     target: Tensor
-    classes: int
+    classes: int | None
     name: str
+
+    def check(self, values: np.ndarray) -> None:
+        """Raise `DataError` if a value lies outside of what the loss or metric can count."""
+        if not values.size:
+            return
+        low, high, most = values.min(), values.max(), 1 if self.classes is None else self.classes - 1
+        if 0 <= low and high <= most:
+            return
+        wrong = int(np.sum((values < 0) | (values > most)))
+        found = f"{wrong} of {values.size} labels lie outside of 0 to {most} (they go from {low:g} to {high:g})"
+        if self.classes is None:
+            raise DataError(f"{self.name}: {found}: 0 means no, 1 means yes, and what lies between is a probability")
+        more = f", or give the network {high + 1} outputs" if low >= 0 else ""
+        outputs = f"but the network has {self.classes} outputs"
+        raise DataError(f"{self.name}: {found}, {outputs}: number the classes from 0{more}")
 
 
 class _Local(threading.local):
@@ -109,11 +127,26 @@ def class_numbers(prediction: Tensor, target: TensorLike, name: str) -> Tensor:
     if target.dtype.kind not in "iub":
         raise DtypeError(f"{name} takes class numbers as integers, not {target.dtype}; convert with .astype('int64')")
     classes = prediction.shape[-1]
-    if _local.collected is not None and isinstance(classes, int):
-        _local.collected.append(LabelRange(target, classes, name))
+    if isinstance(classes, int):
+        _note_range(LabelRange(target, classes, name))
     if target.dtype.kind != "i":
         target = target.astype("int64")  # 8 bits could not count 300 classes
     return target.reshape(scores)
+
+
+def probabilities(prediction: TensorLike, target: TensorLike, name: str) -> tuple[Tensor, Tensor]:
+    """`aligned`, for targets that say yes or no: 1, 0, or something between."""
+    prediction, numbers = aligned(prediction, target, name)
+    _note_range(LabelRange(functions.asarray(target), None, name))
+    return prediction, numbers
+
+
+def _note_range(labels: LabelRange) -> None:
+    """Check labels that are there already, and leave the others to those who collect ranges."""
+    if labels.target.node.value is not None:
+        labels.check(labels.target.node.value)
+    elif _local.collected is not None:
+        _local.collected.append(labels)
 
 
 def sigmoid_logits(prediction: Tensor, from_logits: bool | None) -> Tensor | None:

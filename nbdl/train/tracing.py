@@ -12,9 +12,10 @@ import numpy as np
 from nbdl import lazy, random
 from nbdl.codegen.plan import Variable
 from nbdl.codegen.program import Program
-from nbdl.errors import DataError, OptionError, UntraceableError
+from nbdl.errors import OptionError, UntraceableError
 from nbdl.ir import ops
 from nbdl.ir.graph import Node, scope, topological
+from nbdl.ir.interpret import evaluate_all
 from nbdl.ir.shapes import product
 from nbdl.nn.module import Module, Parameter, building
 from nbdl.optim.optimizer import Optimizer, OptimizerState
@@ -234,18 +235,20 @@ def trace_evaluation(net: Module, feed: Feed) -> Traced:
 
 
 def _check_labels(ranges: Sequence[LabelRange], feed: Feed, leaves: Mapping[str, Node]) -> None:
-    """Raise `DataError` if a class number lies outside of what a loss or metric can count."""
+    """Raise `DataError` if a target lies outside of what a loss or metric can count."""
     for each in ranges:
-        if feed.target is None or each.target.node is not leaves.get("y") or not feed.target.size:
-            continue
-        low, high = int(feed.target.min()), int(feed.target.max())
-        if low < 0 or high >= each.classes:
-            wrong = feed.target[(feed.target < 0) | (feed.target >= each.classes)]
-            raise DataError(
-                f"{each.name}: {wrong.size} of {feed.target.size} labels lie outside of 0 to {each.classes - 1} "
-                f"(they go from {low} to {high}), but the network has {each.classes} outputs: number the classes "
-                f"from 0, or give the network {high + 1} outputs"
-            )
+        values = _target_values(each.target.node, feed, leaves)
+        if values is not None:
+            each.check(values)
+
+
+def _target_values(node: Node, feed: Feed, leaves: Mapping[str, Node]) -> np.ndarray | None:
+    """The values, over all rows, of something that is computed from the targets alone; None if it isn't."""
+    order = topological([node])
+    sources = [each for each in order if not each.inputs and each.value is None and each.name != "constant"]
+    if feed.target is None or sources != [leaves.get("y")]:
+        return None
+    return evaluate_all(order, {sources[0]: feed.target}, rows=feed.rows)[node]
 
 
 def trace_prediction(net: Module, feed: Feed) -> tuple[Traced, tuple[int, ...], np.dtype]:

@@ -9,7 +9,15 @@ import numpy as np
 
 import nbdl
 from nbdl.errors import OptionError
-from nbdl.targets import aligned, as_prediction, class_numbers, row_means, sigmoid_logits, softmax_logits
+from nbdl.targets import (
+    aligned,
+    as_prediction,
+    class_numbers,
+    probabilities,
+    row_means,
+    sigmoid_logits,
+    softmax_logits,
+)
 from nbdl.tensor import Tensor, TensorLike
 
 
@@ -38,7 +46,7 @@ def binary_crossentropy(
     Rethinking the Inception Architecture for Computer Vision, CVPR 2016.
     """
     _check_smoothing(label_smoothing)
-    prediction, target = aligned(prediction, target, "binary_crossentropy")
+    prediction, target = probabilities(prediction, target, "binary_crossentropy")
     if label_smoothing:
         target = target * (1 - label_smoothing) + 0.5 * label_smoothing
     logits = sigmoid_logits(prediction, from_logits)
