@@ -84,6 +84,7 @@ def op(
         return Tensor.wrap(apply(name, *nodes))
 
     record.__name__ = record.__qualname__ = name
+    record.__module__ = function.__module__
     record.__doc__ = function.__doc__
     record.kernel = cpu  # type: ignore[attr-defined]  # a module may call both by one name
     return record

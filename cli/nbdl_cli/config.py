@@ -15,7 +15,9 @@ from typing import Any, Literal
 
 from nbdl.data.load import file_reader
 from nbdl.errors import OptionError, RunError, suggest
+from nbdl.hookspecs import PROJECT
 from nbdl.options import Options, read_options
+from nbdl.plugin_sources import Registered
 from nbdl.plugins import lookup
 from nbdl.values import Text
 
@@ -227,7 +229,13 @@ def resolve_named(group: str, given: Mapping[str, Any]) -> Config:
         raise OptionError(f"options for the {group} ({', '.join(given)}) need its name too: --{group} NAME")
     registered = lookup("metrics" if group == "metric" else NAMED[group], str(given["name"]))
     options = {key: value for key, value in given.items() if key != "name"}
-    return {"name": str(given["name"]), **_plain(registered.options, options, registered.label)}
+    return {"name": _full_name(registered), **_plain(registered.options, options, registered.label)}
+
+
+def _full_name(registered: Registered) -> str:
+    """The name by which a run finds it again, even if another package comes to offer the same one later."""
+    installed = registered.package != PROJECT and registered.version
+    return f"{registered.package}:{registered.name}" if installed else registered.name
 
 
 def _resolve_data(given: Mapping[str, Any]) -> Config:
@@ -258,8 +266,7 @@ def _resolve_schedule(given: Mapping[str, Any], optimizer: Mapping[str, Any]) ->
 def _resolve_metric(given: Any) -> str | Config:
     if isinstance(given, Mapping):
         return resolve_named("metric", given)
-    lookup("metrics", str(given))
-    return str(given)
+    return _full_name(lookup("metrics", str(given)))
 
 
 def _callback(name: str, given: Any) -> Config:
