@@ -81,7 +81,7 @@ def test_round_trip(tmp_path_factory, rows):
     (bytes(range(128, 256)) * 9, "not UTF-8 text"),
     (b"a,b\n\0\0,1\n", "zero bytes"),
     (b"a,a\n1,2\n", "2 columns called 'a'"),
-    (gzip.compress(b"a,b\n1,2\n" * 1000)[:-20], "cut short"),
+    (gzip.compress(b"a,b\n1,2\n" * 1000, mtime=0)[:-20], "cut short"),
     (b"\x1f\x8bxxxx", "can't be read"),
     (b'a,b\n1,"2\n' + b"x" * 200_000, "line 3.*quotation mark"),
 ])
