@@ -28,7 +28,11 @@ def without_classes(prediction, target):
 
 
 @pytest.mark.parametrize("debug", [False, True], ids=["compiled", "debug"])
-@pytest.mark.parametrize("convert", [lambda y: y, lambda y: y.astype(np.uint8), lambda y: y[:, None]], ids=str)
+@pytest.mark.parametrize(
+    "convert",
+    [lambda y: y, lambda y: y.astype(np.uint8), lambda y: y[:, None]],
+    ids=["as they are", "bytes", "column"],
+)
 def test_labels_from_one(convert, debug):
     with pytest.raises(DataError, match=f"^sparse_categorical_crossentropy: {FROM_1}$"):
         network(debug=debug).fit(X, convert(LABELS + 1), verbose=False)
