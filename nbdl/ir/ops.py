@@ -214,10 +214,10 @@ def count(shape: Shape, axes: Sequence[int], dtype: Any) -> Node:
 
 def reshape(x: Node, shape: Shape) -> Node:
     """The same elements in another shape; one size may be -1."""
-    shape = fill_in(x.shape, tuple(shape))
     if shape == x.shape:
         return x
-    return apply("reshape", x, shape=shape)
+    shape = fill_in(x.shape, tuple(shape))
+    return x if shape == x.shape else apply("reshape", x, shape=shape)
 
 
 def fill_in(old: Shape, shape: tuple[Any, ...]) -> Shape:

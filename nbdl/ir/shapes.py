@@ -6,7 +6,6 @@ compiled program therefore serves every batch size, the last short batch, and a 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -51,11 +50,15 @@ def product(shape: Shape) -> Size:
     >>> product((Batch(), 8, 8))
     Batch(multiple=64)
     """
-    symbolic = [size for size in shape if isinstance(size, Batch)]
-    if len(symbolic) > 1:
-        raise ShapeError(f"the shape {show_shape(shape)} has the batch axis twice; only one axis may depend on it")
-    number = math.prod(size for size in shape if isinstance(size, int))
-    return symbolic[0] * number if symbolic else number
+    number, symbolic = 1, None
+    for size in shape:
+        if not isinstance(size, Batch):
+            number *= size
+        elif symbolic is None:
+            symbolic = size
+        else:
+            raise ShapeError(f"the shape {show_shape(shape)} has the batch axis twice; only one axis may depend on it")
+    return number if symbolic is None else symbolic * number
 
 
 def has_batch(shape: Shape) -> bool:

@@ -5,15 +5,17 @@ An optimizer is then one loop over one vector, a checkpoint one blob, an all-red
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from nbdl.errors import DtypeError
 from nbdl.ir import ops
 from nbdl.ir.graph import PARAMETER, Node, scope
-from nbdl.ir.shapes import product
+from nbdl.ir.shapes import concrete, product
 from nbdl.nn.module import Parameter
 
 ALIGNMENT = 16  # elements: each float32 parameter starts at a cache line
@@ -70,7 +72,9 @@ class Flat:
 
     def views(self, vector: np.ndarray) -> list[np.ndarray]:
         """The parts of a vector, as arrays of the parameters' shapes that share its memory."""
-        return [
-            vector[offset : offset + int(np.prod(each.shape))].reshape(each.shape)  # type: ignore[arg-type]
-            for each, offset in zip(self.parameters, self.offsets, strict=True)
-        ]
+        return [vector[start:end].reshape(shape) for start, end, shape in self._pieces]
+
+    @cached_property
+    def _pieces(self) -> list[tuple[int, int, tuple[int, ...]]]:
+        shapes = [concrete(each.shape, 0) for each in self.parameters]
+        return [(start, start + math.prod(shape), shape) for start, shape in zip(self.offsets, shapes, strict=True)]
