@@ -68,8 +68,7 @@ class Tensor:
             node.tensor = weakref.ref(tensor)
         return tensor
 
-    # --- what is known without a value
-    # ---------------------------------------------------------------------------------
+    # --- what is known without a value ---
 
     @property
     def shape(self) -> Shape:
@@ -101,8 +100,7 @@ class Tensor:
         """The axes in reverse order."""
         return Tensor.wrap(ops.transpose(self.node))
 
-    # --- values
-    # --------------------------------------------------------------------------------------------------------
+    # --- values ---
 
     def numpy(self) -> np.ndarray:
         """Run what is pending and return the value as a read-only NumPy array, without a copy.
@@ -169,8 +167,7 @@ class Tensor:
         kind = "" if self.dtype == ops.FLOAT32 else f", dtype={self.dtype}"
         return f"tensor({text}{kind}{', requires_grad=True' if self.requires_grad else ''})"
 
-    # --- gradients
-    # -----------------------------------------------------------------------------------------------------
+    # --- gradients ---
 
     def backward(self) -> None:
         """Add d(self)/d(leaf) to `.grad` of every leaf that requires it. Nothing is computed until it is needed.
@@ -196,8 +193,7 @@ class Tensor:
         """The same value, seen as a constant by differentiation."""
         return Tensor.wrap(ops.stop_gradient(self.node))
 
-    # --- shape
-    # ---------------------------------------------------------------------------------------------------------
+    # --- shape ---
 
     def reshape(self, *shape: Any) -> Tensor:
         """The same elements in another shape; one size may be -1."""
@@ -213,8 +209,7 @@ class Tensor:
 
         return Tensor.wrap(index(self.node, key))
 
-    # --- arithmetic
-    # ----------------------------------------------------------------------------------------------------
+    # --- arithmetic ---
 
     def __add__(self, other: TensorLike) -> Tensor:
         return Tensor.wrap(ops.add(self.node, operand(other)))

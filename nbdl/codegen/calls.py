@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from nbdl.codegen.fusion import adds_batch, is_scalar_work, root_of
 from nbdl.codegen.index import size_text
+from nbdl.codegen.work import adds_batch, is_scalar_work, root_of
 from nbdl.ir.graph import Node
 from nbdl.ir.shapes import Shape, Size, product
 
@@ -21,21 +21,21 @@ def print_call(printer: ModulePrinter, node: Node) -> list[str]:
 
 def _custom(printer: ModulePrinter, node: Node) -> list[str]:
     """An operation of a plugin: its function takes the inputs and the result, with all their axes."""
-    inputs = [printer.view(each, 0, each.shape or (1,)) for each in node.inputs]
-    return [f"{node.name}({', '.join([*inputs, printer.view(node, 0, node.shape or (1,), writing=True)])})"]
+    inputs = [printer.views.view(each, 0, each.shape or (1,)) for each in node.inputs]
+    return [f"{node.name}({', '.join([*inputs, printer.views.view(node, 0, node.shape or (1,), writing=True)])})"]
 
 
 def _matmul(printer: ModulePrinter, node: Node) -> list[str]:
     x, y = node.inputs
     function = f"matmul_{'nt'[node.param('transpose_x')]}{'nt'[node.param('transpose_y')]}"
-    scratch = printer.scratch(node.dtype)
+    scratch = printer.views.scratch(node.dtype)
     if len(node.shape) == 2:
-        left, right = printer.view(x, 0, x.shape), printer.view(y, 0, y.shape)
-        return [f"{function}({left}, {right}, {printer.view(node, 0, node.shape, writing=True)}, {scratch})"]
+        left, right = printer.views.view(x, 0, x.shape), printer.views.view(y, 0, y.shape)
+        return [f"{function}({left}, {right}, {printer.views.view(node, 0, node.shape, writing=True)}, {scratch})"]
     operands = [(x, False), (y, False), (node, True)]
     parts = []
     for each, writing in operands:
-        whole = printer.view(each, 0, (product(each.shape),), writing=writing)
+        whole = printer.views.view(each, 0, (product(each.shape),), writing=writing)
         size = product(each.shape[-2:])
         parts.append(f"part({whole}, block * {_factor(size)}, {_shape(each.shape[-2:])})")
     return [
@@ -48,9 +48,9 @@ def _gather(printer: ModulePrinter, node: Node) -> list[str]:
     table, indices = node.inputs
     width = product(table.shape[1:])
     arguments = [
-        printer.view(table, 0, (table.shape[0], width)),
-        printer.view(indices, 0, (product(indices.shape),)),
-        printer.view(node, 0, (product(indices.shape), width), writing=True),
+        printer.views.view(table, 0, (table.shape[0], width)),
+        printer.views.view(indices, 0, (product(indices.shape),)),
+        printer.views.view(node, 0, (product(indices.shape), width), writing=True),
     ]
     return [f"gather({', '.join(arguments)})"]
 
@@ -59,9 +59,9 @@ def _scatter_add(printer: ModulePrinter, node: Node) -> list[str]:
     updates, indices = node.inputs
     width = product(node.shape[1:])
     arguments = [
-        printer.view(updates, 0, (product(indices.shape), width)),
-        printer.view(indices, 0, (product(indices.shape),)),
-        printer.view(node, 0, (node.shape[0], width), writing=True),
+        printer.views.view(updates, 0, (product(indices.shape), width)),
+        printer.views.view(indices, 0, (product(indices.shape),)),
+        printer.views.view(node, 0, (node.shape[0], width), writing=True),
     ]
     return [f"scatter_add({', '.join(arguments)})"]
 
@@ -71,8 +71,8 @@ def _argmax(printer: ModulePrinter, node: Node) -> list[str]:
     axis = node.param("axis")
     outer, inner = product(x.shape[:axis]), product(x.shape[axis + 1 :])
     return [
-        f"argmax({printer.view(x, 0, (outer, x.shape[axis], inner))}, "
-        f"{printer.view(node, 0, (outer, inner), writing=True)})"
+        f"argmax({printer.views.view(x, 0, (outer, x.shape[axis], inner))}, "
+        f"{printer.views.view(node, 0, (outer, inner), writing=True)})"
     ]
 
 
@@ -83,9 +83,9 @@ def _blocks(shape: Shape, axis: int) -> Shape:
 
 def _concatenate(printer: ModulePrinter, node: Node) -> list[str]:
     axis, start, lines = node.param("axis"), 0, []
-    out = printer.view(node, 0, _blocks(node.shape, axis), writing=True)
+    out = printer.views.view(node, 0, _blocks(node.shape, axis), writing=True)
     for each in node.inputs:
-        lines.append(f"copy_along({printer.view(each, 0, _blocks(each.shape, axis))}, {out}, {start}, 1)")
+        lines.append(f"copy_along({printer.views.view(each, 0, _blocks(each.shape, axis))}, {out}, {start}, 1)")
         size = each.shape[axis]
         assert isinstance(size, int)  # the batch axis isn't concatenated
         start += size
@@ -94,9 +94,9 @@ def _concatenate(printer: ModulePrinter, node: Node) -> list[str]:
 
 def _pad(printer: ModulePrinter, node: Node) -> list[str]:
     axis = node.param("axis")
-    source = printer.view(node.inputs[0], 0, _blocks(node.inputs[0].shape, axis))
-    flat = printer.view(node, 0, (product(node.shape),), writing=True)
-    out = printer.view(node, 0, _blocks(node.shape, axis), writing=True)
+    source = printer.views.view(node.inputs[0], 0, _blocks(node.inputs[0].shape, axis))
+    flat = printer.views.view(node, 0, (product(node.shape),), writing=True)
+    out = printer.views.view(node, 0, _blocks(node.shape, axis), writing=True)
     return [f"fill({flat}, 0)", f"copy_along({source}, {out}, {node.param('before')}, {node.param('step')})"]
 
 
@@ -111,11 +111,11 @@ def _pack(printer: ModulePrinter, node: Node) -> list[str]:
         buffer = printer.plan.buffers.get(root)
         if getattr(buffer, "pack", None) is node:
             continue
-        place = printer.view(node, offset, (product(part.shape),), writing=True)
+        place = printer.views.view(node, offset, (product(part.shape),), writing=True)
         if is_scalar_work(part) and not adds_batch(root):
             line = f"fill({place}, {printer.scalar(part).text})"
         else:
-            line = f"copy({printer.view(part, 0, (product(part.shape),), writing=adds_batch(root))}, {place})"
+            line = f"copy({printer.views.view(part, 0, (product(part.shape),), writing=adds_batch(root))}, {place})"
         if partial and not adds_batch(root):  # every worker would add the same again
             lines += ["if worker == 0:", f"    {line}"]
         else:
@@ -129,7 +129,7 @@ def _gaps(printer: ModulePrinter, node: Node) -> list[str]:
     for offset, size in [*zip(node.param("offsets"), sizes, strict=True), (node.param("size"), 0)]:
         assert isinstance(size, int)  # whole tensors are packed
         if offset > end:
-            lines.append(f"fill({printer.view(node, end, (offset - end,))}, 0)")
+            lines.append(f"fill({printer.views.view(node, end, (offset - end,))}, 0)")
         end = offset + size
     return lines
 

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 import numpy as np
 
 from nbdl.autodiff import BACKWARD
 from nbdl.codegen.calls import print_call
 from nbdl.codegen.expressions import Text, dtype_name, number, operation
-from nbdl.codegen.fusion import Call, Loop, Position, is_scalar_work, root_of
 from nbdl.codegen.index import core, own_index, size_text
 from nbdl.codegen.loop_text import LoopFunction, LoopPrinter
 from nbdl.codegen.names import KERNELS, RESERVED, Names, heading, label
-from nbdl.codegen.plan import Plan, Variable, locate
+from nbdl.codegen.plan import Plan, Variable
+from nbdl.codegen.views import Views
+from nbdl.codegen.work import Call, Loop, Position, is_scalar, is_scalar_work, root_of
 from nbdl.ir.graph import Node
-from nbdl.ir.shapes import Shape, Size, has_batch, product
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Memory as a view names it: where it begins, its sizes other than 1, and whether it is read or written."""
-
-    root: Node
-    start: int
-    shape: Shape
-    writing: bool
+from nbdl.ir.shapes import product
 
 
 class ModulePrinter:
@@ -38,8 +28,7 @@ class ModulePrinter:
         self.title = title
         self.names = Names({*RESERVED, *[each.name for each in plan.fusion.custom]})
         self.arrays = {variable: self.names.of(variable, variable.name) for variable in plan.variables}
-        self.views: dict[Piece, str] = {}
-        self.view_lines: list[str] = []
+        self.views = Views(plan, self.names, self.arrays)
         self.functions: dict[str, str] = {}
         self.function_lines: list[str] = []
         self.handed_in = [name for variable, name in self.arrays.items() if variable.role != "key"]
@@ -47,8 +36,7 @@ class ModulePrinter:
         self.scalar_uses = self._count_scalar_uses()
         self.scope = ""
 
-    # --- the module
-    # ----------------------------------------------------------------------------------------------------
+    # --- the module ---
 
     def print(self) -> str:
         """Return the module's text."""
@@ -113,7 +101,7 @@ class ModulePrinter:
         if self.plan.partial_bytes:
             stride = self.plan.partial_bytes
             lines.append(f"mine = 0 if workers == 1 else (1 + worker) * {stride}  # where this worker adds up its rows")
-        return [*lines, *self.view_lines, ""]
+        return [*lines, *self.views.lines, ""]
 
     def _run(self) -> list[str]:
         arguments = ", ".join(["worker", "control", *_ARRAYS, "order", *self.handed_in])
@@ -151,8 +139,7 @@ class ModulePrinter:
             "    return True",
         ]
 
-    # --- the step
-    # ------------------------------------------------------------------------------------------------------
+    # --- the step ---
 
     def _body(self) -> list[str]:
         lines: list[str] = []
@@ -174,11 +161,11 @@ class ModulePrinter:
         if leaf not in self.plan.buffers:
             return []  # nothing reads it
         if variable.role == "key" and leaf is not None:
-            name = self.view_of(leaf)
+            name = self.views.of(leaf)
             return [f"{name}[0], {name}[1] = seed, number"]
         if variable.role == "rows" and leaf is not None:
             width = product(leaf.shape[1:])
-            out = self.view(
+            out = self.views.view(
                 leaf, 0, (leaf.shape[0], width), label(leaf) if len(leaf.shape) == 2 else label(leaf) + "_rows"
             )
             return [f"take_rows({self.arrays[variable]}, picked, {out})"]
@@ -199,15 +186,15 @@ class ModulePrinter:
             if variable.role == "row_result" and result is not None:
                 width = product(result.shape[1:])
                 lines.append(
-                    f"put_rows({self.view(result, 0, (result.shape[0], width))}, picked, {self.arrays[variable]})"
+                    f"put_rows({self.views.view(result, 0, (result.shape[0], width))}, picked, {self.arrays[variable]})"
                 )
         copies = [each for each in self.plan.copies if each.role != "row_result"]
         writes = []
         for variable in copies:
             result = variable.result
             assert result is not None  # copies have results
-            target = self._variable_view(variable, 0, (product(result.shape),))
-            writes.append(f"copy({self.view(result, 0, (product(result.shape),))}, {target})")
+            target = self.views.of_variable(variable, 0, (product(result.shape),))
+            writes.append(f"copy({self.views.view(result, 0, (product(result.shape),))}, {target})")
         for variable in self.plan.scalar_results:
             assert variable.result is not None  # scalar results have results
             writes.append(f"{self.arrays[variable]}[0] = {self.scalar(variable.result).text}")
@@ -242,8 +229,7 @@ class ModulePrinter:
             )
         return [*lines, "    if not barrier(sync, worker, workers):", "        return False"]
 
-    # --- loops and calls
-    # -----------------------------------------------------------------------------------------------
+    # --- loops and calls ---
 
     def _call_lines(self, kernel: Call) -> list[str]:
         lines = print_call(self, kernel.node)
@@ -256,8 +242,8 @@ class ModulePrinter:
         function = self._loop_function(loop, splittable)
         name = self._define(loop, function)
         arguments = [*function.sizes, *[self.scalar(node).text for node in function.scalars]]
-        arrays = [self.view_of(node) for node in function.arrays] + [
-            self.view_of(node, writing=True) for node in function.results
+        arrays = [self.views.of(node) for node in function.arrays] + [
+            self.views.of(node, writing=True) for node in function.results
         ]
         if splittable:
             length = size_text(loop.domain[0])
@@ -265,15 +251,6 @@ class ModulePrinter:
             return [f"low, size = span({length}, worker, workers)", f"{name}({', '.join([*arguments, *arrays])})"]
         line = f"{name}({', '.join([*arguments, *arrays])})"
         return ["if worker == 0:", "    " + line] if loop.shared else [line]
-
-    def memory(self, node: Node) -> str:
-        """What tells a stored node's memory from all other memory."""
-        root, start = _resolve(node)
-        if root not in self.plan.buffers:
-            return str(id(root))
-        buffer = locate(self.plan, root)
-        place = id(buffer.variable) if buffer.variable is not None else f"{buffer.space} {id(root)}"
-        return f"{place} {buffer.offset + start * root.dtype.itemsize}"
 
     def _is_splittable(self, loop: Loop) -> bool:
         """Whether each worker can be handed a part of every array: nothing depends on the position but by reading
@@ -296,7 +273,7 @@ class ModulePrinter:
 
     def _loop_function(self, loop: Loop, splittable: bool) -> LoopFunction:
         stored = {seed for seed in loop.seeds if seed in self.plan.buffers}
-        return LoopPrinter(self.fusion, loop, stored, self.memory, splittable).print()
+        return LoopPrinter(self.fusion, loop, stored, self.views.memory, splittable).print()
 
     def _define(self, loop: Loop, function: LoopFunction) -> str:
         """Print a function unless one with the same body exists already."""
@@ -315,8 +292,7 @@ class ModulePrinter:
             ]
         return self.functions[key]
 
-    # --- numbers
-    # -------------------------------------------------------------------------------------------------------
+    # --- numbers ---
 
     def _count_scalar_uses(self) -> dict[Node, int]:
         uses: dict[Node, int] = {}
@@ -339,7 +315,7 @@ class ModulePrinter:
             leaf = variable.leaf
             if leaf is not None and leaf in used:
                 name = self.names.of(("scalar", leaf), f"old_{label(leaf)}")
-                lines.append(f"{name} = {self.view_of(leaf)}[0]")
+                lines.append(f"{name} = {self.views.of(leaf)}[0]")
                 self.scalars[leaf] = Text(name)
         return ["", *lines] if lines else []
 
@@ -362,9 +338,8 @@ class ModulePrinter:
 
     def _scalar_text(self, node: Node) -> Text:
         if node.primitive.kind in ("view", "movement") or node.name == "stop_gradient":
-            return (
-                self.scalar(node.inputs[0]) if is_scalar_or_single(node.inputs[0]) else Text(f"{self.view_of(node)}[0]")
-            )
+            (operand,) = node.inputs
+            return self.scalar(operand) if is_scalar(operand) else Text(f"{self.views.of(node)}[0]")
         return operation(node, [self.scalar(each) for each in node.inputs])
 
     def scalar(self, node: Node) -> Text:
@@ -376,89 +351,7 @@ class ModulePrinter:
             return Text("batch_size" if node.dtype == np.float32 else f"{dtype_name(node.dtype)}(batch_size)")
         if node in self.scalars:
             return self.scalars[node]
-        return Text(f"{self.view_of(node)}[0]")
-
-    # --- views
-    # ---------------------------------------------------------------------------------------------------------
-
-    def view_of(self, node: Node, *, writing: bool = False) -> str:
-        """The name of a node's array, axes of size 1 left out."""
-        return self.view(node, 0, core(node.shape) or (1,), label(node), writing=writing)
-
-    def view(self, node: Node, start: int, shape: tuple[Size, ...], base: str = "", *, writing: bool = False) -> str:
-        """The name of an array of `shape` that begins at element `start` of a stored node."""
-        root, offset = _resolve(node)
-        buffer = locate(self.plan, root)
-        partial = buffer.space == "partial"
-        piece = Piece(root, start + offset, shape, writing and partial)
-        if piece not in self.views:
-            self.views[piece] = self._make_view(piece, root, base or label(node))
-        return self.views[piece]
-
-    def _make_view(self, piece: Piece, root: Node, base: str) -> str:
-        buffer = locate(self.plan, root)
-        if buffer.variable is not None:
-            return self._variable_view(
-                buffer.variable, piece.start + buffer.offset // root.dtype.itemsize, piece.shape, base
-            )
-        name = self.names.of(piece, base)
-        skip = piece.start * root.dtype.itemsize
-        memory, place = self._place(buffer.space, buffer.offset + skip, piece.writing)
-        self.view_lines.append(
-            f"{name} = view({memory}, {place}, {_shape_text(piece.shape)}, {dtype_name(root.dtype)})"
-        )
-        return name
-
-    def _place(self, space: str, offset: int, writing: bool) -> tuple[str, str]:
-        if space == "rows":
-            return "arena", "0" if offset == 0 else f"{offset} * capacity"
-        if space == "local":
-            row_bytes = self.plan.row_bytes
-            return "arena", f"{row_bytes} * capacity + {offset}" if row_bytes else str(offset)
-        if space == "partial":
-            return "shared", f"mine + {offset}" if writing else str(offset)
-        return "shared", f"(1 + workers) * {self.plan.partial_bytes} + {offset}" if self.plan.partial_bytes else str(
-            offset
-        )
-
-    def _variable_view(self, variable: Variable, start: int, shape: Shape, base: str = "") -> str:
-        array = self.arrays[variable]
-        if start == 0 and shape == (product(variable.node.shape),):
-            return array
-        name = self.names.of((variable, start, shape), base or variable.name)
-        line = f"{name} = part({array}, {start}, {_shape_text(shape)})"
-        if line not in self.view_lines:
-            self.view_lines.append(line)
-        return name
-
-    def scratch(self, dtype: np.dtype) -> str:
-        """The name of the working memory that matrix products need."""
-        kind, place = dtype_name(dtype), f"{self.plan.row_bytes} * capacity + {self.plan.local_bytes}"
-        line = f"scratch_{kind} = view(arena, {place}, (SCRATCH,), {kind})"
-        if line not in self.view_lines:
-            self.view_lines.append(line)
-        return f"scratch_{dtype_name(dtype)}"
-
-
-def is_scalar_or_single(node: Node) -> bool:
-    """Whether a node is a single number, worked out or stored."""
-    return product(node.shape) == 1 and not has_batch(node.shape)
-
-
-def _resolve(node: Node) -> tuple[Node, int]:
-    """The node whose memory a view looks into, and the element at which it begins."""
-    start = 0
-    while node.name in ("reshape", "slice") and root_of(node) is not node:
-        if node.name == "slice":
-            behind = product(node.inputs[0].shape[node.param("axis") + 1 :])
-            assert isinstance(behind, int)  # only whole tensors are sliced along their first axis
-            start += node.param("start") * behind
-        node = node.inputs[0]
-    return node, start
-
-
-def _shape_text(shape: Shape) -> str:
-    return "(" + ", ".join(size_text(size) for size in shape) + ("," if len(shape) == 1 else "") + ")"
+        return Text(f"{self.views.of(node)}[0]")
 
 
 def _loop_name(loop: Loop) -> str:

@@ -9,14 +9,28 @@ workers, can be read one *level* later: between two levels the workers meet.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 
-from nbdl.codegen.index import Index, Place, core, flattens, input_indices, own_index, squeezes
+from nbdl.codegen.index import Index, core, flattens, input_indices, own_index, squeezes
 from nbdl.codegen.times import Times
+from nbdl.codegen.work import (
+    Call,
+    Kernel,
+    Loop,
+    Position,
+    Value,
+    adds_batch,
+    is_call,
+    is_scalar,
+    is_scalar_work,
+    reduced_variables,
+    result_index,
+    root_of,
+    sums_batch,
+)
 from nbdl.ir.graph import Node, topological
 from nbdl.ir.primitives import Primitive
-from nbdl.ir.shapes import Batch, Size, has_batch, product
+from nbdl.ir.shapes import Size
 
 COSTS = {
     "add": 1,
@@ -34,121 +48,12 @@ EXPENSIVE = 10  # exp, tanh, random numbers, ...
 WORTH_STORING = 8  # computing a value again in another loop costs more than reading it back from here on
 
 
-Value = tuple[Node, Index]
-"""One element of a node, in terms of the loop variables."""
-
-Position = tuple[int, int]
-"""Where in a program: kernels run in the order of (level, number); number -1 is the beginning of a level."""
-
-
-@dataclass(eq=False)
-class Call:
-    """A hand-written kernel that computes one node."""
-
-    node: Node
-    level: int
-    number: int
-
-    @property
-    def position(self) -> Position:
-        """Kernels run in the order of their positions."""
-        return self.level, self.number
-
-
-@dataclass(eq=False)
-class Loop:
-    """A nest of loops that computes several stored values.
-
-    `domain` holds the sizes of the loop variables, outermost first. With a `split` of p, the first p variables make
-    rows, and reductions over the others are known within a row. A `shared` loop writes memory that all workers read:
-    each does a part.
-    """
-
-    domain: list[Size]
-    level: int
-    number: int
-    shared: bool
-    seeds: list[Node] = field(default_factory=list)
-    index: dict[Node, Index] = field(default_factory=dict)
-    split: int | None = None
-    touched: set[Node] = field(default_factory=set)
-
-    @property
-    def position(self) -> Position:
-        """Kernels run in the order of their positions."""
-        return self.level, self.number
-
-
-Kernel = Call | Loop
-
-
-def is_scalar(node: Node) -> bool:
-    """Whether a node is one number, the same for every row."""
-    return product(node.shape) == 1 and not has_batch(node.shape)
-
-
-def is_scalar_work(node: Node) -> bool:
-    """Whether a node is one number that is worked out outside of loops."""
-    return (
-        is_scalar(node)
-        and node.primitive.kind in ("elementwise", "leaf", "view", "movement")
-        and node.name not in ("pad", "input")
-    )
-
-
-def _is_call(node: Node) -> bool:
-    """Whether a kernel of its own computes a node."""
-    return node.primitive.kind == "call" or node.name == "pad"
-
-
-def root_of(node: Node) -> Node:
-    """The node whose memory this one is a view of: itself, if it isn't a view."""
-    while flattens(node):
-        node = node.inputs[0]
-    return node
-
-
-def sums_batch(node: Node) -> bool:
-    """Whether a node adds up (or maximises) over the batch, so that each worker has only its part."""
-    return adds_batch(node) or (node.name == "max" and _reduces_batch(node))
-
-
-def adds_batch(node: Node) -> bool:
-    """Whether a node adds up over the batch."""
-    if node.name == "sum":
-        return _reduces_batch(node)
-    if node.name == "matmul":
-        x = node.inputs[0]
-        return isinstance(x.shape[-2 if node.param("transpose_x") else -1], Batch)
-    if node.name == "scatter_add":
-        return has_batch(node.inputs[1].shape)
-    if node.name == "pack":
-        return any(adds_batch(root_of(each)) for each in node.inputs)
-    return False
-
-
-def _reduces_batch(node: Node) -> bool:
-    return any(isinstance(node.inputs[0].shape[axis], Batch) for axis in node.param("axes"))
-
-
 def _compared_with_maximum(equal: Node) -> list[Node]:
     """The operand of a maximum, if an equality asks which of its elements it is: computed twice it may differ in the
     last bit.
     """
     x, y = equal.inputs
     return [each for each, largest in ((x, y), (y, x)) if largest.name == "max" and largest.inputs[0] is each]
-
-
-def reduced_variables(node: Node, index: Index) -> set[int]:
-    """The loop variables over which a reduction runs, `index` being that of its operand."""
-    return {variable for axis in node.param("axes") if (variable := index[axis].variable) is not None}
-
-
-def result_index(node: Node, index: Index) -> Index:
-    """The index of a stored value, given the one it was placed with (of the operand, for a reduction)."""
-    if node.primitive.kind != "reduction":
-        return index
-    return tuple(Place() if axis in node.param("axes") else place for axis, place in enumerate(index))
 
 
 class Fusion:
@@ -173,8 +78,7 @@ class Fusion:
         self._store_expensive()
         self.kernels.sort(key=lambda kernel: kernel.position)
 
-    # --- what is stored
-    # ------------------------------------------------------------------------------------------------
+    # --- what is stored ---
 
     def _stored(self, results: Iterable[Node]) -> set[Node]:
         stored = {root_of(node) for node in results}
@@ -183,7 +87,7 @@ class Fusion:
                 stored.update(map(root_of, _compared_with_maximum(node)))
             if node.primitive.kind == "reduction":
                 stored.add(node)
-            elif _is_call(node):
+            elif is_call(node):
                 stored.add(node)
                 stored.update(root_of(each) for each in node.inputs)
             elif node.name == "reshape" and not squeezes(node):
@@ -194,10 +98,9 @@ class Fusion:
 
     def _needs_memory(self, node: Node) -> bool:
         """A number worked out outside of loops has memory only if a call reads it."""
-        return any(node in map(root_of, each.inputs) for each in self.order if _is_call(each) and each.name != "pack")
+        return any(node in map(root_of, each.inputs) for each in self.order if is_call(each) and each.name != "pack")
 
-    # --- what a stored value reads
-    # ---------------------------------------------------------------------------------------
+    # --- what a stored value reads ---
 
     def reads(self, node: Node, index: Index) -> list[Value]:
         """The stored values, leaves and numbers that element `index` of a seed is computed from."""
@@ -240,7 +143,7 @@ class Fusion:
             is_scalar_work(node)
             or node in self.stored
             or node.primitive.kind in ("leaf", "reduction")
-            or _is_call(node)
+            or is_call(node)
         ):
             return True
         if not flattens(node):
@@ -250,8 +153,7 @@ class Fusion:
             return False  # its input may be a value of the same loop
         return root in self.stored or root.primitive.kind in ("leaf", "call")
 
-    # --- levels
-    # ----------------------------------------------------------------------------------------------------------
+    # --- levels ---
 
     def ready(self, node: Node) -> Position:
         """The position after which others can read a node."""
@@ -270,7 +172,7 @@ class Fusion:
                 return
         if flattens(node) or node.primitive.kind == "leaf":
             return
-        if _is_call(node):
+        if is_call(node):
             level = max((self._level_for(node, each) for each in node.inputs), default=0)
             self.kernel_of[node] = Call(node, level, len(self.kernels))
             self.kernels.append(self.kernel_of[node])
@@ -287,8 +189,7 @@ class Fusion:
             return kernel.level
         return self.ready(operand)[0]
 
-    # --- loops
-    # -----------------------------------------------------------------------------------------------------------
+    # --- loops ---
 
     def _place_seed(self, node: Node) -> None:
         shape = node.inputs[0].shape if node.primitive.kind == "reduction" else node.shape
@@ -366,8 +267,7 @@ class Fusion:
             return None
         return wanted.pop() if wanted else NO_SPLIT
 
-    # --- loops that a later one can take over
-    # --------------------------------------------------------------------------
+    # --- loops that a later one can take over ---
 
     def _merge_loops(self) -> None:
         """A loop whose values are first read by a later loop becomes part of that one, if all of it fits there."""
@@ -418,8 +318,7 @@ class Fusion:
         self.kernels[self.kernels.index(late)] = joined
         return True
 
-    # --- expensive values that several loops need
-    # --------------------------------------------------------------------------
+    # --- expensive values that several loops need ---
 
     def _store_expensive(self) -> None:
         while True:

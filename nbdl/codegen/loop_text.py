@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from nbdl.codegen.expressions import Text, dtype_name, number, operation
-from nbdl.codegen.fusion import Fusion, Loop, Value, is_scalar, reduced_variables, result_index
+from nbdl.codegen.fusion import Fusion
 from nbdl.codegen.index import Index, core, size_text
 from nbdl.codegen.names import RESERVED, short_label
 from nbdl.codegen.times import Times
+from nbdl.codegen.work import Loop, Value, is_scalar, reduced_variables, result_index
 from nbdl.ir.graph import Node
 from nbdl.ir.shapes import Batch, has_batch
 
@@ -72,8 +73,7 @@ class LoopPrinter:
         self.inner = [Block() for _ in range(moments)]
         self._count_uses()
 
-    # --- the whole function
-    # --------------------------------------------------------------------------------------------
+    # --- the whole function ---
 
     def print(self) -> LoopFunction:
         """Return the function's body and parameters."""
@@ -115,8 +115,7 @@ class LoopPrinter:
     def _bound(self, variable: int) -> str:
         return "size" if self.splittable else size_text(self.loop.domain[variable])
 
-    # --- uses
-    # ----------------------------------------------------------------------------------------------------------
+    # --- uses ---
 
     def _count_uses(self) -> None:
         seen: set[Value] = set()
@@ -148,8 +147,7 @@ class LoopPrinter:
                     self.arrays[node] = None
                     self._named((node, index), Text(self._element(node, index)), home)
 
-    # --- seeds
-    # ---------------------------------------------------------------------------------------------------------
+    # --- seeds ---
 
     def _print_seed(self, seed: Node) -> None:
         index, time = self.loop.index[seed], self.times.of_seed(seed)
@@ -200,8 +198,7 @@ class LoopPrinter:
         self.setup += fill
         block.lines.append(_combine(seed, element, operand))
 
-    # --- values
-    # --------------------------------------------------------------------------------------------------------
+    # --- values ---
 
     def _home(self, value: Value, block: Block, time: int | None = None) -> Block:
         """Where a value is worked out: with the numbers of a row if it is one, else in the inner loop that asks for
@@ -294,8 +291,7 @@ class LoopPrinter:
             text = f"({text}) * {size_text(size)} + {term}" if text else term
         return text or "0"
 
-    # --- names
-    # ---------------------------------------------------------------------------------------------------------
+    # --- names ---
 
     def _array(self, node: Node) -> str:
         key = ("array", self.memory(node), core(node.shape))

@@ -18,9 +18,10 @@ from typing import Literal
 
 import numpy as np
 
-from nbdl.codegen.fusion import Call, Fusion, Kernel, Loop, Position, adds_batch, is_scalar_work, root_of, sums_batch
+from nbdl.codegen.fusion import Fusion
 from nbdl.codegen.index import own_index
 from nbdl.codegen.memory import Block, align, lay_out
+from nbdl.codegen.work import Call, Kernel, Loop, Position, adds_batch, is_scalar_work, root_of, sums_batch
 from nbdl.errors import ShapeError, VerifyError
 from nbdl.ir import ops
 from nbdl.ir.graph import Node
@@ -203,8 +204,7 @@ class _Placement:
         own = self.number[self.fusion.kernel_of[node]]
         return node.primitive.kind != "reduction" or any(place != own for place in self.readers.get(node, ()))
 
-    # --- variables
-    # -----------------------------------------------------------------------------------------------------
+    # --- variables ---
 
     def _place_variables(self) -> None:
         for variable in self.plan.variables:
@@ -254,8 +254,7 @@ class _Placement:
         """Whether a loop reads a piece of the leaf through a view, at other positions than it writes."""
         return any(root_of(node) is leaf and node is not leaf for node in self.reads[kernel])
 
-    # --- packed vectors
-    # ------------------------------------------------------------------------------------------------
+    # --- packed vectors ---
 
     def _place_packs(self) -> None:
         """Parts of a packed vector are computed in their place there, if nobody else needs them."""
@@ -272,8 +271,7 @@ class _Placement:
                             "partial" if adds_batch(pack) else "local", offset * pack.dtype.itemsize, None, pack
                         )
 
-    # --- everything else
-    # -----------------------------------------------------------------------------------------------
+    # --- everything else ---
 
     def _place_partials(self, nodes: list[Node]) -> None:
         """Lay out what is added up over the batch, level by level, each level's sums in one piece."""

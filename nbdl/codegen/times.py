@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from nbdl.ir.graph import Node
 
 if TYPE_CHECKING:
-    from nbdl.codegen.fusion import Fusion, Loop, Value
+    from nbdl.codegen.fusion import Fusion
+    from nbdl.codegen.work import Loop, Value
 
 
 class Times:

@@ -174,8 +174,7 @@ class Module(Recorded, Trainable):
         layer = current_scope().rpartition(".")[2]
         return Parameter(values, trainable=trainable, name=f"{layer}.{name}" if layer else name)
 
-    # --- what is inside
-    # ------------------------------------------------------------------------------------------------
+    # --- what is inside ---
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """The modules directly inside, with the names of their attributes."""
@@ -246,8 +245,7 @@ class Module(Recorded, Trainable):
             else:
                 child._label = name
 
-    # --- values by name
-    # ------------------------------------------------------------------------------------------------
+    # --- values by name ---
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Copies of all parameters and state, by full name."""

@@ -89,8 +89,7 @@ class Trainable:
 
         return predict(self, x, batch_size=batch_size, workers=workers)
 
-    # --- one step, to be overridden for anything that fit can't guess
-    # ------------------------------------------------------
+    # --- one step, to be overridden for anything that fit can't guess ---
 
     def train_step(self: Any, batch: Batch) -> Mapping[str, Any]:
         """One training step in tensor code: it is traced once and compiled.
@@ -113,8 +112,7 @@ class Trainable:
         prediction = self(*batch.inputs)
         return {"loss": measured_loss(self, prediction, batch), **measured_metrics(self, prediction, batch)}
 
-    # --- looking inside, and keeping
-    # ---------------------------------------------------------------------------------------
+    # --- looking inside, and keeping ---
 
     def title(self: Any) -> str:
         """A short description for generated sources."""

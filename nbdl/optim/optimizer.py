@@ -264,8 +264,7 @@ class OptimizerState:
         vector = Tensor.wrap(flat.pack([new.node for new, _ in parts]))
         return vector, {name: Tensor.wrap(flat.pack([own[name].node for _, own in parts])) for name in slots}
 
-    # --- a step outside of a traced program
-    # ------------------------------------------------------------------------------
+    # --- a step outside of a traced program ---
 
     def update_now(self, gradients: Sequence[Node]) -> None:
         """One update, computed at once: interpreted at first, natively once the same graph keeps coming back."""

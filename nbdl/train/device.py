@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nbdl.codegen.fusion import Call
 from nbdl.codegen.plan import Plan
+from nbdl.codegen.work import Call
 from nbdl.errors import OptionError
 from nbdl.ir.cost import operations
 from nbdl.machine import cores

@@ -29,8 +29,7 @@ def mean(x: Node) -> Node:
     return ops.reshape(total(x) / ops.count(x.shape, range(len(x.shape)), x.dtype), ())
 
 
-# --- single numbers
-# -----------------------------------------------------------------------------------------------------
+# --- single numbers ---
 
 
 @case
@@ -85,8 +84,7 @@ def numbers_swapped_and_counted(make: Maker) -> None:
     make.update(vector, vector / step + a)  # no meeting before the numbers change
 
 
-# --- results
-# ------------------------------------------------------------------------------------------------------------
+# --- results ---
 
 
 @case
@@ -168,8 +166,7 @@ def two_optimizers(make: Maker) -> None:
     make.result(loss, second)
 
 
-# --- reductions
-# ---------------------------------------------------------------------------------------------------------
+# --- reductions ---
 
 
 @case
@@ -224,8 +221,7 @@ def gradients_of_maxima(make: Maker) -> None:
     make.result(ops.gradient(loss, weights), ops.gradient(loss, bias), loss)
 
 
-# --- packed vectors
-# -----------------------------------------------------------------------------------------------------
+# --- packed vectors ---
 
 
 @case
@@ -283,8 +279,7 @@ def packed_parts_of_all_kinds(make: Maker) -> None:
     make.result(ops.pack([weights, weights * 2], (2, 8), 16), ops.pack([largest, ops.reshape(count, (1,))], (0, 5), 7))
 
 
-# --- shapes
-# -------------------------------------------------------------------------------------------------------------
+# --- shapes ---
 
 
 @case
@@ -355,8 +350,7 @@ def rows_mixed(make: Maker) -> None:
     make.result(ops.gather(x, label), scrambled, ops.argmax(x, 0), ops.transpose(turned))
 
 
-# --- dtypes
-# -------------------------------------------------------------------------------------------------------------
+# --- dtypes ---
 
 
 @case
@@ -459,8 +453,7 @@ def not_a_number(make: Maker) -> None:
     )
 
 
-# --- text
-# ---------------------------------------------------------------------------------------------------------------
+# --- text ---
 
 
 @case

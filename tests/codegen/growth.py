@@ -77,8 +77,7 @@ class Growth:
         self.sample[node] = array[:ROWS] if role == "rows" else array
         self.nodes.append(node)
 
-    # --- nodes
-    # ---------------------------------------------------------------------------------------------------------
+    # --- nodes ---
 
     def _value(self, node: Node) -> np.ndarray:
         if node not in self.sample:
@@ -368,8 +367,7 @@ class Growth:
             else broadcast(x.shape, (3, *[1] * (len(x.shape) - 1))),
         )
 
-    # --- a program
-    # -----------------------------------------------------------------------------------------------------
+    # --- a program ---
 
     def variables(self, results: int = 8) -> list[Variable]:
         """A program of this graph: gradients, updates of the state, and some of the nodes as results."""

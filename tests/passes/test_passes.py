@@ -38,8 +38,7 @@ def test_passes_keep_the_value_of_random_graphs(seed: int) -> None:
     assert len(topological(after)) < len(topological(before))
 
 
-# --- common subexpressions
-# ----------------------------------------------------------------------------------------------
+# --- common subexpressions ---
 
 
 def test_equal_work_is_shared() -> None:
@@ -66,8 +65,7 @@ def test_parameters_tell_nodes_apart() -> None:
     assert rows is not columns
 
 
-# --- transposes
-# ---------------------------------------------------------------------------------------------------------
+# --- transposes ---
 
 
 @pytest.mark.parametrize("flags", [(False, False), (False, True), (True, False), (True, True)])
@@ -97,8 +95,7 @@ def test_other_permutations_stay() -> None:
     assert names(after) == ["matmul", "transpose"]
 
 
-# --- the check after every pass
-# -----------------------------------------------------------------------------------------
+# --- the check after every pass ---
 
 
 def wrong(node: Node, **changes: object) -> Node:
