@@ -29,9 +29,11 @@ def nbdl_path():
 
 
 @pytest.fixture
-def nbdl(nbdl_path, tmp_path, monkeypatch):
-    """Return a function that runs the installed command in a process of its own, with a cache of its own."""
-    monkeypatch.setenv("NBDL_CACHE_DIR", str(tmp_path / "cache"))
+def nbdl(nbdl_path, monkeypatch):
+    """Return a function that runs the installed command in a process of its own.
+
+    It uses the same cache as everything else here: with an empty one each test would compile all kernels again.
+    """
     monkeypatch.delenv("NBDL_DEBUG", raising=False)
 
     def run(*arguments, **options):
