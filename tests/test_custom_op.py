@@ -210,6 +210,17 @@ def test_what_can_not_work_is_refused_at_registration(pieces, reason):
         nbdl.op(**{"name": "refused", "cpu": _identity, "derivative": None, **pieces})
 
 
+def _sorted_by_name(x):
+    return sorted({"x": x}.items())[0][1] if type(x).__name__ else x
+
+
+def test_what_numba_can_not_compile_is_said_in_a_sentence():
+    beyond = nbdl.op("beyond_numba", cpu=_sorted_by_name, derivative=None)
+    assert np.array_equal(beyond(X).numpy(), X)  # NumPy can
+    with pytest.raises(PluginError, match=r"Numba can't compile .*'beyond_numba'"):
+        nbdl.jit(lambda x: beyond(x) + 1)(X)
+
+
 def test_a_missing_piece_is_refused():
     with pytest.raises(PluginError, match=r"needs derivative=, .* or None if it has none"):
         nbdl.op("refused", cpu=_identity)

@@ -14,7 +14,7 @@ from nbdl.codegen.cpu import ModulePrinter
 from nbdl.codegen.memory import align
 from nbdl.codegen.plan import Plan, Variable, make_plan
 from nbdl.codegen.shards import mixes_rows
-from nbdl.errors import NbdlError, ShapeError
+from nbdl.errors import NbdlError, PluginError, ShapeError
 from nbdl.ir.shapes import has_batch
 from nbdl.passes import run_passes
 
@@ -44,6 +44,23 @@ class Program:
 
         function: Callable[..., bool] = load_source(self.source).run
         return function
+
+    def call(self, *arguments: Any) -> bool:
+        """Call the compiled function.
+
+        Raises `PluginError` if an operation of a plugin is one that Numba can't compile.
+        """
+        try:
+            return self.run(*arguments)
+        except Exception as error:
+            operations = [repr(each.name) for each in self.plan.fusion.custom]
+            if not operations or not type(error).__module__.startswith("numba."):
+                raise
+            reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+            raise PluginError(
+                f"Numba can't compile this program, which uses the operation {' and '.join(operations)} of a plugin: "
+                f"{reason} Keep to the Python that Numba knows, or train with debug=True, where NumPy runs it"
+            ) from error
 
     @property
     def needs_scratch(self) -> bool:
@@ -119,11 +136,11 @@ class Bound:
         """
         with self._busy:
             flat = [np.ascontiguousarray(array.reshape(-1)) for array in arrays]
-            self.program.run(0, self.control, self.sync, self.arenas[0], self.shared, self.order, *flat)
+            self.program.call(0, self.control, self.sync, self.arenas[0], self.shared, self.order, *flat)
 
     def _work(self, worker: int) -> None:
         try:
-            self.program.run(worker, self.control, self.sync, self.arenas[worker], self.shared, self.order, *self.flat)
+            self.program.call(worker, self.control, self.sync, self.arenas[worker], self.shared, self.order, *self.flat)
         except BaseException:
             _abort(self.sync)
             raise
