@@ -1,8 +1,13 @@
 """What all tests share."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # Started in the background by a shell without job control: Ctrl-C is ignored, and would be by what tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ABOUT_MEANING = ("tests/ir/", "tests/contracts/", "tests/plugins_builtin/", "tests/test_tensor.py")
 
