@@ -30,7 +30,7 @@ testpaths = ["tests"]
 README = """\
 # $name
 
-A plugin of [nbdl](https://pypi.org/project/nbdl): a loss, an optimizer, a model and a data set.
+A plugin of nbdl: a loss, an optimizer, a model and a data set.
 
 ```
 pip install -e ".[test]"
