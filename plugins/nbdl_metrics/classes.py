@@ -20,7 +20,7 @@ class _PerClass(Metric):
 
     name: str
 
-    def __init__(self, average: Average, threshold: float, from_logits: bool | None):
+    def __init__(self, average: Average = "macro", threshold: float = 0.5, from_logits: bool | None = None):
         if average not in ("macro", "binary"):
             raise OptionError(f"{self.name} takes the average 'macro' or 'binary', not {average!r}")
         check_threshold(self.name, threshold)
@@ -73,9 +73,6 @@ class Precision(_PerClass):
 
     name = "precision"
 
-    def __init__(self, average: Average = "macro", threshold: float = 0.5, from_logits: bool | None = None):
-        super().__init__(average, threshold, from_logits)
-
     def scores(self, right: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
         """Return right / predicted."""
         return _quotient(right, predicted)
@@ -105,9 +102,6 @@ class Recall(_PerClass):
 
     name = "recall"
 
-    def __init__(self, average: Average = "macro", threshold: float = 0.5, from_logits: bool | None = None):
-        super().__init__(average, threshold, from_logits)
-
     def scores(self, right: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
         """Return right / true."""
         return _quotient(right, true)
@@ -136,9 +130,6 @@ class F1(_PerClass):
     """
 
     name = "f1"
-
-    def __init__(self, average: Average = "macro", threshold: float = 0.5, from_logits: bool | None = None):
-        super().__init__(average, threshold, from_logits)
 
     def scores(self, right: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
         """Return 2 * right / (predicted + true)."""
