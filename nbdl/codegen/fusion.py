@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
-from nbdl.codegen.index import Index, core, flattens, input_indices, own_index, squeezes
+from nbdl.codegen.index import Index, core, flattens, input_indices, own_index, repeats_outside, squeezes
 from nbdl.codegen.times import Times
 from nbdl.codegen.work import (
     Call,
@@ -47,6 +47,7 @@ COSTS = {
 EXPENSIVE = 10  # exp, tanh, random numbers, ...
 WORTH_STORING = 8  # computing a value again in another loop costs more than reading it back from here on
 
+WORTH_KEEPING = 3  # the same, for a value that one loop would compute again for every step of an outer variable
 
 def _compared_with_maximum(equal: Node) -> list[Node]:
     """The operand of a maximum, if an equality asks which of its elements it is: computed twice it may differ in the
@@ -68,10 +69,11 @@ class Fusion:
     def __init__(self, outputs: Sequence[Node], stored: Iterable[Node] = (), shared: Iterable[Node] = ()):
         self.order = topological(outputs)
         self.shared = {root_of(node) for node in shared}
-        self.stored = self._stored(stored)
         self.kernels: list[Kernel] = []
         self.kernel_of: dict[Node, Kernel] = {}
         self.scalar_position: dict[Node, Position] = {}
+        self.stored = self._stored(stored)
+        self._store_repeated()
         for node in self.order:
             self._place(node)
         self._merge_loops()
@@ -99,6 +101,19 @@ class Fusion:
     def _needs_memory(self, node: Node) -> bool:
         """A number worked out outside of loops has memory only if a call reads it."""
         return any(node in map(root_of, each.inputs) for each in self.order if is_call(each) and each.name != "pack")
+    def _store_repeated(self) -> None:
+        """What is broadcast along an outer axis, such as a number for each channel, isn't worked out for every row."""
+        for node in self.order:
+            if node.primitive.kind == "elementwise" or node.name == "broadcast":
+                for each in node.inputs:
+                    root = root_of(each)
+                    if (
+                        root.primitive.kind == "elementwise"
+                        and repeats_outside(each.shape, node.shape)
+                        and self._price(root) >= WORTH_KEEPING
+                    ):
+                        self.stored.add(root)
+
 
     # --- what a stored value reads ---
 

@@ -87,6 +87,18 @@ def contiguous_slice(node: Node) -> bool:
     )
 
 
+def repeats_outside(shape: Shape, result: Shape) -> bool:
+    """Whether broadcasting `shape` to `result` repeats it along an axis in front of one of its own.
+
+    >>> repeats_outside((64,), (8, 64)), repeats_outside((8, 1), (8, 64))
+    (True, False)
+    """
+    aligned = (*[1] * (len(result) - len(shape)), *shape)
+    own = [axis for axis, size in enumerate(aligned) if size != 1]
+    repeated = [axis for axis, size in enumerate(aligned) if size == 1 and result[axis] != 1]
+    return bool(own and repeated) and repeated[0] < own[-1]
+
+
 def broadcast_index(index: Index, shape: Shape) -> Index:
     """The index of an input of `shape` that is broadcast (aligned at the right) to the result."""
     tail = index[len(index) - len(shape) :]

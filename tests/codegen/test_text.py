@@ -18,7 +18,7 @@ from nbdl.ir import ops
 from nbdl.ir.graph import Node, scope
 from nbdl.ir.primitives import apply
 from nbdl.ir.shapes import Batch
-from tests.codegen.cases import CASES
+from tests.codegen.cases import CASES, total
 from tests.codegen.maker import Maker
 
 FLOAT = np.dtype(np.float64)
@@ -155,6 +155,17 @@ def test_layers_alike_share_a_function() -> None:
     program = Program(make.variables, "three layers")
     assert program.source.count("@kernel\ndef dense_") == 1
     assert program.source.count("matmul_nn(") == 3
+
+
+def test_what_is_broadcast_over_rows_is_worked_out_once() -> None:
+    make = Maker()
+    x, scale, bias = make.rows("x", 3, 8), make.state("scale", 8), make.state("bias", 8)
+    make.result(x / (1 + scale * scale) + (bias + 1), ops.sqrt(total(x * x, 2) + 1) * x)
+    program = make.check()
+    nests = [nest for nest in program.source.split("@kernel")[1:] if "for k in range(8)" in nest]
+    assert nests
+    assert not any("scale[k] * scale[k]" in nest for nest in nests), "a sum of products for every row"
+    assert any("bias[k]" in nest for nest in nests), "a sum costs no more than reading it back"
 
 
 def test_functions_that_only_look_alike_stay_apart() -> None:

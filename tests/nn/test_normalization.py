@@ -9,6 +9,8 @@ import nbdl
 from nbdl import Tensor, nn, testing
 from nbdl.errors import OptionError, ShapeError
 from nbdl.resolve import resolve
+from tests.codegen.maker import EXAMPLES
+from tests.nn.programs import check_program
 from tests.nn.twins import assert_agree, fill, ours, theirs, with_parameters
 
 
@@ -150,6 +152,13 @@ def test_workers_share_the_statistics_of_the_whole_batch(workers: int):
         np.testing.assert_allclose(fitted.state_dict()[name], wanted, rtol=1e-4, atol=1e-5, err_msg=name)
     # outside of training the running statistics stand in
     np.testing.assert_allclose(fitted.predict(x), stepped.eval()(x).numpy(), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("layer", [nn.BatchNorm, nn.LayerNorm, nn.RMSNorm])
+@pytest.mark.parametrize("shape", [(5,), (3, 2, 4)])
+def test_program(layer: type[nn.Module], shape: tuple[int, ...]):
+    x = sample(np.random.default_rng(2), EXAMPLES, *shape).astype(np.float64)
+    check_program(fill(layer().train(), np.random.default_rng(3), x), x)
 
 
 @pytest.mark.parametrize(
