@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nbdl.data.arrays import ArrayScaling
-from nbdl.data.dataset import Dataset, Split, checked_features
+from nbdl.data.checks import checked_features
+from nbdl.data.dataset import Dataset, Split
 from nbdl.data.files import find_file
 from nbdl.data.npz_file import read_npz
 from nbdl.data.split import Parts
@@ -104,7 +105,7 @@ def _check_pair(x: NDArray[Any], y: NDArray[Any], where: str) -> None:
         raise DataError(f"{where}: y has shape {y.shape}; (rows,) or (rows, targets) can be predicted.")
     if y.dtype.kind not in "fiubU":
         raise DataError(f"{where}: y has dtype {y.dtype}; numbers or text can be labels.")
-    checked_features(Split(x, y).x, (), where)
+    checked_features(Split(x, y).values, (), where)
     if y.dtype.kind == "f" and not np.isfinite(y).all():
         row = int(np.argwhere(~np.isfinite(y))[0][0])
         raise DataError(f"{where}: y is {y[row]} in row {row + 1}; every row needs a target.")

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nbdl.data.checks import Inputs
 from nbdl.data.dataset import Split
 from nbdl.errors import DataError
 
@@ -46,7 +47,7 @@ def split_rows(rows: int, *, test_fraction: float = 0.2, validation_fraction: fl
     return Parts(rng.permutation(train), rng.permutation(validation), rng.permutation(test))
 
 
-def split_by_seed(x: NDArray[Any], y: NDArray[Any], *, test_fraction: float = 0.2, validation_fraction: float = 0.0,
+def split_by_seed(x: Inputs, y: NDArray[Any], *, test_fraction: float = 0.2, validation_fraction: float = 0.0,
                   seed: int = 0) -> Parts:
     """Cut arrays into three `Split`s (None for an empty part); integer `y` of shape `(rows,)` is stratified.
 
@@ -58,7 +59,7 @@ def split_by_seed(x: NDArray[Any], y: NDArray[Any], *, test_fraction: float = 0.
     labels = everything.y if everything.y.ndim == 1 and everything.y.dtype.kind in "iub" else None
     parts = split_rows(len(everything), test_fraction=test_fraction, validation_fraction=validation_fraction,
                        seed=seed, labels=labels)
-    return Parts(*(Split(everything.x[part], everything.y[part]) if len(part) else None for part in parts))
+    return Parts(*(everything.take(part) if len(part) else None for part in parts))
 
 
 def _part_size(rows: int, fraction: float) -> int:

@@ -60,8 +60,9 @@ def table_dataset(
     fitted = fit_table(parts.train, columns.numbers, columns.categories, fit_target(parts.train, targets, classes))
     others = {"validation": validation or parts.validation, "test": test or parts.test}
     splits = {part: make_split(rows, fitted) for part, rows in others.items() if rows}
-    return Dataset(name, fitted.target.task, make_split(parts.train, fitted), **splits, features=fitted.feature_names,
-                   classes=classes, preprocessing=fitted, notes=columns.notes)
+    return Dataset(name, fitted.target.task, make_split(parts.train, fitted), splits.get("validation"),
+                   splits.get("test"), features=fitted.feature_names, classes=classes, preprocessing=fitted,
+                   notes=columns.notes)
 
 
 def _rows_with_target(table: Table, columns: Columns) -> Table:

@@ -84,3 +84,77 @@ def test_other_refusals():
         classification(X.astype("U1"))
     with pytest.raises(DataError, match="'target 1' is NaN in row 1"):
         Dataset("toy", "regression", Split(X, np.array([np.nan, 0, 0, 0])))
+
+
+# --- sequences -------------------------------------------------------------------------------------------------------
+
+TOKENS = np.array([[1, 2, 3], [3, 0, 0]], dtype=np.uint8)
+
+
+def sequences(y, tokens=4, **options):
+    return Dataset("toy", "sequence", Split(TOKENS, np.asarray(y)), tokens=tokens, **options)
+
+
+def test_tokens_and_a_class_for_each_position():
+    data = sequences([[2, 3, 0], [3, -1, -1]])
+    assert (data.train.values.dtype, data.train.y.dtype) == (np.int32, np.int64)
+    assert (data.outputs, data.tokens, data.input_shape) == (4, 4, (3,))
+    assert data.describe()["tokens"] == 4
+
+
+@pytest.mark.parametrize(("y", "message"), [
+    ([[2, 3, 0], [3, -2, -1]], "class -2 in row 2 at position 2 is outside the range 0 to 3 of the 4 classes; -1"),
+    ([[2, 4, 0], [3, -1, -1]], "class 4 in row 1 at position 2 is outside the range 0 to 3"),
+    ([[2, 3, 0], [-1, -1, -1]], "row 2 has nothing to predict at any position"),
+    ([0, 1], r"targets have dtype int64 and shape \(2,\); sequences need whole numbers of shape \(rows, time\)"),
+    ([[0.0, 1.0], [1.0, 0.0]], "targets have dtype float64"),
+])
+def test_sequences_that_do_not_fit(y, message):
+    with pytest.raises(DataError, match=message):
+        sequences(y, classes=("a", "b", "c", "d"))
+
+
+def test_tokens_outside_the_vocabulary():
+    with pytest.raises(DataError, match=r"token 3 in row 1 at position 3 is outside the vocabulary of 3, whose numbers "
+                                        "go from 0 to 2"):
+        sequences([[0, 1], [1, 0]], tokens=3)
+    with pytest.raises(DataError, match="tokens are whole numbers of shape"):
+        Dataset("toy", "classification", Split(X, np.array([0, 1, 0, 1])), tokens=4)
+
+
+VALUES = np.array([[[1.0], [2.0], [0.0]], [[3.0], [0.0], [0.0]]])
+
+
+def padded(lengths, values=VALUES, **options):
+    return Dataset("toy", "classification", Split((values, np.asarray(lengths)), np.array([0, 1])), **options)
+
+
+def test_rows_with_lengths_of_their_own():
+    data = padded([2, 1])
+    values, lengths = data.train.x
+    assert (values.dtype, lengths.dtype, data.input_shape) == (np.float32, np.int64, (3, 1))
+    assert data.describe()["lengths"] == [1, 2]
+    other = data.train.take([1])
+    assert (other.lengths.tolist(), other.y.tolist(), len(other.arrays)) == ([1], [1], 3)
+
+
+@pytest.mark.parametrize(("lengths", "message"), [
+    ([0, 1], "row 1 has the length 0; lengths go from 1 to 3"),
+    ([2, 4], "row 2 has the length 4"),
+    ([1, 1], "row 1 has values behind its length of 1; rows are padded with zeros"),
+    ([2.0, 1.0], "the lengths have dtype float64"),
+    ([2], "a whole number for each of the 2 sequences"),
+])
+def test_lengths_that_do_not_fit(lengths, message):
+    with pytest.raises(DataError, match=message):
+        padded(lengths)
+
+
+def test_all_parts_have_lengths_or_none_has():
+    with pytest.raises(DataError, match="all splits have lengths of rows, or none has"):
+        padded([2, 1], test=Split(VALUES, np.array([0, 1])))
+
+
+def test_an_epoch_needs_rows():
+    with pytest.raises(DataError, match="an epoch of toy has 0 rows"):
+        classification(epoch_rows=0)
