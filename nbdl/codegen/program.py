@@ -153,7 +153,7 @@ def _flat(variable: Variable, array: np.ndarray) -> np.ndarray:
     if variable.role in ("rows", "row_result"):
         if array.shape[1:] != node.shape[1:]:
             raise ShapeError(f"{variable.name} must have rows of shape {node.shape[1:]}, not {array.shape[1:]}")
-        rows = np.ascontiguousarray(array) if variable.role == "rows" else array
+        rows = array if variable.role == "row_result" or _has_whole_rows(array) else np.ascontiguousarray(array)
         return rows.reshape(len(array), int(np.prod(array.shape[1:])))
     if has_batch(node.shape) or array.shape != node.shape:
         raise ShapeError(f"{variable.name} must have the shape {node.shape}, not {array.shape}")
@@ -162,6 +162,11 @@ def _flat(variable: Variable, array: np.ndarray) -> np.ndarray:
     if not array.flags.c_contiguous:
         raise NbdlError(f"{variable.name} is changed in place, so it must be contiguous")
     return array.reshape(-1)
+
+
+def _has_whole_rows(array: np.ndarray) -> bool:
+    """Whether each row is contiguous; where the next one begins is free, so windows over a text may overlap."""
+    return array[:1].flags.c_contiguous and array.strides[0] % array.itemsize == 0
 
 
 def _aligned(size: int) -> np.ndarray:

@@ -31,6 +31,7 @@ def fit(
     batch_size: int = 32,
     validation_data: tuple[Any, ...] | None = None,
     validation_split: float = 0.0,
+    epoch_rows: int | None = None,
     callbacks: Sequence[Callback | str | Mapping[str, Any]] = (),
     class_weight: Mapping[int, float] | None = None,
     sample_weight: Any = None,
@@ -52,6 +53,7 @@ def fit(
         batch_size: rows of a step.
         validation_data: `(x, y)` or `(x, y, sample_weight)`, measured after each epoch.
         validation_split: share of the rows, cut off at the end, that is kept for validation.
+        epoch_rows: how many rows make an epoch, drawn anew for each; None takes what a `Dataset` says, or all.
         callbacks: objects, names, or mappings with `name` and options.
         class_weight: how much the rows of each class number count.
         sample_weight: how much each row counts.
@@ -77,6 +79,7 @@ def fit(
         batch_size=batch_size,
         validation_data=validation_data,
         validation_split=validation_split,
+        epoch_rows=epoch_rows,
         callbacks=[*callbacks, *(["progress"] if verbose else [])],
         class_weight=class_weight,
         sample_weight=sample_weight,
@@ -99,6 +102,7 @@ def prepare(
     batch_size: int = 32,
     validation_data: tuple[Any, ...] | None = None,
     validation_split: float = 0.0,
+    epoch_rows: int | None = None,
     callbacks: Sequence[Callback | str | Mapping[str, Any]] = (),
     class_weight: Mapping[int, float] | None = None,
     sample_weight: Any = None,
@@ -113,7 +117,7 @@ def prepare(
     Nothing is compiled or written yet: mistakes come to light before a run has a folder.
     """
     require_compiled(net)
-    _check_numbers(epochs, batch_size, validation_split, initial_epoch, workers)
+    _check_numbers(epochs, batch_size, validation_split, initial_epoch, workers, epoch_rows)
     choose_device(device)
     seed = int(random.generator().integers(2**31)) if seed is None else seed
     feed, held_out = _feeds(x, y, validation_data, validation_split, sample_weight, class_weight)
@@ -123,13 +127,17 @@ def prepare(
     tracing.attach(net)
     traced = tracing.trace_training(net, feed)
     remember(net, "training", traced.program)
-    batch = min(batch_size, feed.rows)
+    if epoch_rows is None and isinstance(x, Dataset):
+        epoch_rows = x.epoch_rows
+    rows = min(epoch_rows or feed.rows, feed.rows)
+    batch = min(batch_size, rows)
     workers = choose_workers(traced.program.plan, batch) if workers is None else workers
     evaluation = None if held_out is None else Evaluation(net, held_out, batch_size=1024, workers=workers)
     run = Run(
         net=net,
         traced=traced,
-        rows=feed.rows,
+        rows=rows,
+        drawn_from=feed.rows,
         batch_size=batch,
         epochs=epochs,
         initial_epoch=initial_epoch,
@@ -145,13 +153,19 @@ def prepare(
 
 
 def _check_numbers(
-    epochs: int, batch_size: int, validation_split: float, initial_epoch: int, workers: int | None
+    epochs: int,
+    batch_size: int,
+    validation_split: float,
+    initial_epoch: int,
+    workers: int | None,
+    epoch_rows: int | None,
 ) -> None:
     check_whole("epochs", epochs, 0)
     check_whole("batch_size", batch_size, 1)
     check_whole("initial_epoch", initial_epoch, 0)
-    if workers is not None:
-        check_whole("workers", workers, 1)
+    for name, value in (("workers", workers), ("epoch_rows", epoch_rows)):
+        if value is not None:
+            check_whole(name, value, 1)
     if not 0 <= validation_split < 1:
         raise OptionError(f"validation_split is a share from 0 to below 1, not {validation_split}")
 

@@ -36,7 +36,8 @@ class Run:
         epoch, epochs: number of the present epoch (from 0), and of all.
         step, epoch_step: steps done in all epochs, and in the present one.
         steps_per_epoch: steps of an epoch.
-        rows, batch_size, workers, seed: as given to `fit`.
+        rows: of an epoch: all, or as many as are drawn anew for each.
+        batch_size, workers, seed: as given to `fit`.
         logs: loss and metrics of the epoch so far.
         history: a `History` of finished epochs.
         folder: the `RunFolder`, or None.
@@ -49,6 +50,7 @@ class Run:
         net: Module,
         traced: Traced,
         rows: int,
+        drawn_from: int,
         batch_size: int,
         epochs: int,
         initial_epoch: int,
@@ -61,6 +63,7 @@ class Run:
     ):
         self.net, self.traced, self.evaluation = net, traced, evaluation
         self.rows, self.batch_size, self.workers, self.seed, self.shuffle = rows, batch_size, workers, seed, shuffle
+        self._drawn_from = drawn_from
         self.epoch, self.epochs, self.epoch_step = initial_epoch, epochs, 0
         self.steps_per_epoch = -(-rows // batch_size)
         self.callbacks = list(callbacks)
@@ -190,10 +193,11 @@ class Run:
             self._saver.save()
 
     def order(self, epoch: int) -> np.ndarray:
-        """The order of the rows in an epoch; it depends on the seed and the epoch only."""
+        """The rows of an epoch in their order; they depend on the seed and the epoch only."""
         if not self.shuffle:
             return np.arange(self.rows)
-        return np.random.Generator(np.random.Philox(key=[self.seed, epoch])).permutation(self.rows)
+        generator = np.random.Generator(np.random.Philox(key=[self.seed, epoch]))
+        return generator.permutation(self._drawn_from)[: self.rows]
 
     def _tell(self, moment: str) -> None:
         for callback in self.callbacks:

@@ -9,15 +9,15 @@ from nbdl.kernels.cpu.views import move, part, view
 @kernel
 def take_rows(data, picked, out):
     """out[i] = data[picked[i]], for two-dimensional arrays of one dtype; `picked` lies within the data (checked
-    before).
+    before). Rows of the data are contiguous, and may overlap.
     """
-    width = data.shape[1]
+    width, stride = data.shape[1], data.strides[0] // data.itemsize
     if width == 1:  # a call of memcpy takes longer than one number
         for i in range(len(picked)):
             out[i, 0] = data[picked[i], 0]
     else:
         for i in range(len(picked)):
-            move(data, picked[i] * width, out, i * width, width)
+            move(data, picked[i] * stride, out, i * width, width)
 
 
 @kernel
