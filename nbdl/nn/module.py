@@ -115,6 +115,11 @@ class Module(Recorded, Trainable):
     training: bool = True
     """Set by the trainer: layers such as dropout act only while training."""
 
+    task: str | None = None
+    """What it is trained for, given a data set: None for the data's targets, `"reconstruction"` for its own input,
+    `"generation"` for nothing but what its own `train_step` says. The command line hands the data over accordingly.
+    """
+
     _built: bool = False
     _label: str = ""
     _inputs: tuple[Spec, ...] = ()
