@@ -38,10 +38,7 @@ def training_rows(dataset: Dataset, config: Config) -> tuple[Split, Split | None
     parts = split_rows(
         len(dataset.train), test_fraction=0, validation_fraction=share, seed=config["train"]["seed"], labels=labels
     )
-    train, validation = (
-        Split(dataset.train.x[rows], dataset.train.y[rows]) for rows in (parts.train, parts.validation)
-    )
-    return train, validation
+    return dataset.train.take(parts.train), dataset.train.take(parts.validation)
 
 
 def held_out_rows(dataset: Dataset, config: Config) -> tuple[str, Split]:
@@ -72,7 +69,7 @@ class DataFacts:
         """Describe a data set; one without preprocessing gets one that changes nothing."""
         classes = None if dataset.classes is None else tuple(dataset.classes)
         preprocessing = dataset.preprocessing or _unchanged(dataset)
-        dtype = dataset.train.x.dtype.name
+        dtype = dataset.train.values.dtype.name
         return cls(
             dataset.name,
             dataset.task,
@@ -110,9 +107,9 @@ class DataFacts:
 
     def check_rows(self, split: Split, where: str) -> None:
         """Raise `DataError` for rows of another shape than the network was trained on."""
-        if split.x.shape[1:] != self.input_shape:
+        if split.values.shape[1:] != self.input_shape:
             raise DataError(
-                f"{where} has rows of shape {split.x.shape[1:]}; "
+                f"{where} has rows of shape {split.values.shape[1:]}; "
                 f"the network was trained on rows of shape {self.input_shape}"
             )
 
@@ -132,7 +129,7 @@ def _fingerprint(dataset: Dataset) -> int:
     """A checksum of all rows: a run goes on with the rows that it began with, or not at all."""
     total = 0
     for part in dataset.splits().values():
-        for array in (part.x, part.y):
+        for array in part.arrays:
             total = zlib.crc32(np.ascontiguousarray(array).data, total)
     return total
 
