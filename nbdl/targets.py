@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nbdl import functions
+from nbdl.data.checks import NOTHING
 from nbdl.errors import DataError, DtypeError, OptionError, ShapeError
 from nbdl.ir.shapes import show_shape
 from nbdl.tensor import Tensor, TensorLike
@@ -22,7 +23,7 @@ from nbdl.tensor import Tensor, TensorLike
 @dataclass(frozen=True)
 class LabelRange:
     """What the numbers of a traced target must be: from 0 to `classes` - 1, for the loss or metric `name`; without
-    `classes` they are probabilities, from 0 to 1.
+    `classes` they are probabilities, from 0 to 1. In a `padded` one, -1 says that there is nothing to predict.
 
     A traced program can't look at values, and a row with a number outside of the range would count as one without a
     class; so whoever has the values checks them before the program runs.
@@ -31,15 +32,17 @@ class LabelRange:
     target: Tensor
     classes: int | None
     name: str
+    padded: bool = False
 
     def check(self, values: np.ndarray) -> None:
         """Raise `DataError` if a value lies outside of what the loss or metric can count."""
         if not values.size:
             return
         low, high, most = values.min(), values.max(), 1 if self.classes is None else self.classes - 1
-        if 0 <= low and high <= most:
+        lowest = NOTHING if self.padded else 0
+        if lowest <= low and high <= most:
             return
-        wrong = int(np.sum((values < 0) | (values > most)))
+        wrong = int(np.sum((values < lowest) | (values > most)))
         found = f"{wrong} of {values.size} labels lie outside of 0 to {most} (they go from {low:g} to {high:g})"
         if self.classes is None:
             raise DataError(f"{self.name}: {found}: 0 means no, 1 means yes, and what lies between is a probability")
@@ -103,8 +106,11 @@ def _hint(prediction: Tensor, target: Tensor) -> str:
     return ""
 
 
-def class_numbers(prediction: Tensor, target: TensorLike, name: str) -> Tensor:
+def class_numbers(prediction: Tensor, target: TensorLike, name: str, *, padded: bool = False) -> Tensor:
     """The target as class numbers (integers), one for each row of scores: shape `prediction.shape[:-1]`.
+
+    Args:
+        padded: whether -1 may stand at positions of a sequence (not for a whole row) with nothing to predict.
 
     Raises `ShapeError` if prediction and target don't belong together, `DtypeError` if the target isn't integers.
     """
@@ -128,7 +134,7 @@ def class_numbers(prediction: Tensor, target: TensorLike, name: str) -> Tensor:
         raise DtypeError(f"{name} takes class numbers as integers, not {target.dtype}; convert with .astype('int64')")
     classes = prediction.shape[-1]
     if isinstance(classes, int):
-        _note_range(LabelRange(target, classes, name))
+        _note_range(LabelRange(target, classes, name, padded and len(scores) > 1))
     if target.dtype.kind != "i":
         target = target.astype("int64")  # 8 bits could not count 300 classes
     return target.reshape(scores)
@@ -182,3 +188,16 @@ def row_means(x: Tensor) -> Tensor:
     if all(size == 1 for size in x.shape[1:]):
         return x.reshape(x.shape[0])
     return functions.mean(x, axis=range(1, x.ndim))
+
+
+def position_means(x: Tensor, numbers: Tensor) -> Tensor:
+    """The mean over the positions of each row that have something to predict: class numbers of at least 0.
+
+    Both are `(n, ...)`, the result is `(n,)`; it is 0 for a row that has none. Without positions x is what it is.
+    """
+    if x.ndim == 1:
+        return x
+    axes = range(1, x.ndim)
+    present = numbers >= 0
+    count = functions.sum(present.astype(x.dtype), axis=axes)
+    return functions.sum(functions.where(present, x, 0.0), axis=axes) / functions.maximum(count, 1.0)

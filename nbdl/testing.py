@@ -234,9 +234,11 @@ def check_loss_extremes(loss: Function, target: Any, classes: int | None = None)
         target: targets for as many rows as `EXTREME` has numbers.
         classes: size of the predictions' last axis; None for predictions `(rows,)`.
     """
-    logits = np.array(EXTREME, np.float32)
+    logits, target = np.array(EXTREME, np.float32), np.asarray(target)
     if classes is not None:
         logits = np.stack([np.roll(logits, -place) for place in range(classes)], axis=1)
+        if target.dtype.kind in "iu" and target.ndim > 1:  # the same at each position of a sequence
+            logits = np.repeat(logits[:, None], target.shape[1], axis=1)
     value = float(loss(Tensor(logits), Tensor(target)))
     assert np.isfinite(value), f"the loss is {value} at logits {logits}"
     slopes = gradient(loss, logits, target)

@@ -13,6 +13,7 @@ from nbdl.targets import (
     aligned,
     as_prediction,
     class_numbers,
+    position_means,
     probabilities,
     row_means,
     sigmoid_logits,
@@ -96,7 +97,8 @@ def sparse_categorical_crossentropy(
 
     mean over the rows of -log(p[target]), with p = softmax(logits) over the last axis; computed as log(sum(exp(x))) -
     x[target] on logits x whose maximum has been taken away. The prediction is (rows, ..., classes), the target (rows,
-    ...) of integers from 0; the result is a scalar.
+    ...) of integers from 0; the result is a scalar. A row of a sequence counts with the mean over its positions, of
+    which those with the target -1 (nothing to predict, such as padding) are left out.
 
     Args:
         from_logits: True: the prediction is logits; False: probabilities; None: what the network's softmax was
@@ -116,7 +118,7 @@ def sparse_categorical_crossentropy(
     """
     _check_smoothing(label_smoothing)
     prediction = as_prediction(prediction, "sparse_categorical_crossentropy")
-    numbers = class_numbers(prediction, target, "sparse_categorical_crossentropy")
+    numbers = class_numbers(prediction, target, "sparse_categorical_crossentropy", padded=True)
     classes = prediction.shape[-1]
     assert isinstance(classes, int)  # checked: the batch is the first axis
     logits = softmax_logits(prediction, from_logits, "sparse_categorical_crossentropy")
@@ -133,7 +135,7 @@ def sparse_categorical_crossentropy(
     else:
         hit = nbdl.one_hot(numbers, classes, np.bool_)  # a choice, not a product: a masked class has the score -inf
         picked = nbdl.sum(nbdl.where(hit, scores, 0.0), axis=-1)
-    return nbdl.mean(row_means(-picked if normalizer is None else normalizer - picked))
+    return nbdl.mean(position_means(-picked if normalizer is None else normalizer - picked, numbers))
 
 
 def _check_smoothing(label_smoothing: float) -> None:

@@ -33,8 +33,9 @@ class _PerClass(Metric):
         predicted, true, classes = decide(prediction, target, self.name, self.threshold, self.from_logits)
         if self.average == "binary" and classes != 2:
             raise ShapeError(f"{self.name} with average='binary' takes two classes, not {classes}; use average='macro'")
-        chosen, actual = _rows_by_classes(predicted, classes), _rows_by_classes(true, classes)
-        return batch_sums(chosen * actual, chosen, actual)
+        predicted = nbdl.where(true >= 0, predicted, true)  # nothing is predicted where there is nothing to predict
+        chosen, actual = nbdl.one_hot(predicted, classes), nbdl.one_hot(true, classes)
+        return batch_sums(*map(_by_row, (chosen * actual, chosen, actual)))
 
     def result(self, sums: np.ndarray) -> float:
         """Return the mean over the classes that occur, or the score of class 1."""
@@ -175,9 +176,8 @@ class ConfusionMatrix(Metric):
         return np.rint(sums).astype(np.int64)
 
 
-def _rows_by_classes(numbers: Tensor, classes: int) -> Tensor:
-    """How often each class stands in each row: (n, classes)."""
-    hits = nbdl.one_hot(numbers, classes)
+def _by_row(hits: Tensor) -> Tensor:
+    """How often each class was hit in each row: (n, ..., classes) to (n, classes)."""
     return nbdl.sum(hits, axis=range(1, hits.ndim - 1)) if hits.ndim > 2 else hits
 
 

@@ -22,7 +22,8 @@ def decide(
     """Return the predicted class numbers, the true ones (both int64 of one shape) and the number of classes.
 
     Scores (n, ..., classes) go with class numbers (n, ...) or with one-hot rows of the same shape. One output, (n,)
-    or (n, 1), goes with 0 and 1 and means yes where its probability is above the threshold.
+    or (n, 1), goes with 0 and 1 and means yes where its probability is above the threshold. At positions of a sequence
+    at which there is nothing to predict the true number is -1, and what is predicted there must not count.
     """
     scores, given = as_prediction(prediction, name), nbdl.asarray(target)
     classes = scores.shape[-1] if scores.ndim > 1 else 1
@@ -32,7 +33,7 @@ def decide(
         return _yes(scores, threshold, from_logits), (given > 0.5).astype("int64"), 2
     if given.shape == scores.shape:
         return nbdl.argmax(scores), nbdl.argmax(given), classes
-    return nbdl.argmax(scores), class_numbers(scores, given, name).astype("int64"), classes
+    return nbdl.argmax(scores), class_numbers(scores, given, name, padded=True).astype("int64"), classes
 
 
 def _yes(prediction: Tensor, threshold: float, from_logits: bool | None) -> Tensor:

@@ -27,17 +27,42 @@ class MeanSquaredError(Metric):
     Source: Gauss, Theoria combinationis observationum erroribus minimis obnoxiae (1823).
     """
 
+    name = "mse"
     higher_is_better: ClassVar[bool] = False
 
     def sums(self, prediction: TensorLike, target: TensorLike) -> Tensor:
         """Return the sum of the rows' mean squared errors, and the number of rows."""
-        prediction, target = aligned(prediction, target, "mse")
+        prediction, target = aligned(prediction, target, self.name)
         rows = row_means(nbdl.square(prediction - target))
         return batch_sums(rows, nbdl.ones_like(rows))
 
     def result(self, sums: np.ndarray) -> float:
         """Return error / rows."""
         return _mean(sums)
+
+
+class RootMeanSquaredError(MeanSquaredError):
+    """Root of the mean squared error, sqrt(mean((prediction - target)**2)), in the target's unit.
+
+    The root is taken of the mean over all rows, not in each batch. Prediction and target have one shape, (rows, ...);
+    (n,) and (n, 1) go together.
+
+    Raises:
+        ShapeError: the shapes differ.
+
+    >>> metric = RootMeanSquaredError()
+    >>> metric.result(metric.sums([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 8.0]).numpy())
+    2.0
+
+    Source: Hyndman, Koehler, Another Look at Measures of Forecast Accuracy, International Journal of Forecasting 22
+    (2006).
+    """
+
+    name = "rmse"
+
+    def result(self, sums: np.ndarray) -> float:
+        """Return sqrt(error / rows)."""
+        return float(np.sqrt(_mean(sums)))
 
 
 class MeanAbsoluteError(Metric):

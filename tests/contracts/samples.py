@@ -48,6 +48,14 @@ def distributions() -> tuple[np.ndarray, np.ndarray]:
     return logits, target
 
 
+def sequences() -> tuple[np.ndarray, np.ndarray]:
+    """Logits (rows, time, classes) and class numbers (rows, time), -1 where there is nothing to predict."""
+    generator = _generator()
+    target = generator.integers(0, CLASSES, (ROWS, 3))
+    target[np.arange(3) >= np.array([3, 2, 1, 2, 3])[:, None]] = -1
+    return generator.normal(size=(ROWS, 3, CLASSES)) * 2, target
+
+
 Sample = Callable[[], tuple[np.ndarray, np.ndarray]]
 
 LOSSES: dict[str, tuple[Sample, ...]] = {
@@ -56,19 +64,21 @@ LOSSES: dict[str, tuple[Sample, ...]] = {
     "huber": (numbers,),
     "binary_crossentropy": (yes_or_no,),
     "categorical_crossentropy": (one_hot, distributions),
-    "sparse_categorical_crossentropy": (class_numbers,),
+    "sparse_categorical_crossentropy": (class_numbers, sequences),
     "hinge": (yes_or_no, class_numbers),
     "kl_divergence": (distributions, one_hot),
 }
 
 METRICS: dict[str, tuple[Sample, ...]] = {
-    "accuracy": (yes_or_no, class_numbers, one_hot),
-    "top_k_accuracy": (class_numbers, one_hot),
-    "precision": (yes_or_no, class_numbers, one_hot),
-    "recall": (yes_or_no, class_numbers, one_hot),
-    "f1": (yes_or_no, class_numbers, one_hot),
-    "confusion_matrix": (yes_or_no, class_numbers, one_hot),
+    "accuracy": (yes_or_no, class_numbers, one_hot, sequences),
+    "top_k_accuracy": (class_numbers, one_hot, sequences),
+    "exact_match": (yes_or_no, class_numbers, one_hot, sequences),
+    "precision": (yes_or_no, class_numbers, one_hot, sequences),
+    "recall": (yes_or_no, class_numbers, one_hot, sequences),
+    "f1": (yes_or_no, class_numbers, one_hot, sequences),
+    "confusion_matrix": (yes_or_no, class_numbers, one_hot, sequences),
     "mse": (numbers,),
+    "rmse": (numbers,),
     "mae": (numbers,),
     "r2": (numbers,),
 }

@@ -46,7 +46,7 @@ def test_built_in_plugins_load_without_problems():
         "kl_divergence",
         "optimizers": "sgd adagrad rmsprop adadelta adam adamw nadam lion",
         "schedules": "constant step exponential cosine warmup",
-        "metrics": "accuracy top_k_accuracy mse mae r2 precision recall f1 confusion_matrix",
+        "metrics": "accuracy top_k_accuracy exact_match mse rmse mae r2 precision recall f1 confusion_matrix",
         "callbacks": "early_stopping best_weights csv_log progress reduce_on_plateau",
         "initializers": "zeros ones constant uniform normal glorot_uniform glorot_normal he_uniform he_normal "
         "lecun_normal orthogonal",

@@ -204,6 +204,31 @@ class TestShapesOfClasses:
         flat = float(self.loss(logits.reshape(6, 4), numbers.reshape(6)))
         assert float(self.loss(logits, numbers)) == pytest.approx(flat, rel=1e-14)
 
+    @pytest.mark.parametrize("smoothing", [0.0, 0.1])
+    def test_positions_with_nothing_to_predict(self, smoothing: float):
+        """The mean over rows of the means over what counts; no gradient anywhere else."""
+        torch = pytest.importorskip("torch")
+        logits, numbers = samples.sequences()
+        ours, gradient = value_and_gradient(
+            lambda x, t: self.loss(x, t, label_smoothing=smoothing), logits, numbers
+        )
+        x, t = torch.tensor(logits, requires_grad=True), torch.tensor(numbers)
+        rows = [
+            torch.nn.functional.cross_entropy(row, line, ignore_index=-1, label_smoothing=smoothing)
+            for row, line in zip(x, t, strict=True)
+        ]
+        expected = sum(rows) / len(rows)
+        expected.backward()
+        assert ours == pytest.approx(float(expected.detach()), rel=1e-13)
+        np.testing.assert_allclose(gradient, x.grad.numpy(), rtol=1e-12, atol=1e-15)
+        assert not gradient[numbers < 0].any()
+
+    def test_a_row_without_anything_to_predict(self):
+        logits, numbers = samples.sequences()
+        whole = float(self.loss(logits, numbers))
+        both = self.loss(np.concatenate([logits, logits]), np.concatenate([numbers, np.full_like(numbers, -1)]))
+        assert float(both) == pytest.approx(whole / 2, rel=1e-14)
+
     @pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint8, np.int8])
     def test_integer_dtypes(self, dtype):
         logits, numbers = samples.class_numbers()

@@ -82,7 +82,7 @@ class TestAccuracy:
         metric = resolve("metrics", {"name": "accuracy", "threshold": threshold})
         assert measure(metric, np.log(p / (1 - p)), target) == pytest.approx(expected)
 
-    def test_sequences_count_each_row_once(self):
+    def test_sequences_count_each_position_once(self):
         prediction, target = scores(rows=6)
         metric = resolve("metrics", "accuracy")
         assert measure(metric, prediction.reshape(2, 3, 5), target.reshape(2, 3)) == pytest.approx(
@@ -104,6 +104,41 @@ class TestAccuracy:
     def test_what_is_refused(self, prediction, target, error, words: str):
         with pytest.raises(error, match=words):
             resolve("metrics", "accuracy").sums(prediction, target)
+
+
+# --- sequences of which some positions hold nothing to predict --------------------------------------------------------
+
+
+def padded() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Scores and class numbers with -1 at some positions, and those that count in a row of their own."""
+    prediction, target = scores()
+    prediction, target = prediction.reshape(12, 5, 5), target.reshape(12, 5).copy()
+    counts = np.arange(5) < np.random.default_rng(4).integers(1, 6, 12)[:, None]
+    target[~counts] = -1
+    return prediction, target, prediction[counts], target[counts]
+
+
+@pytest.mark.parametrize("name", ["accuracy", "top_k_accuracy", "precision", "recall", "f1", "confusion_matrix"])
+def test_positions_without_a_class_do_not_count(name: str):
+    metric = resolve("metrics", {"name": name, "k": 2} if name == "top_k_accuracy" else name)
+    prediction, target, kept_prediction, kept_target = padded()
+    found = measure(metric, prediction, target, cuts=(5,))
+    # The same decisions are counted, only that of two sums of whole numbers one comes in parts.
+    np.testing.assert_allclose(found, measure(metric, kept_prediction, kept_target), rtol=1e-12)
+
+
+def test_exact_match_counts_whole_rows():
+    prediction, target, _, _ = padded()
+    target = np.where((np.arange(12) % 3 > 0)[:, None] & (target >= 0), prediction.argmax(axis=2), target)
+    right = sum(
+        all(t in (-1, np.argmax(p)) for p, t in zip(row, line, strict=True))
+        for row, line in zip(prediction, target, strict=True)
+    )
+    assert 8 <= right < 12
+    assert measure(resolve("metrics", "exact_match"), prediction, target, cuts=(5,)) == right / 12
+    first, numbers = prediction[:, 0], target[:, 0]
+    accuracy = measure(resolve("metrics", "accuracy"), first, numbers)
+    assert measure(resolve("metrics", "exact_match"), first, numbers) == accuracy
 
 
 class TestTopK:
@@ -200,6 +235,12 @@ class TestNumbers:
         found = measure(resolve("metrics", name), prediction, target, (13, 14))
         assert found == pytest.approx(getattr(metrics, theirs)(target, prediction), rel=1e-12)
 
+    def test_rmse_is_one_root_of_the_mean_over_all_rows(self):
+        generator = np.random.default_rng(4)
+        prediction, target = generator.normal(size=(2, 50, 3))
+        found = measure(resolve("metrics", "rmse"), prediction, target, (13, 14))
+        assert found == pytest.approx(np.sqrt(np.mean((prediction - target) ** 2)), rel=1e-12)
+
     @pytest.mark.parametrize("mean", [1e3, 1e5])
     def test_r2_of_targets_far_from_zero(self, mean: float):
         metrics = pytest.importorskip("sklearn.metrics")
@@ -221,7 +262,7 @@ class TestNumbers:
 
     def test_which_way_is_better(self):
         better = {name: resolve("metrics", name).higher_is_better for name in samples.METRICS}
-        assert {name for name, higher in better.items() if not higher} == {"mse", "mae"}
+        assert {name for name, higher in better.items() if not higher} == {"mse", "rmse", "mae"}
 
 
 @pytest.mark.parametrize(

@@ -110,3 +110,13 @@ def test_yes_and_no():
 def test_labels_that_are_no_integers():
     with pytest.raises(DtypeError, match=r"takes class numbers as integers, not float32; convert"):
         network().fit(X, LABELS.astype(np.float32), verbose=False)
+
+
+def test_minus_one_at_a_position_of_a_sequence_means_nothing_to_predict():
+    x, y = X.reshape(15, 2, 4), LABELS.reshape(15, 2) - np.array([0, 1])
+    y = np.where(y < 0, -1, y)
+    network(metrics=["accuracy", "f1", "exact_match"]).fit(x, y, verbose=False)
+    with pytest.raises(DataError, match=r"\(they go from -2 to 2\)"):
+        network().fit(x, np.where(y < 0, -2, y), verbose=False)
+    with pytest.raises(DataError, match=r"^hinge: .*\(they go from -1 to 2\)"):
+        network("hinge").fit(x, y, verbose=False)
