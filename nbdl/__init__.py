@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nbdl.hookspecs import hookimpl
     from nbdl.jitting import jit
     from nbdl.random import set_seed
+    from nbdl.recurrence import scan
     from nbdl.tensor import Tensor
     from nbdl.train.saving import load
     from nbdl.transforms import grad, value_and_grad
@@ -31,6 +32,7 @@ _HOMES = {
     "jit": "nbdl.jitting",
     "load": "nbdl.train.saving",
     "op": "nbdl.custom",
+    "scan": "nbdl.recurrence",
     "set_seed": "nbdl.random",
     "value_and_grad": "nbdl.transforms",
 }

@@ -8,6 +8,7 @@ Evaluating Derivatives, 2nd edition, SIAM 2008, chapter 3).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from nbdl.errors import ShapeError
 from nbdl.ir import ops
@@ -27,21 +28,38 @@ def differentiate(loss: Node, wrt: Sequence[Node]) -> list[Node]:
         raise ShapeError(
             f"a gradient needs a scalar; this tensor has the shape {show_shape(loss.shape)}: take its mean or sum first"
         )
-    order = topological([loss])
+    return pull_back([(loss, ops.broadcast_to(ops.constant(1, loss.dtype), loss.shape))], wrt)
+
+
+def pull_back(seeds: Sequence[tuple[Node, Node]], wrt: Sequence[Node]) -> list[Node]:
+    """Return, for each node of `wrt`, the sum over the seeds of gradient times derivative.
+
+    A seed is an output together with the gradient that it is handed, of the output's shape.
+    """
+    order = topological([output for output, _ in seeds])
     needed = _leading_to(set(wrt), order)
-    gradients: dict[Node, Node] = {loss: ops.broadcast_to(ops.constant(1, loss.dtype), loss.shape)}
+    gradients: dict[Node, Node] = {}
+    several: dict[Node, dict[Any, Node]] = {}  # of nodes with several results: the gradients by the results' keys
+    for output, gradient in seeds:
+        _add_to(gradients, output, gradient)
     for node in reversed(order):
-        gradient = gradients.get(node)
+        gradient = several.get(node) or gradients.get(node)
         if gradient is None or node not in needed or node.primitive.derivative is None:
+            continue
+        if node.primitive.kind == "result":
+            key = (node.param("kind"), node.param("index"))
+            _add_to(several.setdefault(node.inputs[0], {}), key, gradient)
             continue
         with scope(node.scope if node.scope.startswith(BACKWARD) else BACKWARD + (node.scope or "the loss")):
             for each, part in zip(node.inputs, node.primitive.derivative(node, gradient), strict=True):
-                if part is None or each not in needed:
-                    continue
-                part = ops.unbroadcast(part, each.shape)
-                known = gradients.get(each)
-                gradients[each] = part if known is None else ops.add(known, part)
+                if part is not None and each in needed:
+                    _add_to(gradients, each, ops.unbroadcast(part, each.shape))
     return [_gradient_of(node, gradients) for node in wrt]
+
+
+def _add_to(gradients: dict[Any, Node], key: Any, gradient: Any) -> None:
+    known = gradients.get(key)
+    gradients[key] = gradient if known is None else ops.add(known, gradient)
 
 
 def _gradient_of(node: Node, gradients: dict[Node, Node]) -> Node:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from nbdl.codegen.index import size_text
+from nbdl.codegen.scans import print_scan
 from nbdl.codegen.work import adds_batch, is_scalar_work, root_of
 from nbdl.ir.graph import Node
 from nbdl.ir.shapes import Shape, Size, product
@@ -151,4 +152,5 @@ CALLS: dict[str, Callable[[ModulePrinter, Node], list[str]]] = {
     "concatenate": _concatenate,
     "pad": _pad,
     "pack": _pack,
+    "scan": print_scan,
 }

@@ -36,6 +36,10 @@ class ModulePrinter:
         self.scalar_uses = self._count_scalar_uses()
         self.scope = ""
 
+    def inner(self, plan: Plan) -> BodyPrinter:
+        """A printer for the body of a scan in this program."""
+        return BodyPrinter(plan, self)
+
     # --- the module ---
 
     def print(self) -> str:
@@ -146,6 +150,10 @@ class ModulePrinter:
         for variable in self.plan.variables:
             lines += self._loading(variable)
         lines += self._old_numbers()
+        return [*lines, *self._kernel_lines(), *self._ending(), "return barrier(sync, worker, workers)"]
+
+    def _kernel_lines(self) -> list[str]:
+        lines: list[str] = []
         for level in range(self.fusion.levels):
             for kernel in self.plan.kernels:
                 if kernel.level == level:
@@ -154,7 +162,7 @@ class ModulePrinter:
                     lines += self._call_lines(kernel) if isinstance(kernel, Call) else self._loop_lines(kernel)
             lines += self._scalar_lines((level + 1, -1))
             lines += self._meeting_lines(level)
-        return [*lines, *self._ending(), "return barrier(sync, worker, workers)"]
+        return lines
 
     def _loading(self, variable: Variable) -> list[str]:
         leaf = variable.leaf
@@ -179,6 +187,20 @@ class ModulePrinter:
         self.scope = scope
         return ["", f"# {heading(scope)}"]
 
+    def _result_lines(self) -> list[str]:
+        """Lines that put results where they belong, as far as they aren't computed there."""
+        lines = []
+        for variable in self.plan.copies:
+            if variable.role != "row_result":
+                result = variable.result
+                assert result is not None  # copies have results
+                target = self.views.of_variable(variable, 0, (product(result.shape),))
+                lines.append(f"copy({self.views.view(result, 0, (product(result.shape),))}, {target})")
+        for variable in self.plan.scalar_results:
+            assert variable.result is not None  # scalar results have results
+            lines.append(f"{self.arrays[variable]}[0] = {self.scalar(variable.result).text}")
+        return lines
+
     def _ending(self) -> list[str]:
         lines: list[str] = []
         for variable in self.plan.variables:
@@ -189,15 +211,7 @@ class ModulePrinter:
                     f"put_rows({self.views.view(result, 0, (result.shape[0], width))}, picked, {self.arrays[variable]})"
                 )
         copies = [each for each in self.plan.copies if each.role != "row_result"]
-        writes = []
-        for variable in copies:
-            result = variable.result
-            assert result is not None  # copies have results
-            target = self.views.of_variable(variable, 0, (product(result.shape),))
-            writes.append(f"copy({self.views.view(result, 0, (product(result.shape),))}, {target})")
-        for variable in self.plan.scalar_results:
-            assert variable.result is not None  # scalar results have results
-            writes.append(f"{self.arrays[variable]}[0] = {self.scalar(variable.result).text}")
+        writes = self._result_lines()
         if writes:
             wait = ["if not barrier(sync, worker, workers):", "    return False"]
             lines += ["", "# results", *(wait if copies or self._numbers_are_read_late() else [])]
@@ -352,6 +366,29 @@ class ModulePrinter:
         if node in self.scalars:
             return self.scalars[node]
         return Text(f"{self.views.of(node)}[0]")
+
+
+class BodyPrinter(ModulePrinter):
+    """Prints the body of a scan as a function of the program that `outer` prints."""
+
+    def __init__(self, plan: Plan, outer: ModulePrinter):
+        self.plan = plan
+        self.fusion = plan.fusion
+        self.title = outer.title
+        self.names = outer.names
+        self.arrays = {variable: self.names.of(variable, variable.name) for variable in plan.variables}
+        self.views = Views(plan, self.names, self.arrays)
+        self.functions = outer.functions
+        self.function_lines = outer.function_lines
+        self.handed_in = list(self.arrays.values())
+        self.scalars = {}
+        self.scalar_uses = self._count_scalar_uses()
+        self.scope = outer.scope
+
+    def body_lines(self) -> list[str]:
+        """The lines of the function."""
+        lines = [*self._old_numbers(), *self._kernel_lines(), *self._result_lines()]
+        return [*self.views.lines, *lines]
 
 
 def _loop_name(loop: Loop) -> str:

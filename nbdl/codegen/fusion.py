@@ -30,6 +30,7 @@ from nbdl.codegen.work import (
 )
 from nbdl.ir.graph import Node, topological
 from nbdl.ir.primitives import Primitive
+from nbdl.ir.scan import inner_nodes, result
 from nbdl.ir.shapes import Size
 
 COSTS = {
@@ -46,8 +47,8 @@ COSTS = {
 }
 EXPENSIVE = 10  # exp, tanh, random numbers, ...
 WORTH_STORING = 8  # computing a value again in another loop costs more than reading it back from here on
-
 WORTH_KEEPING = 3  # the same, for a value that one loop would compute again for every step of an outer variable
+
 
 def _compared_with_maximum(equal: Node) -> list[Node]:
     """The operand of a maximum, if an equality asks which of its elements it is: computed twice it may differ in the
@@ -71,9 +72,9 @@ class Fusion:
         self.shared = {root_of(node) for node in shared}
         self.kernels: list[Kernel] = []
         self.kernel_of: dict[Node, Kernel] = {}
-        self.scalar_position: dict[Node, Position] = {}
         self.stored = self._stored(stored)
         self._store_repeated()
+        self.scalar_position: dict[Node, Position] = {}
         for node in self.order:
             self._place(node)
         self._merge_loops()
@@ -92,15 +93,14 @@ class Fusion:
             elif is_call(node):
                 stored.add(node)
                 stored.update(root_of(each) for each in node.inputs)
+            elif node.primitive.kind == "result":
+                stored.add(node)
             elif node.name == "reshape" and not squeezes(node):
                 stored.add(root_of(node))
             elif is_scalar_work(node):
                 stored.update(root_of(each) for each in node.inputs if not is_scalar_work(each))
         return {node for node in stored if not is_scalar_work(node) or self._needs_memory(node)}
 
-    def _needs_memory(self, node: Node) -> bool:
-        """A number worked out outside of loops has memory only if a call reads it."""
-        return any(node in map(root_of, each.inputs) for each in self.order if is_call(each) and each.name != "pack")
     def _store_repeated(self) -> None:
         """What is broadcast along an outer axis, such as a number for each channel, isn't worked out for every row."""
         for node in self.order:
@@ -114,6 +114,9 @@ class Fusion:
                     ):
                         self.stored.add(root)
 
+    def _needs_memory(self, node: Node) -> bool:
+        """A number worked out outside of loops has memory only if a call reads it."""
+        return any(node in map(root_of, each.inputs) for each in self.order if is_call(each) and each.name != "pack")
 
     # --- what a stored value reads ---
 
@@ -185,14 +188,23 @@ class Fusion:
             self.scalar_position[node] = max((self.ready(each) for each in node.inputs), default=START)
             if node not in self.stored:
                 return
-        if flattens(node) or node.primitive.kind == "leaf":
+        if flattens(node) or node.primitive.kind in ("leaf", "result"):
             return
         if is_call(node):
             level = max((self._level_for(node, each) for each in node.inputs), default=0)
-            self.kernel_of[node] = Call(node, level, len(self.kernels))
-            self.kernels.append(self.kernel_of[node])
+            self.kernels.append(Call(node, level, len(self.kernels), self._results(node)))
+            self.kernel_of |= dict.fromkeys((node, *self.kernels[-1].stored), self.kernels[-1])
         elif node in self.stored:
             self._place_seed(node)
+
+    def _results(self, call: Node) -> list[Node]:
+        """The results of a scan that are stored: those that something reads, and the history of every state."""
+        if call.name != "scan":
+            return []
+        read = [node for node in self.order if node.primitive.kind == "result" and node.inputs[0] is call]
+        states = {node.param("index") for node in read if node.param("kind") == "state"}
+        hidden = [index for index in range(len(call.param("body").states)) if index not in states]
+        return [*read, *[result(call, "state", index) for index in hidden]]
 
     def _level_for(self, call: Node, operand: Node) -> int:
         """The level at which a call can read an operand; sums that are packed are still partial: the whole is added up
@@ -399,7 +411,8 @@ class Fusion:
     @cached_property
     def custom(self) -> list[Primitive]:
         """The operations of plugins that the graph uses."""
-        return list(dict.fromkeys(node.primitive for node in self.order if node.primitive.kernel is not None))
+        nodes = [*self.order, *[each for node in self.order if node.name == "scan" for each in inner_nodes(node)]]
+        return list(dict.fromkeys(node.primitive for node in nodes if node.primitive.kernel is not None))
 
     @cached_property
     def levels(self) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nbdl.ir.graph import Node
-from nbdl.ir.shapes import Shape, Size, has_batch
+from nbdl.ir.shapes import Shape, Size
 
 
 @dataclass(frozen=True)
@@ -76,15 +76,15 @@ def flattens(node: Node) -> bool:
 
 
 def contiguous_slice(node: Node) -> bool:
-    """Whether the elements of a slice lie one after another in a whole tensor: step 1 along the first axis that isn't
-    of size 1.
-    """
+    """Whether the elements of a slice lie one after another: step 1 along the first axis that isn't of size 1."""
     axis, shape = node.param("axis"), node.inputs[0].shape
-    return (
-        (node.param("step") == 1 or node.shape[axis] == 1)
-        and all(size == 1 for size in shape[:axis])
-        and not has_batch(shape)
-    )
+    return (node.param("step") == 1 or node.shape[axis] == 1) and all(size == 1 for size in shape[:axis])
+
+
+def broadcast_index(index: Index, shape: Shape) -> Index:
+    """The index of an input of `shape` that is broadcast (aligned at the right) to the result."""
+    tail = index[len(index) - len(shape) :]
+    return tuple(ORIGIN if size == 1 else place for place, size in zip(tail, shape, strict=True))
 
 
 def repeats_outside(shape: Shape, result: Shape) -> bool:
@@ -97,12 +97,6 @@ def repeats_outside(shape: Shape, result: Shape) -> bool:
     own = [axis for axis, size in enumerate(aligned) if size != 1]
     repeated = [axis for axis, size in enumerate(aligned) if size == 1 and result[axis] != 1]
     return bool(own and repeated) and repeated[0] < own[-1]
-
-
-def broadcast_index(index: Index, shape: Shape) -> Index:
-    """The index of an input of `shape` that is broadcast (aligned at the right) to the result."""
-    tail = index[len(index) - len(shape) :]
-    return tuple(ORIGIN if size == 1 else place for place, size in zip(tail, shape, strict=True))
 
 
 def squeezed_index(index: Index, old: Shape, new: Shape) -> Index:

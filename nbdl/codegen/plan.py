@@ -25,10 +25,11 @@ from nbdl.codegen.work import Call, Kernel, Loop, Position, adds_batch, is_scala
 from nbdl.errors import ShapeError, VerifyError
 from nbdl.ir import ops
 from nbdl.ir.graph import Node
+from nbdl.ir.scan import Body
 from nbdl.ir.shapes import Batch, has_batch, product, show_shape
 
 Space = Literal["rows", "local", "partial", "shared", "state"]
-Role = Literal["rows", "state", "value", "result", "row_result", "key"]
+Role = Literal["rows", "state", "value", "result", "row_result", "key", "own"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +41,9 @@ class Variable:
     - `value`: read only;
     - `key`: what random numbers depend on, (seed, step): the program fills it in;
     - `result`: written only;
-    - `row_result`: `result` has a row for each row of the batch, written where the data set's row is.
+    - `row_result`: `result` has a row for each row of the batch, written where the data set's row is;
+    - `own`: `result` lies in memory that a worker has for itself (in the body of a scan); with a `leaf`, it is the
+      value of before.
     """
 
     name: str
@@ -93,11 +96,23 @@ class Plan:
     local_bytes: int = 0
     partial_bytes: int = 0
     shared_bytes: int = 0
+    bodies: dict[Node, Plan] = field(default_factory=dict)
+    outer: Plan | None = None
 
     @property
     def kernels(self) -> list[Kernel]:
         """Kernels in the order in which they run."""
         return self.fusion.kernels
+
+    @property
+    def arena_row_bytes(self) -> int:
+        """Bytes a row of a worker's arena, of which the body of a scan has a part."""
+        return self.row_bytes if self.outer is None else self.outer.arena_row_bytes
+
+    @property
+    def arena_local_bytes(self) -> int:
+        """Bytes for whole tensors in a worker's arena, of which the body of a scan has a part."""
+        return self.local_bytes if self.outer is None else self.outer.arena_local_bytes
 
 
 def make_plan(variables: Sequence[Variable]) -> Plan:
@@ -113,14 +128,51 @@ def make_plan(variables: Sequence[Variable]) -> Plan:
     variables = [_moved(each) for each in variables]
     results = [each.result for each in variables if each.result is not None]
     memory = [node for node in results if not is_scalar_work(node)]
+    own = [each.result for each in variables if each.role == "own"]
     shared = [
         node
         for node in memory
-        if root_of(node).primitive.kind in ("elementwise", "index", "movement") and not has_batch(node.shape)
+        if node not in own
+        and root_of(node).primitive.kind in ("elementwise", "index", "movement") and not has_batch(node.shape)
     ]
     plan = Plan(variables, Fusion(results, memory, shared))
     _Placement(plan).run()
+    _plan_bodies(plan)
     return plan
+
+
+def _plan_bodies(plan: Plan) -> None:
+    """Plan the bodies of scans; one runs at a time, so that they share their memory, behind everything else."""
+    for kernel in plan.kernels:
+        if isinstance(kernel, Call) and kernel.node.name == "scan":
+            plan.bodies[kernel.node] = make_plan(body_variables(kernel.node.param("body")))
+    for inner in plan.bodies.values():
+        inner.outer = plan
+        _shift(inner, plan.row_bytes, plan.local_bytes)
+    plan.row_bytes += max((inner.row_bytes for inner in plan.bodies.values()), default=0)
+    plan.local_bytes += max((inner.local_bytes for inner in plan.bodies.values()), default=0)
+
+
+def body_variables(body: Body) -> list[Variable]:
+    """The arrays that the body of a scan is called with: its leaves, and what it computes."""
+    variables = [Variable(leaf.param("name"), "value", leaf) for leaf in body.leaves]
+    names = [*[f"new_{leaf.param('name')}" for leaf in body.states], *["output"] * len(body.stacks)]
+    kept = zip(names, (*body.new_states, *body.stacks), strict=True)
+    variables += [Variable(name, "own", None, node) for name, node in kept]
+    for node in body.totals:
+        before = ops.leaf(node.shape, node.dtype, name="total")
+        variables.append(Variable("total", "own", before, ops.add(before, node)))
+    return variables
+
+
+def _shift(plan: Plan, row_bytes: int, local_bytes: int) -> None:
+    """Move everything in a plan's arena behind what the program around it has there."""
+    by = {"rows": row_bytes, "local": local_bytes}
+    for node, buffer in plan.buffers.items():
+        if buffer.space in by and not isinstance(buffer, PackedBuffer):
+            plan.buffers[node] = Buffer(buffer.space, buffer.offset + by[buffer.space])
+    for inner in plan.bodies.values():
+        _shift(inner, row_bytes, local_bytes)
 
 
 def _moved(variable: Variable) -> Variable:
@@ -229,7 +281,11 @@ class _Placement:
         """
         kernel = self.fusion.kernel_of.get(root)
         whole = variable.result is not None and product(variable.result.shape) == product(root.shape)
-        if not isinstance(kernel, Loop) or root not in self.fusion.shared or root in self.plan.buffers or not whole:
+        if kernel is None or root in self.plan.buffers or not whole:
+            return False
+        if variable.role == "own" and variable.leaf is None:
+            return True
+        if not isinstance(kernel, Loop) or (variable.role != "own" and root not in self.fusion.shared):
             return False
         if variable.leaf is None:
             return True
@@ -335,7 +391,7 @@ def locate(plan: Plan, root: Node) -> Buffer:
 
 def stored_by(kernel: Kernel) -> list[Node]:
     """The stored nodes that a kernel computes."""
-    return [kernel.node] if isinstance(kernel, Call) else list(kernel.seeds)
+    return kernel.stored if isinstance(kernel, Call) else list(kernel.seeds)
 
 
 def byte_size(node: Node) -> int:

@@ -10,18 +10,21 @@ import numpy as np
 from nbdl.codegen.expressions import dtype_name
 from nbdl.codegen.index import core, size_text
 from nbdl.codegen.names import Names, label
-from nbdl.codegen.plan import Plan, Variable, locate
+from nbdl.codegen.plan import Buffer, Plan, Variable, locate
 from nbdl.codegen.work import root_of
 from nbdl.ir.graph import Node
-from nbdl.ir.shapes import Shape, Size, product
+from nbdl.ir.shapes import Batch, Shape, Size, product
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Memory as a view names it: where it begins, its sizes other than 1, and whether it is read or written."""
+    """Memory as a view names it: where it begins (elements, and elements for each row), its sizes other than 1, and
+    whether it is read or written.
+    """
 
     root: Node
     start: int
+    start_rows: int
     shape: Shape
     writing: bool
 
@@ -45,10 +48,10 @@ class Views:
 
     def view(self, node: Node, start: int, shape: tuple[Size, ...], base: str = "", *, writing: bool = False) -> str:
         """The name of an array of `shape` that begins at element `start` of a stored node."""
-        root, offset = _resolve(node)
+        root, offset, rows = _resolve(node)
         buffer = locate(self.plan, root)
         partial = buffer.space == "partial"
-        piece = Piece(root, start + offset, shape, writing and partial)
+        piece = Piece(root, start + offset, rows, shape, writing and partial)
         if piece not in self._views:
             self._views[piece] = self._make_view(piece, root, base or label(node))
         return self._views[piece]
@@ -56,42 +59,48 @@ class Views:
     def _make_view(self, piece: Piece, root: Node, base: str) -> str:
         buffer = locate(self.plan, root)
         if buffer.variable is not None:
-            return self.of_variable(
-                buffer.variable, piece.start + buffer.offset // root.dtype.itemsize, piece.shape, base
-            )
+            start = piece.start + buffer.offset // root.dtype.itemsize
+            return self.of_variable(buffer.variable, start, piece.shape, base, start_rows=piece.start_rows)
         name = self.names.of(piece, base)
-        skip = piece.start * root.dtype.itemsize
-        memory, place = self._place(buffer.space, buffer.offset + skip, piece.writing)
+        memory, place = self._place(buffer, piece, root.dtype.itemsize)
         self.lines.append(
             f"{name} = view({memory}, {place}, {_shape_text(piece.shape)}, {dtype_name(root.dtype)})"
         )
         return name
 
-    def _place(self, space: str, offset: int, writing: bool) -> tuple[str, str]:
-        if space == "rows":
-            return "arena", "0" if offset == 0 else f"{offset} * capacity"
-        if space == "local":
-            row_bytes = self.plan.row_bytes
+    def _place(self, buffer: Buffer, piece: Piece, itemsize: int) -> tuple[str, str]:
+        """The array of bytes in which a piece lies, and the byte at which it begins."""
+        skip, skip_rows = piece.start * itemsize, piece.start_rows * itemsize
+        if buffer.space == "rows":
+            parts = [f"{buffer.offset} * capacity"] * bool(buffer.offset) + [str(skip)] * bool(skip)
+            parts += [f"{skip_rows} * rows"] * bool(skip_rows)
+            return "arena", " + ".join(parts) or "0"
+        offset = buffer.offset + skip
+        if buffer.space == "local":
+            row_bytes = self.plan.arena_row_bytes
             return "arena", f"{row_bytes} * capacity + {offset}" if row_bytes else str(offset)
-        if space == "partial":
-            return "shared", f"mine + {offset}" if writing else str(offset)
-        return "shared", f"(1 + workers) * {self.plan.partial_bytes} + {offset}" if self.plan.partial_bytes else str(
-            offset
-        )
+        if buffer.space == "partial":
+            return "shared", f"mine + {offset}" if piece.writing else str(offset)
+        before = self.plan.partial_bytes
+        return "shared", f"(1 + workers) * {before} + {offset}" if before else str(offset)
 
-    def of_variable(self, variable: Variable, start: int, shape: Shape, base: str = "") -> str:
+    def of_variable(
+        self, variable: Variable, start: int, shape: Shape, base: str = "", *, start_rows: int = 0
+    ) -> str:
+        """The name of an array of `shape` that begins at an element of a variable's array."""
         array = self.arrays[variable]
-        if start == 0 and shape == (product(variable.node.shape),):
+        if start == 0 and not start_rows and shape == (product(variable.node.shape),):
             return array
-        name = self.names.of((variable, start, shape), base or variable.name)
-        line = f"{name} = part({array}, {start}, {_shape_text(shape)})"
+        name = self.names.of((variable, start, start_rows, shape), base or variable.name)
+        place = f"{start} + {start_rows} * rows" if start and start_rows else str(start or f"{start_rows} * rows")
+        line = f"{name} = part({array}, {place if start_rows else start}, {_shape_text(shape)})"
         if line not in self.lines:
             self.lines.append(line)
         return name
 
     def scratch(self, dtype: np.dtype) -> str:
         """The name of the working memory that matrix products need."""
-        kind, place = dtype_name(dtype), f"{self.plan.row_bytes} * capacity + {self.plan.local_bytes}"
+        kind, place = dtype_name(dtype), f"{self.plan.arena_row_bytes} * capacity + {self.plan.arena_local_bytes}"
         line = f"scratch_{kind} = view(arena, {place}, (SCRATCH,), {kind})"
         if line not in self.lines:
             self.lines.append(line)
@@ -100,24 +109,26 @@ class Views:
 
     def memory(self, node: Node) -> str:
         """What tells a stored node's memory from all other memory."""
-        root, start = _resolve(node)
+        root, start, rows = _resolve(node)
         if root not in self.plan.buffers:
             return str(id(root))
         buffer = locate(self.plan, root)
         place = id(buffer.variable) if buffer.variable is not None else f"{buffer.space} {id(root)}"
-        return f"{place} {buffer.offset + start * root.dtype.itemsize}"
+        return f"{place} {buffer.offset + start * root.dtype.itemsize} {rows}"
 
 
-def _resolve(node: Node) -> tuple[Node, int]:
-    """The node whose memory a view looks into, and the element at which it begins."""
-    start = 0
+def _resolve(node: Node) -> tuple[Node, int, int]:
+    """The node whose memory a view looks into, and where it begins: elements, and elements for each row."""
+    start = start_rows = 0
     while node.name in ("reshape", "slice") and root_of(node) is not node:
         if node.name == "slice":
             behind = product(node.inputs[0].shape[node.param("axis") + 1 :])
-            assert isinstance(behind, int)  # only whole tensors are sliced along their first axis
-            start += node.param("start") * behind
+            if isinstance(behind, Batch):
+                start_rows += node.param("start") * behind.multiple
+            else:
+                start += node.param("start") * behind
         node = node.inputs[0]
-    return node, start
+    return node, start, start_rows
 
 
 def _shape_text(shape: Shape) -> str:

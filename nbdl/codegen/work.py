@@ -17,11 +17,17 @@ Position = tuple[int, int]
 
 @dataclass(eq=False)
 class Call:
-    """A hand-written kernel that computes one node."""
+    """A kernel of its own that computes a node, or (`scan`) the results of one."""
 
     node: Node
     level: int
     number: int
+    results: list[Node] = field(default_factory=list)
+
+    @property
+    def stored(self) -> list[Node]:
+        """What the kernel computes."""
+        return self.results or [self.node]
 
     @property
     def position(self) -> Position:

@@ -22,6 +22,8 @@ def operations(node: Node, rows: int) -> int:
     if node.name == "matmul":
         depth = node.inputs[0].shape[-2 if node.param("transpose_x") else -1]
         return 2 * _elements(node, rows) * (depth.multiple * rows if isinstance(depth, Batch) else depth)
+    if node.name == "scan":
+        return int(node.param("length")) * sum(operations(each, rows) for each in node.param("body").order)
     return 0
 
 

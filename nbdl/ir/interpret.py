@@ -33,7 +33,7 @@ def evaluate_all(
     nodes: Iterable[Node], values: Mapping[Node, np.ndarray], *, rows: int = 0, check: bool = False
 ) -> dict[Node, np.ndarray]:
     """Return the array of every node; `nodes` are in topological order."""
-    context = Context(rows)
+    context = Context(rows, check)
     known: dict[Node, np.ndarray] = {}
     for node in nodes:
         if node in values:
@@ -49,7 +49,7 @@ def evaluate_all(
 
 
 def _check_finite(node: Node, array: np.ndarray) -> None:
-    if array.dtype.kind != "f" or node.name == "constant" or np.isfinite(array).all():
+    if node.name in ("constant", "scan") or array.dtype.kind != "f" or np.isfinite(array).all():
         return
     what = "NaN" if np.isnan(array).any() else "infinity"
     where = f" in {node.scope}" if node.scope else ""

@@ -17,7 +17,7 @@ from nbdl.errors import VerifyError
 from nbdl.ir.graph import Node, Params
 from nbdl.ir.shapes import Shape, concrete
 
-Kind = Literal["leaf", "elementwise", "index", "reduction", "movement", "view", "call", "deferred"]
+Kind = Literal["leaf", "elementwise", "index", "reduction", "movement", "view", "call", "result", "deferred"]
 """How the scheduler treats a row:
 
 - `leaf`: a value from outside, or a scalar known at run time;
@@ -27,19 +27,21 @@ Kind = Literal["leaf", "elementwise", "index", "reduction", "movement", "view", 
 - `movement`: each element is a copy of one element of the input (`transpose`, `slice`, `broadcast`, ...);
 - `view`: the same elements in the same order with another shape;
 - `call`: a kernel of its own (matrix product, gather, ...);
+- `result`: one of several values that a call computes (`scan`);
 - `deferred`: replaced by other nodes before anything runs (`gradient`).
 """
 
 InferRule = Callable[..., tuple[Shape, np.dtype[Any]]]
-Derivative = Callable[[Node, Node], Sequence[Node | None]]
+Derivative = Callable[[Node, Any], Sequence[Node | None]]
 NO_DERIVATIVE = None
 
 
 @dataclass(frozen=True)
 class Context:
-    """What the interpreter knows besides the inputs: the number of rows of the batch."""
+    """What the interpreter knows besides the inputs: the number of rows of the batch, and whether to check values."""
 
     rows: int = 0
+    check: bool = False
 
     def shape(self, node: Node) -> tuple[int, ...]:
         """The concrete shape of a node."""
@@ -65,7 +67,8 @@ class Primitive:
 
     - `infer(*inputs, **params)` returns shape and dtype, or raises `ShapeError` / `DtypeError`;
     - `evaluate(context, node, *arrays)` returns the value in NumPy;
-    - `derivative(node, gradient)` returns the gradient of each input (None: none flows there), or is None;
+    - `derivative(node, gradient)` returns the gradient of each input (None: none flows there), or is None; that of a node
+      with several results gets a mapping from the results' keys to their gradients;
     - `text` is a format of the printed expression, `{0}`, `{1}` being the inputs and `{name}` the parameters.
     """
 
@@ -112,13 +115,7 @@ def apply(name: str, *inputs: Node, **params: Any) -> Node:
     """Record the primitive `name` on `inputs`."""
     primitive = TABLE[name]
     frozen: Params = tuple(params.items())
-    key = (name, frozen, tuple([(each.shape, each.dtype) for each in inputs]))
-    known = _inferred.get(key)
-    if known is None:
-        known = primitive.infer(*inputs, **params)
-        if len(_inferred) >= _INFERRED_LIMIT:
-            _inferred.clear()
-        _inferred[key] = known
+    known = primitive.infer(*inputs, **params) if primitive.kind == "result" else _infer_once(primitive, inputs, frozen)
     differentiable = False
     if primitive.derivative is not None:
         for each in inputs:
@@ -126,3 +123,15 @@ def apply(name: str, *inputs: Node, **params: Any) -> Node:
                 differentiable = known[1].kind == "f"
                 break
     return Node(primitive, inputs, frozen, known[0], known[1], differentiable)
+
+
+def _infer_once(primitive: Primitive, inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype[Any]]:
+    """Shape and dtype of a node, which depend on nothing but parameters and the inputs' shapes and dtypes."""
+    key = (primitive.name, params, tuple([(each.shape, each.dtype) for each in inputs]))
+    known = _inferred.get(key)
+    if known is None:
+        known = primitive.infer(*inputs, **dict(params))
+        if len(_inferred) >= _INFERRED_LIMIT:
+            _inferred.clear()
+        _inferred[key] = known
+    return known

@@ -8,12 +8,30 @@ from nbdl.autodiff import expand_gradients
 from nbdl.ir.graph import Node
 from nbdl.ir.verify import verify
 from nbdl.passes.common import share_common
+from nbdl.passes.scans import improve_bodies, look_up_finals, merge_scans, trim_scans, write_out_scans
 from nbdl.passes.simplify import simplify
 from nbdl.passes.transposes import fold_transposes
 
 Pass = Callable[[Sequence[Node]], list[Node]]
 
-PASSES: tuple[Pass, ...] = (expand_gradients, simplify, share_common, simplify, fold_transposes, share_common)
+IN_BODIES: tuple[Pass, ...] = (simplify, share_common, simplify, fold_transposes, share_common)
+
+
+def improve_scans(outputs: Sequence[Node]) -> list[Node]:
+    """Make the most of scans: one for each loop, without what nobody needs, their bodies improved, scans in them too."""
+    return improve_bodies(trim_scans(merge_scans(look_up_finals(outputs))), (improve_scans, *IN_BODIES))
+
+
+PASSES: tuple[Pass, ...] = (
+    expand_gradients,
+    simplify,
+    share_common,
+    improve_scans,
+    write_out_scans,
+    simplify,
+    fold_transposes,
+    share_common,
+)
 
 
 def run_passes(outputs: Sequence[Node]) -> list[Node]:

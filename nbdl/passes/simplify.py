@@ -70,6 +70,27 @@ def _drop_zero(node: Node) -> Node | None:
     return y if _number(x) == 0 and node.name == "add" else None
 
 
+def _join_pads(node: Node) -> Node | None:
+    """Pieces that lie side by side in zeros, added up: the gradient of what was cut into slices."""
+    pads, stack = [], list(node.inputs)
+    while stack:
+        each = stack.pop()
+        if each.name == "add":
+            stack += each.inputs
+        elif each.name == "pad" and each.param("step") == 1:
+            pads.append(each)
+        else:
+            return None
+    axis, end = pads[0].param("axis"), 0
+    parts: list[Node] = []
+    for each in sorted(pads, key=lambda pad: int(pad.param("before"))):
+        if each.param("axis") != axis or each.param("before") != end:
+            return None
+        parts.append(_first(each))
+        end += int(_first(each).shape[axis])  # type: ignore[call-overload]  # the batch axis isn't padded
+    return ops.concatenate(parts, axis) if end == node.shape[axis] else None
+
+
 def _add_of_negative(node: Node) -> Node | None:
     x, y = node.inputs
     if y.name == "negative":
@@ -159,7 +180,7 @@ def _swap_of_vector_like(node: Node) -> Node | None:
 
 
 RULES: dict[str, tuple[Rule, ...]] = {
-    "add": (_drop_zero, _add_of_negative),
+    "add": (_drop_zero, _add_of_negative, _join_pads),
     "subtract": (_drop_zero, _subtract_negative),
     "multiply": (_drop_one, _join_factors, _negative_outside),
     "divide": (_drop_one, _negative_outside),

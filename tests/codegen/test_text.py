@@ -15,7 +15,7 @@ from nbdl.codegen.names import RESERVED, Names, heading, identifier, label
 from nbdl.codegen.program import Program
 from nbdl.codegen.shards import mixes_rows
 from nbdl.ir import ops
-from nbdl.ir.graph import Node, scope
+from nbdl.ir.graph import Node, scope, topological
 from nbdl.ir.primitives import apply
 from nbdl.ir.shapes import Batch
 from tests.codegen.cases import CASES, total
@@ -126,7 +126,7 @@ def test_slices_that_are_views() -> None:
     assert contiguous_slice(ops.slice_axis(whole, 0, 5, 1, -1))
     assert not contiguous_slice(ops.slice_axis(whole, 0, 0, 3, 2))
     assert not contiguous_slice(ops.slice_axis(whole, 1, 0, 2))
-    assert not contiguous_slice(ops.slice_axis(rows, 0, 1, 2))
+    assert contiguous_slice(ops.slice_axis(rows, 0, 1, 2)), "it begins a number of rows further on"
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -182,7 +182,11 @@ def test_programs_that_mix_rows_are_found() -> None:
     turned = ops.transpose(x)
     assert mixes_rows([ops.gather(x, numbers)])
     assert mixes_rows([ops.argmax(x, 0)])
-    assert mixes_rows([ops.reshape(turned, (Batch(6),))])
+    merged = ops.reshape(turned, (Batch(6),))
+    assert not mixes_rows(topological([merged])), "each worker has its rows of every block"
+    assert mixes_rows(topological([ops.add(merged, ops.leaf((Batch(6),), np.float32))])), "these lie in other blocks"
+    assert mixes_rows(topological([ops.reshape(merged, (Batch(), 6))]))
+    assert not mixes_rows(topological([ops.reshape(merged, turned.shape)]))
     assert mixes_rows([ops.random("random_normal", ops.leaf((2,), np.int64), (2, Batch()), np.float32, 0)])
     assert not mixes_rows(
         [
