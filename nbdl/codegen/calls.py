@@ -84,9 +84,10 @@ def _blocks(shape: Shape, axis: int) -> Shape:
 
 def _concatenate(printer: ModulePrinter, node: Node) -> list[str]:
     axis, start, lines = node.param("axis"), 0, []
-    out = printer.views.view(node, 0, _blocks(node.shape, axis), writing=True)
     for each in node.inputs:
-        lines.append(f"copy_along({printer.views.view(each, 0, _blocks(each.shape, axis))}, {out}, {start}, 1)")
+        if each not in printer.plan.slots:  # else a loop has computed it in its place
+            out = printer.views.view(node, 0, _blocks(node.shape, axis), writing=True)
+            lines.append(f"copy_along({printer.views.view(each, 0, _blocks(each.shape, axis))}, {out}, {start}, 1)")
         size = each.shape[axis]
         assert isinstance(size, int)  # the batch axis isn't concatenated
         start += size

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from nbdl.codegen.expressions import Text, dtype_name, number, operation
 from nbdl.codegen.fusion import Fusion
 from nbdl.codegen.index import Index, core, size_text
 from nbdl.codegen.names import RESERVED, short_label
+from nbdl.codegen.plan import Slot
 from nbdl.codegen.times import Times
 from nbdl.codegen.work import Loop, Value, is_scalar, reduced_variables, result_index
 from nbdl.ir.graph import Node
@@ -50,8 +51,17 @@ class LoopPrinter:
     must be finished: inner loop t comes after the numbers of row t, which come after inner loop t - 1.
     """
 
-    def __init__(self, fusion: Fusion, loop: Loop, stored: set[Node], memory: Namer, splittable: bool):
+    def __init__(
+        self,
+        fusion: Fusion,
+        loop: Loop,
+        stored: set[Node],
+        slots: Mapping[Node, Slot],
+        memory: Namer,
+        splittable: bool,
+    ):
         self.fusion = fusion
+        self.slots = slots
         self.splittable = splittable  # each worker is handed a part of every array
         self.loop = loop
         self.stored = stored
@@ -159,7 +169,7 @@ class LoopPrinter:
         text = self._compute(value, block)
         if self.uses.get(value, 0):
             text = block.known[value] = text if text.text.isidentifier() else self._named(value, text, block)
-        self.results[seed] = None
+        self.results[self.slots[seed].whole if seed in self.slots else seed] = None
         block.lines.append(f"{self._element(seed, index)} = {text.text}")
 
     def _print_reduction(self, seed: Node, index: Index, block: Block) -> None:
@@ -277,6 +287,10 @@ class LoopPrinter:
 
     def _element(self, node: Node, index: Index) -> str:
         """`array[i, j]`: axes of size 1 are left out."""
+        if node in self.slots:
+            slot = self.slots[node]
+            place = index[slot.axis].moved(slot.start, 1)
+            node, index = slot.whole, (*index[: slot.axis], place, *index[slot.axis + 1 :])
         places = [place for place, size in zip(index, node.shape, strict=True) if size != 1]
         return f"{self._array(node)}[{', '.join(place.text(list(VARIABLES)) for place in places) or '0'}]"
 

@@ -82,6 +82,15 @@ class Meeting:
     maximum: bool
 
 
+@dataclass(frozen=True)
+class Slot:
+    """Where a value lies inside of a concatenation: from `start` on along an axis."""
+
+    whole: Node
+    axis: int
+    start: int
+
+
 @dataclass
 class Plan:
     """Everything that a code generator needs to print a program."""
@@ -89,6 +98,7 @@ class Plan:
     variables: Sequence[Variable]
     fusion: Fusion
     buffers: dict[Node, Buffer] = field(default_factory=dict)
+    slots: dict[Node, Slot] = field(default_factory=dict)
     meetings: list[Meeting] = field(default_factory=list)
     copies: list[Variable] = field(default_factory=list)
     scalar_results: list[Variable] = field(default_factory=list)
@@ -216,11 +226,12 @@ class _Placement:
         """Fill in the plan's buffers and sizes."""
         self._place_variables()
         self._place_packs()
+        self._place_slots()
         homeless = [
             node
             for kernel in self.plan.kernels
             for node in stored_by(kernel)
-            if node not in self.plan.buffers and self._is_kept(node)
+            if node not in self.plan.buffers and node not in self.plan.slots and self._is_kept(node)
         ]
         self._place_partials([node for node in homeless if sums_batch(node)])
         rest = [node for node in homeless if not sums_batch(node)]
@@ -327,6 +338,25 @@ class _Placement:
                             "partial" if adds_batch(pack) else "local", offset * pack.dtype.itemsize, None, pack
                         )
 
+    # --- concatenations ---
+
+    def _place_slots(self) -> None:
+        """Loops compute the parts of a concatenation in their place there, if nobody else needs them."""
+        for kernel in self.plan.kernels:
+            if not isinstance(kernel, Call) or kernel.node.name != "concatenate":
+                continue
+            whole, start = kernel.node, 0
+            axis = whole.param("axis")
+            for part in whole.inputs:
+                alone = self.readers.get(part, []) == [self.number[kernel]]
+                made = isinstance(self.fusion.kernel_of.get(part), Loop) and part.primitive.kind != "reduction"
+                free = part not in self.plan.buffers and part not in self.fusion.shared
+                if alone and made and free:
+                    self.plan.slots[part] = Slot(whole, axis, start)
+                size = part.shape[axis]
+                assert isinstance(size, int)  # the batch axis isn't concatenated
+                start += size
+
     # --- everything else ---
 
     def _place_partials(self, nodes: list[Node]) -> None:
@@ -364,7 +394,7 @@ class _Placement:
         kernel = self.fusion.kernel_of.get(node)
         if kernel is None:
             return -1
-        parts = [root_of(part) for part in node.inputs] if node.name == "pack" else []
+        parts = [root_of(part) for part in node.inputs] if node.name in ("pack", "concatenate") else []
         return min(
             [
                 self.number[kernel],
