@@ -50,6 +50,13 @@ REWRITES = [
     Rewrite("_drop_zero", lambda x, v, s: apply("add", s, ops.broadcast_to(zero(x), (3,))), ("broadcast",)),
     Rewrite("_add_of_negative", lambda x, v, s: apply("add", x, apply("negative", v)), ("subtract",)),
     Rewrite("_add_of_negative", lambda x, v, s: apply("add", apply("negative", v), x), ("subtract",)),
+    Rewrite(
+        "_join_pads",
+        lambda x, v, s: ops.pad_axis(x, 1, 6, 0) + (ops.pad_axis(x * v, 1, 0, 6) + ops.pad_axis(v * x, 1, 3, 3)),
+        ("concatenate", "multiply", "multiply"),
+    ),
+    Rewrite("_join_pads", lambda x, v, s: ops.pad_axis(x, 1, 4, 0) + ops.pad_axis(x, 1, 0, 4), ("add", "pad", "pad")),
+    Rewrite("_join_pads", lambda x, v, s: ops.pad_axis(x, 1, 3, 0) + ops.pad_axis(x, 1, 3, 0), ("add", "pad", "pad")),
     Rewrite("_subtract_negative", lambda x, v, s: x - (-v), ("add",)),
     Rewrite("_drop_one", lambda x, v, s: apply("multiply", one(x), x), ()),
     Rewrite("_drop_one", lambda x, v, s: apply("multiply", x, one(x)), ()),
