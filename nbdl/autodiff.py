@@ -40,10 +40,10 @@ def pull_back(seeds: Sequence[tuple[Node, Node]], wrt: Sequence[Node]) -> list[N
     needed = _leading_to(set(wrt), order)
     gradients: dict[Node, Node] = {}
     several: dict[Node, dict[Any, Node]] = {}  # of nodes with several results: the gradients by the results' keys
-    for output, gradient in seeds:
-        _add_to(gradients, output, gradient)
+    for output, seed in seeds:
+        _add_to(gradients, output, seed)
     for node in reversed(order):
-        gradient = several.get(node) or gradients.get(node)
+        gradient: Any = several.get(node) or gradients.get(node)
         if gradient is None or node not in needed or node.primitive.derivative is None:
             continue
         if node.primitive.kind == "result":

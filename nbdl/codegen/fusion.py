@@ -192,8 +192,9 @@ class Fusion:
             return
         if is_call(node):
             level = max((self._level_for(node, each) for each in node.inputs), default=0)
-            self.kernels.append(Call(node, level, len(self.kernels), self._results(node)))
-            self.kernel_of |= dict.fromkeys((node, *self.kernels[-1].stored), self.kernels[-1])
+            call = Call(node, level, len(self.kernels), self._results(node))
+            self.kernels.append(call)
+            self.kernel_of |= dict.fromkeys((node, *call.stored), call)
         elif node in self.stored:
             self._place_seed(node)
 

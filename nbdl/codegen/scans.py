@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from nbdl.autodiff import BACKWARD
 from nbdl.codegen.index import size_text
+from nbdl.codegen.work import Call
 from nbdl.ir.graph import Node
 from nbdl.ir.scan import Body
 from nbdl.ir.shapes import Batch, Size, product
 
 if TYPE_CHECKING:
-    from nbdl.codegen.cpu import ModulePrinter
+    from nbdl.codegen.cpu import BodyPrinter, ModulePrinter
 
 ALWAYS = ("rows", "first_row", "batch_size", "capacity", "worker", "workers", "arena", "shared")
 """What a body may need of the step around it."""
@@ -27,9 +28,9 @@ def print_scan(printer: ModulePrinter, node: Node) -> list[str]:
     name, needed = _define(printer, inner, node)
     reads, writes = (f"({TIME} + 1)", TIME) if node.param("reverse") else (TIME, f"({TIME} + 1)")
     operands = dict(zip(body.leaves, node.inputs, strict=True))
-    results = {
-        (each.param("kind"), each.param("index")): each for each in printer.fusion.kernel_of[node].stored
-    }
+    kernel = printer.fusion.kernel_of[node]
+    assert isinstance(kernel, Call)
+    results = {(each.param("kind"), each.param("index")): each for each in kernel.results}
     setup: list[str] = []
     arguments: list[str] = []
     for leaf in body.leaves:
@@ -56,7 +57,7 @@ def print_scan(printer: ModulePrinter, node: Node) -> list[str]:
     return [*setup, f"for {TIME} in {steps}:", f"    {call}"]
 
 
-def _define(printer: ModulePrinter, inner: ModulePrinter, node: Node) -> tuple[str, list[str]]:
+def _define(printer: ModulePrinter, inner: BodyPrinter, node: Node) -> tuple[str, list[str]]:
     """Print the body as a function; returns its name and what it needs of the step, which comes first."""
     lines = inner.body_lines()
     text = "\n".join(lines)

@@ -87,7 +87,7 @@ def _join_pads(node: Node) -> Node | None:
         if each.param("axis") != axis or each.param("before") != end:
             return None
         parts.append(_first(each))
-        end += int(_first(each).shape[axis])  # type: ignore[call-overload]  # the batch axis isn't padded
+        end += int(_first(each).shape[axis])
     return ops.concatenate(parts, axis) if end == node.shape[axis] else None
 
 
