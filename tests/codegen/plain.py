@@ -148,17 +148,36 @@ def _draw(name: str) -> Callable[..., Any]:
     return draw
 
 
+def _apart(function: Callable[..., None]) -> Callable[..., None]:
+    """The twin of `loop`: what a loop writes to must not overlap any other array that it is given."""
+
+    def checked(*arguments: Any) -> None:
+        arrays = [each for each in arguments if isinstance(each, np.ndarray)]
+        before = [each.tobytes() for each in arrays]
+        function(*arguments)
+        for place, (array, old) in enumerate(zip(arrays, before, strict=True)):
+            if array.tobytes() != old:
+                others = arrays[:place] + arrays[place + 1 :]
+                assert not any(np.may_share_memory(array, each) for each in others), f"{function.__name__}: overlap"
+
+    return checked
+
+
 def _sigmoid(x: Any) -> Any:
     return 1 / (1 + np.exp(-x))
+
+
+_OF_NUMPY = "cos exp expm1 log log1p sin tanh sqrt floor maximum minimum power inf nan".split()
 
 
 def namespace() -> dict[str, Any]:
     """What generated modules import, in plain Python."""
     names: dict[str, Any] = {
         "kernel": lambda function: function,
+        "loop": _apart,
         "inlined": lambda function: function,
         **{"f32": np.float32, "f64": np.float64, "i32": np.int32, "i64": np.int64, "u8": np.uint8, "b1": np.bool_},
-        **{name: getattr(np, name) for name in "cos exp expm1 log log1p sin tanh sqrt floor power inf nan".split()},
+        **{name: getattr(np, name) for name in _OF_NUMPY},
         "erf": lambda x: type(x)(math.erf(x)),
         "sigmoid": _sigmoid,
         "like": lambda value, x: type(x)(value),

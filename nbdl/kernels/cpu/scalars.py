@@ -1,21 +1,45 @@
 """Small scalar functions that generated expressions call, besides the elementary ones."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 
 from nbdl.kernels.cpu.floats import like
 from nbdl.kernels.cpu.jit import kernel
 
 
-@kernel
-def maximum(x, y):
-    """The larger of two; NaN if one of them is."""
-    return x if x > y or x != x else y
+def _extreme(name: str) -> Callable[..., Any]:
+    """The body of an intrinsic of two numbers: LLVM's `maximum` or `minimum`, which vectorises reductions, too."""
+
+    def body(typingctx: Any, x: Any, y: Any) -> Any:
+        kind = typingctx.unify_types(x, y)
+        if not isinstance(kind, types.Float | types.Integer):
+            return None
+
+        def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> ir.Value:
+            one, other = (context.cast(builder, each, old, kind) for each, old in zip(arguments, (x, y), strict=True))
+            if isinstance(kind, types.Float):
+                function_type = ir.FunctionType(one.type, [one.type] * 2)
+                function = builder.module.declare_intrinsic(f"llvm.{name}.f{kind.bitwidth}", fnty=function_type)
+                return builder.call(function, [one, other], fastmath=("nsz",))
+            compare = builder.icmp_signed if kind in types.signed_domain else builder.icmp_unsigned
+            return builder.select(compare(">" if name == "maximum" else "<", one, other), one, other)
+
+        return kind(x, y), emit
+
+    body.__name__ = name
+    return body
 
 
-@kernel
-def minimum(x, y):
-    """The smaller of two; NaN if one of them is."""
-    return x if x < y or x != x else y
+maximum = intrinsic(_extreme("maximum"))
+"""The larger of two numbers; NaN if one of them is."""
+
+minimum = intrinsic(_extreme("minimum"))
+"""The smaller of two numbers; NaN if one of them is."""
 
 
 @kernel
