@@ -59,13 +59,17 @@ class ModulePrinter:
         lines += ["", f"from numba import {', '.join(types)}"] if types else []
         lines += [
             "",
-            f"from nbdl.kernels.cpu.jit import inlined, kernel{', plugin_kernel' if self.fusion.custom else ''}",
+            f"from nbdl.kernels.cpu.jit import {', '.join(self._decorators())}",
         ]
         for module, names in KERNELS.items():
             wanted = sorted(_import_text(name) for name in names if name in used)
             if wanted:
                 lines.append(f"from nbdl.kernels.cpu.{module} import {', '.join(wanted)}")
         return [*lines, *self._plugin_kernels()]
+
+    def _decorators(self) -> list[str]:
+        names = {"inlined": True, "kernel": True, "loop": self.functions, "plugin_kernel": self.fusion.custom}
+        return [name for name, needed in names.items() if needed]
 
     def _plugin_kernels(self) -> list[str]:
         """The functions of plugins' operations; the hash of their source makes a changed one another program."""
@@ -299,7 +303,7 @@ class ModulePrinter:
             self.functions[key] = name
             self.function_lines += [
                 "",
-                "@kernel",
+                "@loop",
                 f"def {name}({', '.join(parameters)}):",
                 *("    " + line for line in function.body),
                 "",

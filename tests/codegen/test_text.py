@@ -153,7 +153,7 @@ def test_layers_alike_share_a_function() -> None:
             hidden = apply("tanh", product + make.state(f"bias_{layer}", 8))
     make.result(hidden)
     program = Program(make.variables, "three layers")
-    assert program.source.count("@kernel\ndef dense_") == 1
+    assert program.source.count("@loop\ndef dense_") == 1
     assert program.source.count("matmul_nn(") == 3
 
 
@@ -162,7 +162,7 @@ def test_what_is_broadcast_over_rows_is_worked_out_once() -> None:
     x, scale, bias = make.rows("x", 3, 8), make.state("scale", 8), make.state("bias", 8)
     make.result(x / (1 + scale * scale) + (bias + 1), ops.sqrt(total(x * x, 2) + 1) * x)
     program = make.check()
-    nests = [nest for nest in program.source.split("@kernel")[1:] if "for k in range(8)" in nest]
+    nests = [nest for nest in program.source.split("@loop")[1:] if "for k in range(8)" in nest]
     assert nests
     assert not any("scale[k] * scale[k]" in nest for nest in nests), "a sum of products for every row"
     assert any("bias[k]" in nest for nest in nests), "a sum costs no more than reading it back"

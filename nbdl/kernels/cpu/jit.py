@@ -11,6 +11,7 @@ from typing import Any
 
 import numba
 from numba import njit
+from numba.core.compiler import Compiler
 from numba.extending import is_jitted
 from numba.np import linalg
 
@@ -78,6 +79,20 @@ def cached(decorate: Callable[..., Any], **options: Any) -> Callable[[Callable[.
 
 kernel = cached(njit, **OPTIONS)
 """Compile a function that lives in a file, and keep the machine code on disk."""
+
+
+class _Apart(Compiler):
+    """Numba's compiler, told that no array which a function is given overlaps one that it writes."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.state.flags.noalias = True
+
+
+loop = cached(njit, **OPTIONS, pipeline_class=_Apart)
+"""Compile a generated loop. Its arrays lie apart: LLVM gives up on vectorising a loop that writes several arrays if it
+must first compare where each begins and ends.
+"""
 
 inlined = njit(inline="always")
 """For a function with a single caller: it becomes part of the caller, and is not compiled a second time by itself."""
