@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from nbdl.kernels.geometry import Geometry
 
 
 def elementwise(function: Callable[..., float], *arrays: np.ndarray) -> np.ndarray:
@@ -140,4 +144,102 @@ def confusion(predicted: Sequence[int], true: Sequence[int], classes: int) -> np
     result = np.zeros((classes, classes), np.int64)
     for guess, fact in zip(predicted, true, strict=True):
         result[fact, guess] += 1
+    return result
+
+
+# --- images: (n, height, width, channels); g has their sizes, see nbdl.kernels.geometry -------------------------------
+
+
+def _places(g: Geometry) -> list[int]:
+    """Height and width of the result."""
+    reach = [(taps - 1) * spread + 1 for taps, spread in zip(g.kernel, g.dilation, strict=True)]
+    spaces = [size + sum(sides) - far for size, sides, far in zip(g.image[:2], g.padding, reach, strict=True)]
+    return [space // step + 1 for space, step in zip(spaces, g.stride, strict=True)]
+
+
+def _under_taps(g: Geometry) -> Iterator[tuple[int, int, int, int, int, int]]:
+    """Each place of the result with each tap of the kernel, and the pixel under it, where that is inside the image."""
+    for y, x, ky, kx in itertools.product(*map(range, (*_places(g), *g.kernel))):
+        line = y * g.stride[0] + ky * g.dilation[0] - g.padding[0][0]
+        pixel = x * g.stride[1] + kx * g.dilation[1] - g.padding[1][0]
+        if 0 <= line < g.image[0] and 0 <= pixel < g.image[1]:
+            yield y, x, ky, kx, line, pixel
+
+
+def _channels(g: Geometry) -> Iterator[tuple[int, int, int]]:
+    """Each output with each channel that it sees: (output, channel, place of the channel in its group)."""
+    inputs, outputs = g.image[2] // g.groups, g.outputs // g.groups
+    for output, channel in itertools.product(range(g.outputs), range(inputs)):
+        yield output, output // outputs * inputs + channel, channel
+
+
+def conv2d(x: np.ndarray, w: np.ndarray, g: Geometry) -> np.ndarray:
+    """Convolution."""
+    result = np.zeros((len(x), *_places(g), g.outputs), x.dtype)
+    for (y, z, ky, kx, line, pixel), (output, channel, place) in itertools.product(_under_taps(g), _channels(g)):
+        result[:, y, z, output] += x[:, line, pixel, channel] * w[ky, kx, place, output]
+    return result
+
+
+def conv2d_weights(x: np.ndarray, gradient: np.ndarray, g: Geometry) -> np.ndarray:
+    """The gradient of a convolution with respect to its weights."""
+    result = np.zeros((*g.kernel, g.image[2] // g.groups, g.outputs), x.dtype)
+    for (y, z, ky, kx, line, pixel), (output, channel, place) in itertools.product(_under_taps(g), _channels(g)):
+        result[ky, kx, place, output] += np.sum(x[:, line, pixel, channel] * gradient[:, y, z, output])
+    return result
+
+
+def conv2d_back(gradient: np.ndarray, w: np.ndarray, g: Geometry) -> np.ndarray:
+    """The gradient of a convolution with respect to the images."""
+    result = np.zeros((len(gradient), *g.image), gradient.dtype)
+    for (y, z, ky, kx, line, pixel), (output, channel, place) in itertools.product(_under_taps(g), _channels(g)):
+        result[:, line, pixel, channel] += gradient[:, y, z, output] * w[ky, kx, place, output]
+    return result
+
+
+def _largest(x: np.ndarray, g: Geometry) -> Iterator[tuple[int, int, int, int, int, int]]:
+    """Where the first of the largest elements of each window lies: (image, y, x, channel, line, pixel)."""
+    windows: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for y, z, _, _, line, pixel in _under_taps(g):
+        windows.setdefault((y, z), []).append((line, pixel))
+    for (y, z), pixels in windows.items():
+        for image, channel in itertools.product(range(len(x)), range(g.image[2])):
+            values = [x[image, line, pixel, channel].item() for line, pixel in pixels]
+            yield image, y, z, channel, *pixels[values.index(max(values))]
+
+
+def max_pool(x: np.ndarray, g: Geometry) -> np.ndarray:
+    """The largest element of each window."""
+    return max_pool_take(x, x, g)
+
+
+def max_pool_take(x: np.ndarray, other: np.ndarray, g: Geometry) -> np.ndarray:
+    """What lies in another image where the largest elements of the windows are."""
+    result = np.zeros((len(x), *_places(g), g.image[2]), x.dtype)
+    for image, y, z, channel, line, pixel in _largest(x, g):
+        result[image, y, z, channel] = other[image, line, pixel, channel]
+    return result
+
+
+def max_pool_back(x: np.ndarray, gradient: np.ndarray, g: Geometry) -> np.ndarray:
+    """The gradient of `max_pool`."""
+    result = np.zeros_like(x)
+    for image, y, z, channel, line, pixel in _largest(x, g):
+        result[image, line, pixel, channel] += gradient[image, y, z, channel]
+    return result
+
+
+def sum_pool(x: np.ndarray, g: Geometry) -> np.ndarray:
+    """The sum of each window."""
+    result = np.zeros((len(x), *_places(g), g.image[2]), x.dtype)
+    for y, z, _, _, line, pixel in _under_taps(g):
+        result[:, y, z] += x[:, line, pixel]
+    return result
+
+
+def sum_pool_back(gradient: np.ndarray, g: Geometry) -> np.ndarray:
+    """The gradient of `sum_pool`."""
+    result = np.zeros((len(gradient), *g.image), gradient.dtype)
+    for y, z, _, _, line, pixel in _under_taps(g):
+        result[:, line, pixel] += gradient[:, y, z]
     return result

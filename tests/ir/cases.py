@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from nbdl.ir import ops
 from nbdl.ir.graph import Node
 from nbdl.ir.primitives import TABLE, apply
+from nbdl.kernels.geometry import Geometry
 from tests import oracle
 
 Generator = np.random.Generator
@@ -225,6 +227,53 @@ def argmax(generator: Generator) -> Case:
     return Case("argmax", (x,), {"axis": axis}, oracle.argmax(x, axis))
 
 
+# --- images -----------------------------------------------------------------------------------------------------------
+
+
+def geometry(generator: Generator, *, pooling: bool = False) -> Geometry:
+    """A small image under a random window: strides, paddings on each side, dilations and groups."""
+
+    def two(least: int, most: int) -> tuple[int, int]:
+        first, second = generator.integers(least, most + 1, 2)
+        return int(first), int(second)
+
+    kernel, stride, dilation = two(1, 3), two(1, 3), (1, 1) if pooling else two(1, 2)
+    groups = 1 if pooling else int(generator.choice([1, 1, 2, 3]))
+    most = tuple(size - 1 for size in kernel) if pooling else (2, 2)  # each window has a pixel of the image
+    padding = (two(0, most[0]), two(0, most[1]))
+    reach = [(taps - 1) * spread + 1 for taps, spread in zip(kernel, dilation, strict=True)]
+    height, width = (
+        max(1, int(generator.integers(0, 4)) + each - sum(sides)) for each, sides in zip(reach, padding, strict=True)
+    )
+    channels = int(generator.integers(1, 4)) * groups
+    outputs = channels if pooling else int(generator.integers(1, 4)) * groups
+    return Geometry((height, width, channels), kernel, outputs, stride, padding, dilation, groups)
+
+
+def convolution(name: str, generator: Generator) -> Case:
+    g = geometry(generator)
+    n = int(generator.integers(1, 4))
+    shapes = {"x": (n, *g.image), "w": g.weights, "y": (n, *g.result, g.outputs)}
+    operands = {"conv2d": "xw", "conv2d_weights": "xy", "conv2d_back": "yw"}[name]
+    arrays = tuple(generator.normal(size=shapes[each]) for each in operands)
+    return Case(name, arrays, {"geometry": g}, getattr(oracle, name)(*arrays, g))
+
+
+def pooling(name: str, generator: Generator) -> Case:
+    g = geometry(generator, pooling=True)
+    n = int(generator.integers(1, 4))
+    shape, result = (n, *g.image), (n, *g.result, g.outputs)
+    x = generator.permutation(int(np.prod(shape))).astype(float).reshape(shape)  # no two are equal: no corners
+    arrays = {
+        "max_pool": (x,),
+        "max_pool_back": (x, generator.normal(size=result)),
+        "max_pool_take": (x, generator.normal(size=shape)),
+        "sum_pool": (generator.normal(size=shape),),
+        "sum_pool_back": (generator.normal(size=result),),
+    }[name]
+    return Case(name, arrays, {"geometry": g}, getattr(oracle, name)(*arrays, g))
+
+
 OTHERS: dict[str, Callable[[Generator], Case]] = {
     "constant": constant,
     "batch_size": batch_size,
@@ -244,6 +293,11 @@ OTHERS: dict[str, Callable[[Generator], Case]] = {
     "gather": gather,
     "scatter_add": scatter_add,
     "argmax": argmax,
+    **{name: partial(convolution, name) for name in ("conv2d", "conv2d_weights", "conv2d_back")},
+    **{
+        name: partial(pooling, name)
+        for name in ("max_pool", "max_pool_back", "max_pool_take", "sum_pool", "sum_pool_back")
+    },
 }
 
 WITHOUT_CASES = {"input", "gradient"}

@@ -1,0 +1,221 @@
+"""Pooling of a line of windows, in vectors along the channels: the loops that `pool.py` runs over an image.
+
+A window has `rows` rows, `row_step` scalars apart, of `taps` pixels, `tap_step` apart; windows follow one another at
+`x_pixel` scalars in the image and `y_pixel` in the result. For each vector of channels, what a window gathers stays in
+a register.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+
+from nbdl.kernels.cpu.vector import BIT, INDEX, POINTER, Vectors, intrinsic, outlined
+
+MODES: Final = ("max", "max_back", "max_take", "sum", "sum_back")
+"""What is computed from x (an image) and g:
+
+- `max`, `sum`: out = the largest element, or the sum, of a window of x
+- `max_back`: out (an image) = g where x is the first of the largest elements of its window, 0 elsewhere
+- `max_take`: out = g (an image) where x is the first of the largest elements
+- `sum_back`: out (an image) = g everywhere in its window
+
+Where windows overlap, which `add` says, what they give is added up.
+"""
+
+ARGUMENTS = (POINTER, POINTER, POINTER, *[INDEX] * 8, BIT)
+
+
+class Window:
+    """One window at one vector of channels: where its operands lie, and registers that last from tap to tap."""
+
+    def __init__(self, v: Vectors, mask: ir.Value, add: ir.Value) -> None:
+        self.v, self.builder, self.mask, self.add = v, v.builder, mask, add
+        self.value = cgutils.alloca_once(v.builder, v.type)
+        self.found = cgutils.alloca_once(v.builder, v.mask_type)
+        self.g: ir.Value = None
+        self.out: ir.Value = None
+
+    def load(self, place: ir.Value) -> ir.Value:
+        """Read a vector of an operand."""
+        return self.v.load(place, self.mask)
+
+    def keep(self, value: ir.Value) -> None:
+        """Put a vector into the register."""
+        self.builder.store(value, self.value)
+
+    @property
+    def kept(self) -> ir.Value:
+        """The vector in the register."""
+        return self.builder.load(self.value, typ=self.v.type)
+
+
+@intrinsic
+def pool_line(
+    typingctx: Any,
+    mode: Any,
+    x: Any,
+    g: Any,
+    out: Any,
+    pixels: Any,
+    x_pixel: Any,
+    y_pixel: Any,
+    rows: Any,
+    row_step: Any,
+    taps: Any,
+    tap_step: Any,
+    channels: Any,
+    add: Any,
+) -> Any:
+    """Pool `pixels` windows, `mode` being a place in MODES; the pointers begin at the first window."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        mode, *rest = arguments
+        for position in range(3):
+            rest[position] = builder.bitcast(rest[position], POINTER)
+        done = builder.append_basic_block("pool.done")
+        switch = builder.switch(mode, done)
+        for number, name in enumerate(MODES):
+            case = builder.append_basic_block(name)
+            switch.add_case(number, case)
+            with builder.goto_block(case):
+                builder.call(_line_function(builder.module, signature.args[1].dtype, name), rest)
+                builder.branch(done)
+        builder.position_at_end(done)
+        return context.get_dummy_value()
+
+    n = types.intp
+    return types.void(n, x, g, out, n, n, n, n, n, n, n, n, types.boolean), emit
+
+
+def _line_function(module: ir.Module, scalar: types.Float, mode: str) -> ir.Function:
+    """Return the loops of one mode: over windows, channels, and the taps of a window, once or twice."""
+    g_is_image, out_is_image = mode == "max_take", mode.endswith("back")
+
+    def emit(builder: ir.IRBuilder, arguments: Sequence[ir.Value]) -> None:
+        x, g, out, pixels, x_pixel, y_pixel, rows, row_step, taps, tap_step, channels, add = arguments
+        v = Vectors(builder, scalar)
+
+        def line(square: bool) -> None:
+            with _loop(builder, pixels) as pixel, _loop(builder, channels, v.lanes) as channel:
+                window = Window(v, v.prefix_mask(builder.sub(channels, channel)), add)
+                large = builder.add(builder.mul(pixel, x_pixel), channel)
+                small = builder.add(builder.mul(pixel, y_pixel), channel)
+                for begin, tap, end in _PHASES[mode]:
+                    window.g, window.out = v.address(g, small), v.address(out, small)
+                    begin(window)
+                    for steps in squares if square else _steps(builder, rows, row_step, taps, tap_step):
+                        there = builder.add(large, steps)
+                        window.g = v.address(g, there) if g_is_image else window.g
+                        window.out = v.address(out, there) if out_is_image else window.out
+                        tap(window, v.address(x, there))
+                    window.out = v.address(out, small)
+                    end(window)
+
+        squares = [ir.Constant(INDEX, 0), tap_step, row_step, builder.add(row_step, tap_step)]
+        two = ir.Constant(INDEX, 2)
+        is_square = builder.and_(builder.icmp_signed("==", rows, two), builder.icmp_signed("==", taps, two))
+        with builder.if_else(is_square) as (square, other):  # by far the most common window, written out
+            with square:
+                line(True)
+            with other:
+                line(False)
+
+    return outlined(module, f"nbdl.pool.{mode}.{scalar}", ARGUMENTS, emit)
+
+
+def _steps(
+    builder: ir.IRBuilder, rows: ir.Value, row_step: ir.Value, taps: ir.Value, tap_step: ir.Value
+) -> Iterator[ir.Value]:
+    """Emit the loops over the taps of a window; what the caller emits in between is their body."""
+    with _loop(builder, rows) as row, _loop(builder, taps) as number:
+        yield builder.add(builder.mul(row, row_step), builder.mul(number, tap_step))
+
+
+@contextmanager
+def _loop(builder: ir.IRBuilder, end: ir.Value, step: int = 1) -> Iterator[ir.Value]:
+    with cgutils.for_range_slice(builder, ir.Constant(INDEX, 0), end, ir.Constant(INDEX, step), INDEX) as (number, _):
+        yield number
+
+
+def _nothing(window: Window) -> None:
+    """Nothing is done before, or after, the taps."""
+
+
+def _begin_max(window: Window) -> None:
+    window.keep(ir.Constant(window.v.type, [-float("inf")] * window.v.lanes))
+
+
+def _tap_max(window: Window, x: ir.Value) -> None:
+    builder, value, largest = window.builder, window.load(x), window.kept
+    nan = builder.fcmp_unordered("uno", value, value)  # NaN stays
+    window.keep(builder.select(builder.or_(builder.fcmp_ordered(">", value, largest), nan), value, largest))
+
+
+def _begin_search(window: Window) -> None:
+    v = window.v
+    window.builder.store(ir.Constant(v.mask_type, [0] * v.lanes), window.found)
+
+
+def _first_largest(window: Window, x: ir.Value) -> ir.Value:
+    """Whether this tap is the first of the largest ones; NaN is, where the largest is NaN."""
+    builder, value = window.builder, window.load(x)
+    same = builder.or_(builder.fcmp_ordered("==", value, window.kept), builder.fcmp_unordered("uno", value, value))
+    found = builder.load(window.found, typ=window.v.mask_type)
+    window.builder.store(builder.or_(found, same), window.found)
+    return builder.and_(same, builder.not_(found))
+
+
+def _tap_max_back(window: Window, x: ir.Value) -> None:
+    part = window.builder.select(_first_largest(window, x), window.load(window.g), window.v.zero)
+    _hand_out(window, part)
+
+
+def _tap_max_take(window: Window, x: ir.Value) -> None:
+    first = window.builder.and_(_first_largest(window, x), window.mask)
+    window.v.store(window.load(window.g), window.out, first)
+
+
+def _begin_sum(window: Window) -> None:
+    window.keep(window.v.zero)
+
+
+def _tap_sum(window: Window, x: ir.Value) -> None:
+    window.keep(window.builder.fadd(window.kept, window.load(x)))
+
+
+def _begin_sum_back(window: Window) -> None:
+    window.keep(window.load(window.g))
+
+
+def _tap_sum_back(window: Window, x: ir.Value) -> None:
+    _hand_out(window, window.kept)
+
+
+def _store(window: Window) -> None:
+    window.v.store(window.kept, window.out, window.mask)
+
+
+def _hand_out(window: Window, part: ir.Value) -> None:
+    """Write, or add, to the image."""
+    v, builder = window.v, window.builder
+    with builder.if_else(window.add) as (adding, replacing):
+        with adding:
+            v.store(builder.fadd(window.load(window.out), part), window.out, window.mask)
+        with replacing:
+            v.store(part, window.out, window.mask)
+
+
+Phase = tuple[Callable[[Window], None], Callable[[Window, ir.Value], None], Callable[[Window], None]]
+
+_LARGEST: Phase = (_begin_max, _tap_max, _nothing)
+_PHASES: dict[str, tuple[Phase, ...]] = {
+    "max": ((_begin_max, _tap_max, _store),),
+    "max_back": (_LARGEST, (_begin_search, _tap_max_back, _nothing)),
+    "max_take": (_LARGEST, (_begin_search, _tap_max_take, _nothing)),
+    "sum": ((_begin_sum, _tap_sum, _store),),
+    "sum_back": ((_begin_sum_back, _tap_sum_back, _nothing),),
+}
