@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from nbdl.codegen.image_calls import IMAGE_CALLS
 from nbdl.codegen.index import size_text
 from nbdl.codegen.scans import print_scan
 from nbdl.codegen.work import adds_batch, is_scalar_work, root_of
@@ -154,4 +155,5 @@ CALLS: dict[str, Callable[[ModulePrinter, Node], list[str]]] = {
     "pad": _pad,
     "pack": _pack,
     "scan": print_scan,
+    **IMAGE_CALLS,
 }

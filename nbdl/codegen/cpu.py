@@ -31,6 +31,7 @@ class ModulePrinter:
         self.views = Views(plan, self.names, self.arrays)
         self.functions: dict[str, str] = {}
         self.function_lines: list[str] = []
+        self.tables: dict[str, str] = {}
         self.handed_in = [name for variable, name in self.arrays.items() if variable.role != "key"]
         self.scalars: dict[Node, Text] = {}
         self.scalar_uses = self._count_scalar_uses()
@@ -46,10 +47,19 @@ class ModulePrinter:
         """Return the module's text."""
         body = self._body()
         step = self._step(body)
-        code = [*self.function_lines, *step, *self._run()]
+        code = [*self._tables(), *self.function_lines, *step, *self._run()]
         title = re.sub(r'["\\\s]+', " ", self.title)
         lines = [f'"""{title}', "", *_PREAMBLE, '"""', "", *self._imports("\n".join(code)), "", *code]
         return "\n".join(lines) + "\n"
+
+    def table(self, text: str, base: str) -> str:
+        """The name of an array that the module makes when it is imported."""
+        if text not in self.tables:
+            self.tables[text] = self.names.unique(base)
+        return self.tables[text]
+
+    def _tables(self) -> list[str]:
+        return [f"{name} = {text}" for text, name in self.tables.items()]
 
     def _imports(self, code: str) -> list[str]:
         used = set(_words(code))
@@ -384,6 +394,7 @@ class BodyPrinter(ModulePrinter):
         self.views = Views(plan, self.names, self.arrays)
         self.functions = outer.functions
         self.function_lines = outer.function_lines
+        self.tables = outer.tables
         self.handed_in = list(self.arrays.values())
         self.scalars = {}
         self.scalar_uses = self._count_scalar_uses()

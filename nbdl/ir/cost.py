@@ -1,5 +1,7 @@
 """How much arithmetic a node asks for, before anything is simplified or fused."""
 
+import math
+
 from nbdl.ir.graph import Node
 from nbdl.ir.shapes import Batch, product
 
@@ -8,7 +10,8 @@ def operations(node: Node, rows: int) -> int:
     """Return the additions, multiplications, comparisons, exponentials, ... of a node over a batch of `rows` rows.
 
     Each element of an elementwise operation counts one, whatever the function; a matrix product counts a
-    multiplication and an addition for each pair of elements; moving data counts nothing.
+    multiplication and an addition for each pair of elements, and so does a convolution, also where its kernel hangs
+    over an edge of the image; moving data counts nothing.
 
     >>> import nbdl
     >>> operations(nbdl.matmul(nbdl.ones((2, 3)), nbdl.ones((3, 4))).node, rows=1)
@@ -22,6 +25,13 @@ def operations(node: Node, rows: int) -> int:
     if node.name == "matmul":
         depth = node.inputs[0].shape[-2 if node.param("transpose_x") else -1]
         return 2 * _elements(node, rows) * (depth.multiple * rows if isinstance(depth, Batch) else depth)
+    if node.name in ("conv2d", "conv2d_weights", "conv2d_back"):
+        result = {"conv2d": node, "conv2d_weights": node.inputs[1], "conv2d_back": node.inputs[0]}[node.name]
+        return 2 * _elements(result, rows) * math.prod(node.param("geometry").weights[:3])
+    if node.name in ("max_pool", "sum_pool"):
+        return _elements(node, rows) * math.prod(node.param("geometry").kernel)
+    if node.name in ("max_pool_back", "sum_pool_back"):
+        return _elements(node, rows)
     if node.name == "scan":
         return int(node.param("length")) * sum(operations(each, rows) for each in node.param("body").order)
     return 0

@@ -24,10 +24,12 @@ from typing import Any
 import numpy as np
 
 from nbdl.codegen.memory import align
+from nbdl.codegen.names import KERNELS
 from nbdl.codegen.program import Program, _flat
 from nbdl.codegen.shards import mixes_rows
-from nbdl.kernels import reference_random
+from nbdl.kernels import reference_images, reference_random
 from nbdl.kernels.cpu import copies, scalars
+from nbdl.kernels.geometry import Geometry
 
 GARBAGE = 0xFF  # bytes that make NaN of floating-point numbers, and numbers out of range of integers
 SCRATCH = 16
@@ -139,6 +141,23 @@ def _matmul(swap_x: bool, swap_y: bool) -> Callable[..., None]:
     return multiply
 
 
+def _over_images(name: str) -> Callable[..., None]:
+    """The twin of a kernel for images, whose table is the geometry itself here."""
+    meaning = getattr(reference_images, name)
+
+    def run(*arguments: Any) -> None:
+        *operands, geometry = arguments
+        if name.startswith("convolve"):
+            scratch = operands.pop()
+            assert len(scratch) == SCRATCH
+            scratch[:] = 0
+        *inputs, out = operands
+        assert not any(np.shares_memory(each, out) for each in inputs), f"{name} over its own operand"
+        out[...] = meaning(*inputs, geometry)
+
+    return run
+
+
 def _draw(name: str) -> Callable[..., Any]:
     function = getattr(reference_random, name)
 
@@ -186,6 +205,9 @@ def namespace() -> dict[str, Any]:
         "move": _move,
         "SCRATCH": SCRATCH,
         **{f"matmul_{'nt'[x]}{'nt'[y]}": _matmul(bool(x), bool(y)) for x in (0, 1) for y in (0, 1)},
+        "Geometry": Geometry,
+        **{name: lambda geometry: geometry for name in KERNELS["boxes"] if name.endswith("boxes")},
+        **{name: _over_images(name) for name in (*KERNELS["conv"], *KERNELS["pool"])},
         **{f"random_{name}": _draw(name) for name in ("uniform", "normal", "uniform_float64", "normal_float64")},
     }
     for module in (copies, scalars):
