@@ -16,7 +16,19 @@ if TYPE_CHECKING:
     from nbdl.custom import op
     from nbdl.functions import *  # noqa: F403
     from nbdl.hookspecs import hookimpl
+    from nbdl.images import conv1d, conv1d_transpose, conv2d, conv2d_transpose
     from nbdl.jitting import jit
+    from nbdl.pooling import (
+        average_pool1d,
+        average_pool2d,
+        global_average_pool,
+        global_max_pool,
+        max_pool1d,
+        max_pool2d,
+        upsample1d,
+        upsample2d,
+        zero_pad2d,
+    )
     from nbdl.random import set_seed
     from nbdl.recurrence import scan
     from nbdl.tensor import Tensor
@@ -35,6 +47,12 @@ _HOMES = {
     "scan": "nbdl.recurrence",
     "set_seed": "nbdl.random",
     "value_and_grad": "nbdl.transforms",
+    **dict.fromkeys("conv1d conv1d_transpose conv2d conv2d_transpose".split(), "nbdl.images"),
+    **dict.fromkeys(
+        "average_pool1d average_pool2d global_average_pool global_max_pool max_pool1d max_pool2d upsample1d "
+        "upsample2d zero_pad2d".split(),
+        "nbdl.pooling",
+    ),
 }
 
 
