@@ -202,6 +202,19 @@ class OptimizerState:
             grad = parameter.grad
             parameter._set(ops.value(view, differentiable=True))
             parameter.grad = grad
+        self.shared = [parameter.node for parameter in self.parameters]
+
+    def gather(self) -> None:
+        """Take values into the vector that parameters got elsewhere since: assigned, loaded, or by another optimizer."""
+        changed = [each.node is not own for each, own in zip(self.parameters, self.shared, strict=True)]
+        if not any(changed):
+            return
+        vector = lazy.known_value(self.vector.node).copy()  # what was computed from the old parameters keeps them
+        for parameter, view, new in zip(self.parameters, self.flat.views(vector), changed, strict=True):
+            if new:
+                view[...] = parameter.numpy()
+        self.vector._set(ops.value(vector, differentiable=True))
+        self.share_memory()
 
     def bind(self) -> None:
         """While tracing: make every parameter a part of the vector's node."""
@@ -277,6 +290,7 @@ class OptimizerState:
             (shape, tuple([numbers[node] for node in live]), tuple(roles), self._settings()),
             lambda: NativeUpdate(self, gradients, leaves, roles, live),
         )
+        self.gather()
         if known is None:
             self._interpret(gradients, live)
         else:

@@ -104,6 +104,8 @@ class _Symbols:
 
     def __init__(self, net: Module):
         self.states = {name: each.state for name, each in optimizers_of(net).items() if each.state is not None}
+        for state in self.states.values():
+            state.gather()
         managed = {id(parameter) for state in self.states.values() for parameter in state.parameters}
         self.variables: dict[str, Parameter] = {}
         for name, state in self.states.items():
