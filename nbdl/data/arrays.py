@@ -2,12 +2,14 @@
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nbdl.data.table import Table, numbers
+from nbdl.data.table_rows import read_table_rows
 from nbdl.data.target import TargetEncoding
 from nbdl.errors import DataError
 
@@ -54,6 +56,10 @@ class ArrayScaling:
         """Return encoded targets, or None when there is no target column."""
         known = isinstance(rows, Table) and set(self.target.names) <= set(rows.names)
         return self.target.encode(rows) if isinstance(rows, Table) and known else None
+
+    def read(self, path: Path, *, with_targets: bool = True) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        """Return x and y of a CSV, NPZ or NPY file. Raises `DataError` when its rows don't fit."""
+        return read_table_rows(path, self, self.target.names, with_targets=with_targets)
 
     def inverse_target(self, y: NDArray[Any]) -> NDArray[Any]:
         """Return predictions in the units of the file."""

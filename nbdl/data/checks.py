@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nbdl.data.windows import elements
 from nbdl.errors import DataError
 
 Array = NDArray[Any]
@@ -52,7 +53,7 @@ def checked_tokens(x: Array, tokens: int, where: str) -> Array:
     if x.dtype.kind not in "iu" or x.ndim != 2:
         raise DataError(f"{where}: x has dtype {x.dtype} and shape {x.shape}; tokens are whole numbers of shape "
                         "(rows, time).")
-    low, high = x.min(), x.max()
+    low, high = _extremes(x)
     if low < 0 or high >= tokens:
         row, place = np.argwhere((x < 0) | (x >= tokens))[0]
         raise DataError(f"{where}: token {x[row, place]} in row {row + 1} at position {place + 1} is outside the "
@@ -82,9 +83,14 @@ def checked_lengths(values: Array, lengths: Array, where: str) -> Array:
     return lengths.astype(np.int64)
 
 
+def _extremes(rows: Array) -> tuple[Any, Any]:
+    numbers = elements(rows)
+    return numbers.min(), numbers.max()
+
+
 def _refuse_non_finite(values: Array, names: Sequence[str], where: str) -> None:
     # The extremes say whether anything is wrong without an array of flags as large as the data.
-    if np.isfinite(values.min()) and np.isfinite(values.max()):
+    if np.isfinite(_extremes(values)).all():
         return
     bad = ~np.isfinite(values.reshape(len(values), -1))
     row = int(np.flatnonzero(bad.any(axis=1))[0])
@@ -132,7 +138,7 @@ def checked_sequences(y: Array, classes: Sequence[str], where: str) -> Array:
     if y.ndim != 2 or y.dtype.kind not in "iu":
         raise DataError(f"{where}: targets have dtype {y.dtype} and shape {y.shape}; sequences need whole numbers of "
                         "shape (rows, time).")
-    low, high = y.min(), y.max()
+    low, high = _extremes(y)
     if low < NOTHING or high >= len(classes):
         row, place = np.argwhere((y < NOTHING) | (y >= len(classes)))[0]
         raise DataError(f"{where}: class {y[row, place]} in row {row + 1} at position {place + 1} is outside the range "
@@ -153,3 +159,10 @@ def checked_values(y: Array, where: str) -> Array:
         values = np.ascontiguousarray(y.reshape(len(y), -1), dtype=np.float32)
     _refuse_non_finite(values, [f"target {number + 1}" for number in range(values.shape[1])], where)
     return values
+
+
+def check_share(option: str, share: float, *, least: float | None = None) -> None:
+    """Raise `DataError` unless an option is a share between 0 and 1, or as little as `least`."""
+    if not 0 < share < 1 and share != least:
+        given = "above 0" if least is None else f"of at least {least:g}"
+        raise DataError(f"{option} is a share {given} and below 1, not {share}.")

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nbdl.data.checks import (
     Array,
@@ -16,7 +16,6 @@ from nbdl.data.checks import (
     checked_values,
     class_names,
 )
-from nbdl.data.table import Table
 from nbdl.data.target import TargetEncoding
 from nbdl.errors import DataError
 
@@ -28,18 +27,15 @@ SPLITS = ("train", "validation", "test")
 class Preprocessing(Protocol):
     """What was fitted to the training rows and has to be applied to new ones.
 
-    `nbdl.data.preprocessing.TablePreprocessing` and `nbdl.data.arrays.ArrayScaling` are the two that exist.
+    There is one for each kind of data; `nbdl.data.rows.KINDS` lists them.
     """
 
     @property
     def target(self) -> TargetEncoding:
-        """How labels or values became y, with `mean` and `scale` `(targets,)`."""
+        """How labels or values became y, with `mean` and `scale` `(targets,)`; tokens are labels."""
 
-    def transform(self, rows: Table | Array) -> NDArray[np.float32]:
-        """Turn raw rows into what the network takes: `(rows, ...)`."""
-
-    def targets(self, rows: Table | Array) -> Array | None:
-        """Turn the target columns of raw rows into y; None if there are none."""
+    def read(self, path: Path, *, with_targets: bool = True) -> tuple[Inputs, Array | None]:
+        """Turn the rows of a file into what the network takes, and their targets, if they are wanted, into y."""
 
     def inverse_target(self, y: Array) -> Array:
         """Turn predictions of a regression back into the units of the file."""

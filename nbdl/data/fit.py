@@ -23,7 +23,7 @@ def fit_table(train: Table, number_names: Sequence[str], category_names: Sequenc
     [[3.0]]
     """
     fitted = tuple(_fit_number(train, name) for name in number_names)
-    categories = tuple(_fit_category(train, name) for name in category_names)
+    categories = tuple(fit_category(train, name) for name in category_names)
     return TablePreprocessing(train.names, fitted, categories, target)
 
 
@@ -40,7 +40,8 @@ def _fit_number(train: Table, name: str) -> NumberColumn:
                         indicator=share >= INDICATOR_SHARE)
 
 
-def _fit_category(train: Table, name: str) -> CategoryColumn:
+def fit_category(train: Table, name: str) -> CategoryColumn:
+    """Find the categories of a column, rare ones put together."""
     from sklearn.preprocessing import OneHotEncoder
 
     cells = text_cells(train.column(name))

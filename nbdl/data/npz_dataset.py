@@ -12,7 +12,7 @@ from nbdl.data.dataset import Dataset, Split
 from nbdl.data.files import find_file
 from nbdl.data.npz_file import read_npz
 from nbdl.data.split import Parts
-from nbdl.data.table import Table, number_names
+from nbdl.data.table import Table, number_names, target_table
 from nbdl.data.table_dataset import TaskOption, find_target_classes, split_table, table_dataset
 from nbdl.data.target import fit_target
 from nbdl.errors import DataError
@@ -111,15 +111,8 @@ def _check_pair(x: NDArray[Any], y: NDArray[Any], where: str) -> None:
         raise DataError(f"{where}: y is {y[row]} in row {row + 1}; every row needs a target.")
 
 
-def target_table(y: NDArray[Any], path: Path) -> Table:
-    """Return a table of the target columns."""
-    columns = y.reshape(len(y), -1)
-    names = [f"target {number + 1}" for number in range(columns.shape[1])] if columns.shape[1] > 1 else ["target"]
-    return Table.from_array(columns, names, str(path))
-
-
 def _joined(x: NDArray[Any], y: NDArray[Any], path: Path) -> Table:
-    targets = target_table(y, path)
+    targets = target_table(y, str(path))
     return Table(str(path), (*number_names(x.shape[1]), *targets.names), (*x.T, *targets.columns), targets.lines,
                  header=False)
 
@@ -128,7 +121,7 @@ def _array_dataset(name: str, pairs: dict[str, Pair], path: Path, *, task: TaskO
                    validation_fraction: float, seed: int) -> Dataset:
     """Images and the like: shape kept, one scale, the target encoded as in a table."""
     x, y = pairs["train"]
-    table = target_table(y, path)
+    table = target_table(y, str(path))
     classes = find_target_classes(table, table.names, task)
     rows = Table(table.path, (*table.names, "row"), (*table.columns, np.arange(len(x))), table.lines)
     parts = split_table(rows, table.names, classes, 0.0 if "test" in pairs else test_fraction,
@@ -137,7 +130,7 @@ def _array_dataset(name: str, pairs: dict[str, Pair], path: Path, *, task: TaskO
     scaling = ArrayScaling(x.shape[1:], 1 / PIXELS if x.dtype == np.uint8 else 1.0, encoding)
     splits = {part: Split(scaling.transform(x[rows.column("row")]), encoding.encode(rows))
               for part, rows in zip(Parts._fields, parts, strict=True) if rows}
-    splits |= {part: Split(scaling.transform(x), encoding.encode(target_table(y, path)))
+    splits |= {part: Split(scaling.transform(x), encoding.encode(target_table(y, str(path))))
                for part, (x, y) in pairs.items() if part != "train"}
     return Dataset(name, encoding.task, splits["train"], splits.get("validation"), splits.get("test"),
                    classes=classes, preprocessing=scaling)

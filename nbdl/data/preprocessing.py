@@ -6,12 +6,14 @@ scikit-learn does the fitting (`nbdl.data.fit`); applying it is NumPy alone, so 
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nbdl.data.table import Table, by_cell, is_missing, numbers, text_cells
+from nbdl.data.table_rows import read_table_rows
 from nbdl.data.target import TargetEncoding
 from nbdl.errors import DataError, suggest
 
@@ -43,6 +45,21 @@ class CategoryColumn:
         """How many features come from this column."""
         return len(self.values) + bool(self.rare)
 
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the features that come from it."""
+        names = [f"{self.name}={value or '(missing)'}" for value in self.values]
+        return (*names, *([f"{self.name}=(rare)"] if self.rare else []))
+
+    def to_state(self) -> dict[str, Any]:
+        """Return plain values, for `from_state`."""
+        return {"name": self.name, "values": list(self.values), "rare": list(self.rare)}
+
+    @classmethod
+    def from_state(cls, values: dict[str, Any]) -> "CategoryColumn":
+        """Make again what `to_state` described."""
+        return cls(values["name"], tuple(values["values"]), tuple(values["rare"]))
+
 
 @dataclass(frozen=True, eq=False)
 class TablePreprocessing:
@@ -62,10 +79,7 @@ class TablePreprocessing:
         """Names of the columns of x: numbers, then indicators, then categories."""
         names = [column.name for column in self.numbers]
         names += [f"{column.name} is missing" for column in self.numbers if column.indicator]
-        for column in self.categories:
-            names += [f"{column.name}={value or '(missing)'}" for value in column.values]
-            names += [f"{column.name}=(rare)"] if column.rare else []
-        return tuple(names)
+        return (*names, *(name for column in self.categories for name in column.feature_names))
 
     def transform(self, rows: Table | NDArray[Any]) -> NDArray[np.float32]:
         """Return features, float32 `(rows, len(feature_names))`, of a table with or without its targets.
@@ -84,7 +98,7 @@ class TablePreprocessing:
                 x[:, place] = absent
                 place += 1
         for category in self.categories:
-            _one_hot(table, category, x[:, place : place + category.width])
+            one_hot(table, category, x[:, place : place + category.width])
             place += category.width
         return x
 
@@ -96,6 +110,10 @@ class TablePreprocessing:
     def inverse_target(self, y: NDArray[Any]) -> NDArray[Any]:
         """Return predictions in the units of the file."""
         return self.target.inverse(y)
+
+    def read(self, path: Path, *, with_targets: bool = True) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        """Return x and y of a CSV, NPZ or NPY file. Raises `DataError` when it lacks what the training data had."""
+        return read_table_rows(path, self, self.columns, with_targets=with_targets)
 
     def align(self, rows: Table | NDArray[Any]) -> Table:
         """Return the table with the names of `columns`: matched by name if it has a header, else by position."""
@@ -124,8 +142,7 @@ class TablePreprocessing:
             "columns": list(self.columns),
             "numbers": [column.name for column in self.numbers],
             "indicators": [column.name for column in self.numbers if column.indicator],
-            "categories": [{"name": column.name, "values": list(column.values), "rare": list(column.rare)}
-                           for column in self.categories],
+            "categories": [column.to_state() for column in self.categories],
             "target": target,
         }
         for part in ("fill", "mean", "scale"):
@@ -138,8 +155,7 @@ class TablePreprocessing:
         statistics = [arrays[f"number_{part}"].tolist() for part in ("fill", "mean", "scale")]
         fitted = tuple(NumberColumn(name, fill, mean, scale, name in values["indicators"])
                        for name, fill, mean, scale in zip(values["numbers"], *statistics, strict=True))
-        categories = tuple(CategoryColumn(column["name"], tuple(column["values"]), tuple(column["rare"]))
-                           for column in values["categories"])
+        categories = tuple(CategoryColumn.from_state(column) for column in values["categories"])
         return cls(tuple(values["columns"]), fitted, categories, TargetEncoding.from_state(values["target"], arrays))
 
 
@@ -151,7 +167,7 @@ def _table_of(rows: Any) -> Table:
     return Table.from_array(rows)
 
 
-def _one_hot(table: Table, column: CategoryColumn, x: NDArray[np.float32]) -> None:
+def one_hot(table: Table, column: CategoryColumn, x: NDArray[np.float32]) -> None:
     """Set the 1 of each row in x, shape (rows, column.width), which holds zeros."""
     cells = text_cells(table.column(column.name))
     place = {value: number for number, value in enumerate(column.values)}

@@ -63,6 +63,13 @@ def number_names(count: int) -> tuple[str, ...]:
     return tuple(f"column {number + 1}" for number in range(count))
 
 
+def target_table(y: NDArray[Any], path: str) -> Table:
+    """Return a table of the target columns."""
+    columns = y.reshape(len(y), -1)
+    names = [f"target {number + 1}" for number in range(columns.shape[1])] if columns.shape[1] > 1 else ["target"]
+    return Table.from_array(columns, names, path)
+
+
 def is_missing(cell: str) -> bool:
     """Tell whether a cell says that its value is not known: empty, NA, N/A, ?, nan or null."""
     return len(cell) <= 4 and cell.lower() in MISSING

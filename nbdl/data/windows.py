@@ -22,14 +22,15 @@ def windows(sequence: NDArray[Any], length: int, stride: int = 1) -> NDArray[Any
     return as_strided(sequence, shape, strides, writeable=False)
 
 
-def stored(rows: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return the bytes of rows as they are stored, each once, however many windows share it.
+def elements(rows: NDArray[Any]) -> NDArray[Any]:
+    """Return the numbers in rows, each as often as it is stored: once, however many windows share it.
 
-    >>> stored(windows(np.arange(1000, dtype=np.uint8), 64)).size
-    1000
+    >>> elements(windows(np.arange(1000), 64)).shape, elements(np.zeros((3, 4))).shape
+    ((1000,), (12,))
     """
-    size = rows[0].nbytes
-    if not rows[:1].flags.c_contiguous or not 0 < rows.strides[0] <= size:
-        rows = np.ascontiguousarray(rows)
-    span = (len(rows) - 1) * rows.strides[0] + size
-    return as_strided(rows.view(np.uint8), (span,), (1,), writeable=False)
+    size = int(np.prod(rows.shape[1:]))
+    overlapping = len(rows) > 1 and rows[:1].flags.c_contiguous and 0 < rows.strides[0] < size * rows.itemsize
+    if not overlapping or rows.strides[0] % rows.itemsize:
+        return rows.reshape(-1)
+    count = (len(rows) - 1) * rows.strides[0] // rows.itemsize + size
+    return as_strided(rows, (count,), (rows.itemsize,), writeable=False)
