@@ -10,9 +10,9 @@ Every hook that offers something receives `register(name, factory)`: `name` is a
 signature of `factory` (keyword parameters, with annotation and default) is the list of its options.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import pluggy
 
@@ -22,6 +22,42 @@ hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 Register = Callable[[str, Callable[..., Any]], None]
+Factory = TypeVar("Factory", bound=Callable[..., Any])
+
+TRAINING_GROUPS = ("loss", "metrics", "optimizer", "schedule", "callbacks", "train")
+
+
+def trained_with(**groups: Any) -> Callable[[Factory], Factory]:
+    """Say how `nbdl train` trains a model if nobody says otherwise: a decorator for the model's factory.
+
+    Args:
+        groups: groups of a configuration: `loss`, `optimizer`, `schedule` (each a name, or a mapping with `name` and
+            options), `metrics` (a list of them), `callbacks` and `train` (mappings). The learning rate goes to the
+            optimizer, also where there is a schedule.
+
+    Raises:
+        TypeError: a group that doesn't exist.
+
+    >>> @trained_with(optimizer={"name": "adamw", "lr": 3e-4}, train={"epochs": 5})
+    ... def net(*, outputs: int): ...
+    >>> training_of(net)
+    {'optimizer': {'name': 'adamw', 'lr': 0.0003}, 'train': {'epochs': 5}}
+    """
+    unknown = set(groups) - set(TRAINING_GROUPS)
+    if unknown:
+        raise TypeError(f"trained_with takes {', '.join(TRAINING_GROUPS)}, not {', '.join(sorted(unknown))}")
+
+    def decorate(factory: Factory) -> Factory:
+        named = {group: {"name": value} if isinstance(value, str) else value for group, value in groups.items()}
+        factory.nbdl_training = named  # type: ignore[attr-defined]
+        return factory
+
+    return decorate
+
+
+def training_of(factory: Callable[..., Any]) -> Mapping[str, Any]:
+    """Return what `trained_with` says about a factory; empty if nothing does."""
+    return getattr(factory, "nbdl_training", {})
 
 
 @dataclass(frozen=True)
@@ -45,7 +81,7 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {
-    "models": Kind("nbdl_models", "model", supplied=("outputs",), needs=("outputs",)),
+    "models": Kind("nbdl_models", "model", supplied=("outputs", "tokens"), needs=("outputs",)),
     "layers": Kind("nbdl_layers", "layer"),
     "activations": Kind("nbdl_activations", "activation", arguments=("x",)),
     "losses": Kind("nbdl_losses", "loss", arguments=("prediction", "target")),
@@ -65,7 +101,9 @@ KINDS: dict[str, Kind] = {
 def nbdl_models(register: Register) -> None:
     """Offer models: `factory(*, outputs: int, ...options) -> Module`.
 
-    `outputs` is the number of classes or targets; it comes from the data.
+    `outputs` is the number of classes or targets; it comes from the data. So does `tokens`, the size of the input's
+    vocabulary, for a factory that has such a parameter: it says that the model takes tokens, and if it has no default,
+    that it takes nothing else. `trained_with` says how the model is trained if nobody does.
     """
 
 
