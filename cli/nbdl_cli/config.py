@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from nbdl.data.load import file_reader
 from nbdl.errors import OptionError, RunError, suggest
-from nbdl.hookspecs import PROJECT
+from nbdl.hookspecs import PROJECT, training_of
 from nbdl.options import Options, read_options
 from nbdl.plugin_sources import Registered
 from nbdl.plugins import lookup
@@ -28,10 +28,14 @@ Config = dict[str, Any]
 NAMED = {"model": "models", "data": "datasets", "loss": "losses", "optimizer": "optimizers", "schedule": "schedules"}
 GROUPS = (*NAMED, "metrics", "callbacks", "train")
 DEFAULTS: Layer = {"optimizer": {"name": "adam"}}
-# What is trained for, if nobody says.
-BY_TASK = {
+# What is trained for, if nobody says: by the task of the data set, or of a model that has one of its own.
+BY_TASK: dict[str, Layer] = {
     "classification": {"loss": {"name": "sparse_categorical_crossentropy"}, "metrics": ["accuracy"]},
     "regression": {"loss": {"name": "mse"}, "metrics": ["mae", "r2"]},
+    "forecast": {"loss": {"name": "mse"}, "metrics": ["rmse", "mae", "r2"]},
+    "sequence": {"loss": {"name": "sparse_categorical_crossentropy"}, "metrics": ["accuracy"]},
+    "reconstruction": {"loss": {"name": "mse"}, "metrics": []},
+    "own step": {"loss": {}, "metrics": []},
 }
 SET_FORM = "write --set group.option=value, such as --set model.hidden=[128,64] or --set optimizer.lr=3e-4"
 
@@ -44,6 +48,7 @@ def train_options(
     workers: int | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     validation_split: float = 0.1,
+    epoch_rows: int | None = None,
 ) -> Config:
     """Check the options of the group `train` and return them.
 
@@ -54,6 +59,7 @@ def train_options(
         workers: threads; none chooses.
         device: where to train.
         validation_split: share of the training rows that is kept for validation, where the data has no rows for it.
+        epoch_rows: how many training rows make an epoch, drawn anew for each; none: as the data set says, or all.
 
     Raises:
         OptionError: a value outside its range.
@@ -61,8 +67,9 @@ def train_options(
     for name, value, lowest in (("epochs", epochs, 1), ("batch_size", batch_size, 1), ("seed", seed, 0)):
         if value < lowest:
             raise OptionError(f"{name} must be at least {lowest}, not {value}")
-    if workers is not None and workers < 1:
-        raise OptionError(f"workers must be at least 1, not {workers}")
+    for name, number in (("workers", workers), ("epoch_rows", epoch_rows)):
+        if number is not None and number < 1:
+            raise OptionError(f"{name} must be at least 1, not {number}")
     if not 0 <= validation_split < 1:
         raise OptionError(f"validation_split is a share from 0 to below 1, not {validation_split}")
     return {
@@ -72,6 +79,7 @@ def train_options(
         **({} if workers is None else {"workers": workers}),
         "device": device,
         "validation_split": validation_split,
+        **({} if epoch_rows is None else {"epoch_rows": epoch_rows}),
     }
 
 
@@ -166,21 +174,22 @@ def _names_another(below: Mapping[str, Any], above: Mapping[str, Any]) -> bool:
 # --- resolving -------------------------------------------------------------------------------------------------------
 
 
-def resolve_config(*layers: Layer, needs_data: bool = True) -> Config:
+def resolve_config(*layers: Layer, needs_data: bool = True, saved: bool = False) -> Config:
     """Lay layers over the defaults (the last one counts most) and check and complete all but what the task decides.
 
-    `complete` does the rest (loss and metrics) once the data is there.
+    `complete` does the rest (loss and metrics) once the data is there. Below the layers lies what the model is usually
+    trained with (`nbdl.hookspecs.trained_with`), unless they begin with a `saved` configuration, which is whole.
 
     Raises:
         OptionError: no model or no data; an option that doesn't exist, or a value that doesn't fit.
         UnknownNameError: a name that no plugin offers.
     """
-    merged = DEFAULTS
-    for layer in layers:
-        merged = merge(merged, layer)
+    merged = _merged(*layers)
     for group, flag in (("model", "nbdl train MODEL"), ("data", "--data NAME|FILE")):
         if not {"name", "file"} & set(merged.get(group, {})) and (needs_data or group != "data"):
             raise OptionError(f"which {group}? Give it as {flag}, or in a file with --config")
+    if not saved:
+        merged = _merged(_usual_training(merged), *layers)
     config: Config = {
         "model": resolve_named("model", merged["model"]),
         "data": _resolve_data(merged["data"]) if needs_data else {},
@@ -200,17 +209,32 @@ def resolve_config(*layers: Layer, needs_data: bool = True) -> Config:
     return config
 
 
+def _merged(*layers: Layer) -> Layer:
+    merged = DEFAULTS
+    for layer in layers:
+        merged = merge(merged, layer)
+    return merged
+
+
+def _usual_training(merged: Layer) -> Layer:
+    """What the model of a configuration is trained with if nobody says, as the lowest layer."""
+    layer: Layer = dict(training_of(lookup("models", str(merged["model"]["name"])).factory))
+    if "lr" in merged.get("schedule", {}) and "optimizer" in layer:
+        # Someone names the rate as the schedule's, where a whole configuration has it.
+        layer["optimizer"] = {key: value for key, value in layer["optimizer"].items() if key != "lr"}
+    return layer
+
+
 def complete(config: Config, task: str) -> Config:
-    """Fill in the loss and the metrics that suit a task, `"classification"` or `"regression"`, where none is named.
+    """Fill in the loss and the metrics that suit a task (one of `BY_TASK`) where none is named.
 
     Raises:
-        OptionError: options were given for the loss, and this loss hasn't got them.
+        OptionError: options were given for the loss, and this loss hasn't got them, or there is none.
     """
     usual = BY_TASK[task]
     completed = {"metrics": usual["metrics"], **config}
-    if "name" not in completed["loss"]:
-        completed["loss"] = resolve_named("loss", {**usual["loss"], **completed["loss"]})  # type: ignore[dict-item]
-    return completed
+    loss = {**usual["loss"], **completed["loss"]}
+    return completed | {"loss": resolve_named("loss", loss) if loss else {}}
 
 
 def usual_callbacks() -> Config:
@@ -244,13 +268,19 @@ def _resolve_data(given: Mapping[str, Any]) -> Config:
     if "file" not in given:
         if "target" in rest and "target" not in lookup("datasets", str(given["name"])).options.names:
             raise OptionError(f"--target is for files; the data set {str(given['name'])!r} has its own target")
-        return {**resolve_named("data", rest), **folder}
+        resolved = resolve_named("data", rest)
+        return {**{name: _findable(value) for name, value in resolved.items()}, **folder}
     path = str(given["file"])
     reader = file_reader(path)
     if reader is None:
         raise OptionError(f"data file {path!r} has none of the endings that nbdl reads, such as .csv and .npz")
     options = read_options(reader, arguments=1, supplied=("data_dir", "seed"))
     return {"file": path, **_plain(options, rest, f"data from {Path(path).name}"), **folder}
+
+
+def _findable(value: Any) -> Any:
+    """A path that exists as one that is found from any folder; others are looked for where the data lie."""
+    return value.absolute() if isinstance(value, Path) and value.exists() else value
 
 
 def _resolve_schedule(given: Mapping[str, Any], optimizer: Mapping[str, Any]) -> Config:

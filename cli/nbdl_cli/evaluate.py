@@ -36,14 +36,17 @@ def evaluate(
     json: JsonFlag = False,
 ) -> None:
     """Measure loss and metrics on the run's test rows; if it has none on its validation rows, or on other data."""
-    from nbdl_cli.network import open_run
+    from nbdl.errors import OptionError
+    from nbdl_cli.network import is_measured, measure, open_run
     from nbdl_cli.run_data import as_json
     from nbdl_cli.training import numbers_text
 
     opened = open_run(run, best=best)
+    if not is_measured(opened.net):
+        name = opened.config["model"]["name"]
+        raise OptionError(f"{run}: the model {name!r} has neither a loss nor a test_step, so it can't be measured")
     part, rows = rows_to_measure(opened, data, data_dir)
-    opened.facts.check_rows(rows, part)
-    logs = opened.net.evaluate(rows.x, rows.y, workers=opened.config["train"].get("workers", 1))
+    logs = measure(opened.net, rows, opened.config["train"].get("workers", 1))
     if json:
         print_json({**as_json(logs), "part": part, "rows": len(rows), "weights": opened.weights, "run": str(run)})
         return
@@ -59,9 +62,10 @@ def rows_to_measure(opened: "OpenRun", data: str | None, data_dir: Path | None) 
     Raises:
         DataError: a file without the target or with other columns; data without rows that training hasn't seen.
     """
-    from nbdl.data import Split, file_reader, load, read_rows
-    from nbdl.data.files import find_file
+    from nbdl.data import file_reader, load, read_rows
+    from nbdl.data.files import find_rows
     from nbdl.errors import DataError
+    from nbdl_cli.rows import checked_rows
     from nbdl_cli.run_data import held_out_rows, load_data
 
     if data is None:
@@ -77,9 +81,10 @@ def rows_to_measure(opened: "OpenRun", data: str | None, data_dir: Path | None) 
                 f"{opened.facts.task} with {opened.facts.outputs}"
             )
         part, rows = held_out_rows(dataset, opened.config)
+        opened.facts.check_rows(rows, f"{part} rows of {data}")
         return f"{part} rows of {data}", rows
-    x, y = read_rows(find_file(data, data_dir), opened.facts.preprocessing)
+    x, y = read_rows(find_rows(data, data_dir), opened.facts.preprocessing)
     if y is None:
         names = ", ".join(opened.facts.preprocessing.target.names)
         raise DataError(f"{data} has no target ({names}) to compare with; `nbdl predict` needs none")
-    return data, Split(x.astype(opened.facts.dtype, copy=False), y)
+    return data, checked_rows(x, y, opened.facts, data)

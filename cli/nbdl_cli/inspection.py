@@ -18,8 +18,8 @@ from nbdl.ir.show import show_graph
 from nbdl.nn.module import Module
 from nbdl.train import RunFolder, tracing
 from nbdl.train.memory import memory_table, memory_totals
-from nbdl_cli.config import Config, complete, data_layer, merge, parse_sets, resolve_config
-from nbdl_cli.network import make_network, read_run, sample_feed
+from nbdl_cli.config import Config, data_layer, merge, parse_sets, resolve_config
+from nbdl_cli.network import build, make_network, read_run
 from nbdl_cli.output import print_table
 from nbdl_cli.run_data import DataFacts, load_data
 
@@ -68,8 +68,7 @@ def inspect_run(thing: str, kind: str, shapes: Shapes, batch_size: int | None, s
         raise OptionError(f"{thing} is a run, whose data and options are known; only --batch-size can be chosen")
     if not folder.data_file.exists():
         raise RunError(f"{thing} has no {folder.data_file.name}: the run ended before it began; go on with --resume")
-    config, facts = read_run(folder)
-    inspected = _trace(config, facts, kind, batch_size)
+    inspected = _trace(*read_run(folder), kind, batch_size)
     source = folder.source_file
     if kind != "training" or not source.exists():
         return inspected
@@ -92,13 +91,13 @@ def inspect_model(name: str, kind: str, shapes: Shapes, batch_size: int | None, 
         if shapes.target is not None:
             raise OptionError("--target goes with --data FILE")
         facts = _made_up(shapes)
-        return _trace(complete(resolve_config(*layers, needs_data=False), facts.task), facts, kind, batch_size)
+        return _trace(*make_network(resolve_config(*layers, needs_data=False), facts), facts, kind, batch_size)
     if shapes.input_shape is not None or shapes.outputs is not None:
         raise OptionError("--input-shape and --outputs are for models without --data; the data say both")
     target = {} if shapes.target is None else {"data": {"target": shapes.target}}
     config = resolve_config(layers[0], merge(data_layer(shapes.data), target), layers[1])
-    dataset = load_data(config)
-    return _trace(complete(config, dataset.task), DataFacts.of(dataset), kind, batch_size)
+    facts = DataFacts.of(load_data(config))
+    return _trace(*make_network(config, facts), facts, kind, batch_size)
 
 
 def _made_up(shapes: Shapes) -> DataFacts:
@@ -119,11 +118,10 @@ def _parse_shape(text: str) -> tuple[int, ...]:
     return tuple(int(size) for size in sizes if size.strip())
 
 
-def _trace(config: Config, facts: DataFacts, kind: str, batch_size: int | None) -> Inspected:
+def _trace(net: Module, config: Config, facts: DataFacts, kind: str, batch_size: int | None) -> Inspected:
     if kind not in PROGRAMS:
         raise OptionError(f"--program is training, evaluation or prediction, not {kind!r}")
-    net, feed = make_network(config, facts), sample_feed(facts)
-    tracing.build(net, feed)
+    feed = build(net, facts)
     if kind == "training":
         tracing.attach(net)
         traced = tracing.trace_training(net, feed)

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nbdl import plugins, random
+from nbdl.data import Split
 from nbdl.errors import OptionError, PluginError, RunError, UnknownNameError
-from nbdl.nn.module import Module
+from nbdl.nn import Module, Sequential
 from nbdl.resolve import resolve
 from nbdl.train import Metric, tracing
 from nbdl.train.feed import Feed, make_feed
@@ -21,17 +23,53 @@ from nbdl_cli.run_data import DataFacts
 SAVED = ("metrics", "model", "data", "loss", "optimizer", "train")
 
 
-def make_network(config: Config, facts: DataFacts) -> Module:
-    """Make and compile the network of a configuration; its starting values come from the configuration's seed."""
+def make_network(config: Config, facts: DataFacts) -> tuple[Module, Config]:
+    """Make and compile the network of a configuration; its starting values come from the configuration's seed.
+
+    Returns it with the configuration completed by the loss and the metrics that suit it and the data.
+
+    Raises:
+        OptionError: the model doesn't take such data, or an option is out of its range.
+    """
     random.set_seed(config["train"]["seed"])
+    net = _make_model(config, facts)
+    config = complete(config, _goal(net, facts, str(config["model"]["name"])))
+    metrics = _metrics(config, facts) if net.task is None else config["metrics"]
+    net.compile(optimizer=optimizer_of(config), loss=config["loss"] or None, metrics=metrics)
+    return net, config
+
+
+def _make_model(config: Config, facts: DataFacts) -> Module:
     options = dict(config["model"])
-    net = plugins.lookup("models", str(options.pop("name"))).make(outputs=facts.outputs, **options)
+    registered = plugins.lookup("models", str(options.pop("name")))
+    parameters = signature(registered.factory).parameters
+    if facts.tokens is not None and not accepts(parameters, "tokens"):
+        raise OptionError(f"the {registered.label} takes numbers, and {facts.name} has tokens, such as those of a text")
+    if facts.tokens is None and "tokens" in parameters and parameters["tokens"].default is Parameter.empty:
+        raise OptionError(f"the {registered.label} takes tokens, such as those of a text; {facts.name} has numbers")
+    told = {"outputs": facts.outputs} | ({} if facts.tokens is None else {"tokens": facts.tokens})
+    net = registered.make(**told, **options)
     if not isinstance(net, Module):
-        raise PluginError(
-            f"the model {config['model']['name']!r} is made as {type(net).__name__}; it must be an nbdl.nn.Module"
-        )
-    net.compile(optimizer=optimizer_of(config), loss=config["loss"], metrics=_metrics(config, facts))
+        raise PluginError(f"the {registered.label} is made as {type(net).__name__}; it must be an nbdl.nn.Module")
     return net
+
+
+def accepts(parameters: Mapping[str, Parameter], name: str) -> bool:
+    """Whether a factory can be told something by name."""
+    return name in parameters or any(each.kind is Parameter.VAR_KEYWORD for each in parameters.values())
+
+
+def _goal(net: Module, facts: DataFacts, model: str) -> str:
+    """What the network is trained for, as a key of `BY_TASK`."""
+    if net.task not in (None, "reconstruction", "generation"):
+        raise PluginError(f"the model {model!r} has the task {net.task!r}; it can be 'reconstruction' or 'generation'")
+    if net.task == "reconstruction" and facts.tokens is not None:
+        raise OptionError(f"the model {model!r} is trained to give back numbers, and {facts.name} has tokens")
+    if tracing.has_own_step(net):
+        return "own step"
+    if net.task == "generation":
+        raise PluginError(f"the model {model!r} has the task 'generation', but no train_step of its own")
+    return net.task or ("forecast" if facts.is_forecast else facts.task)
 
 
 def optimizer_of(config: Config) -> Mapping[str, Any]:
@@ -54,10 +92,37 @@ def _in_units(given: Any, mean: np.ndarray, scale: np.ndarray) -> Any:
     return InUnits(name.rpartition(":")[2], metric, mean, scale) if isinstance(metric, Metric) else given
 
 
-def sample_feed(facts: DataFacts) -> Feed:
-    """A row of zeros as programs read it: enough to trace them."""
-    sample = facts.sample()
-    return make_feed(sample.x, sample.y)
+def given_to(net: Module, split: Split) -> tuple[Any, Any]:
+    """Return what a network is given of some rows: x, with their lengths if it takes them, and y as its task says."""
+    x = split.x if _takes_lengths(net) else split.values
+    if net.task is None:
+        return x, split.y
+    return x, (split.values if net.task == "reconstruction" else None)
+
+
+def _takes_lengths(net: Module) -> bool:
+    """Whether `forward` takes a second input. A Sequential hands on one; others with `*inputs` take what comes."""
+    parameters = signature(net.forward).parameters.values()
+    if any(each.kind is Parameter.VAR_POSITIONAL for each in parameters):
+        return not isinstance(net, Sequential)
+    return len(parameters) > 1
+
+
+def is_measured(net: Module) -> bool:
+    """Whether a network can be evaluated: it has a loss, or a `test_step` of its own."""
+    return tracing.has_own_test(net) or net._loss is not None
+
+
+def measure(net: Module, split: Split, workers: int) -> dict[str, Any]:
+    """Return loss and metrics of a network on some rows."""
+    x, y = given_to(net, split)
+    logs: dict[str, Any] = net.evaluate(x, y, workers=workers)
+    return logs
+
+
+def sample_feed(net: Module, facts: DataFacts) -> Feed:
+    """A row of zeros as a network's programs read it: enough to trace them."""
+    return make_feed(*given_to(net, facts.sample()))
 
 
 @dataclass(frozen=True)
@@ -83,9 +148,8 @@ def open_run(path: Path, *, best: bool = False) -> OpenRun:
             f"{path} has no best weights: train with --callback best_weights to keep them, or leave out --best"
         )
     values, _ = folder.load_weights(best=best)
-    config, facts = read_run(folder)
-    net = make_network(config, facts)
-    tracing.build(net, sample_feed(facts))
+    net, config, facts = read_run(folder)
+    build(net, facts)
     try:
         net.load_state_dict(values)
     except ValueError as error:
@@ -105,14 +169,21 @@ def saved_config(folder: RunFolder) -> Config:
     return config
 
 
-def read_run(folder: RunFolder) -> tuple[Config, DataFacts]:
-    """Read a run's configuration and what its data are like.
+def read_run(folder: RunFolder) -> tuple[Module, Config, DataFacts]:
+    """Read a run's configuration and what its data are like, and make its network, which has no parameters yet.
 
     Raises:
         RunError: they are damaged, or name a model, loss, ... that isn't installed here.
     """
     facts = DataFacts.read(folder)
     try:
-        return complete(resolve_config(saved_config(folder)), facts.task), facts
+        return *make_network(resolve_config(saved_config(folder), saved=True), facts), facts
     except (UnknownNameError, OptionError, PluginError) as error:
         raise RunError(f"{folder.config_file}: {error}") from error
+
+
+def build(net: Module, facts: DataFacts) -> Feed:
+    """Let a network make its parameters, as `fit` does; return the row of zeros that it was shown."""
+    feed = sample_feed(net, facts)
+    tracing.build(net, feed, net.train_step if tracing.has_own_step(net) else None)
+    return feed

@@ -10,7 +10,9 @@ import numpy as np
 
 from nbdl.data import Dataset, Preprocessing, Split, load, preprocessing_from_state, split_rows
 from nbdl.data.arrays import ArrayScaling
+from nbdl.data.series import SeriesWindows
 from nbdl.data.target import TargetEncoding, label_encoding
+from nbdl.data.windows import elements
 from nbdl.errors import DataError, RunError
 from nbdl.tensor_files import load_tensors, save_tensors
 from nbdl.train.runfolder import RunFolder
@@ -63,22 +65,27 @@ class DataFacts:
     dtype: str
     preprocessing: Preprocessing
     fingerprint: int
+    target_shape: tuple[int, ...] = ()
+    tokens: int | None = None
+    lengths: bool = False
 
     @classmethod
     def of(cls, dataset: Dataset) -> Self:
         """Describe a data set; one without preprocessing gets one that changes nothing."""
         classes = None if dataset.classes is None else tuple(dataset.classes)
         preprocessing = dataset.preprocessing or _unchanged(dataset)
-        dtype = dataset.train.values.dtype.name
         return cls(
             dataset.name,
             dataset.task,
             dataset.outputs,
             classes,
             dataset.input_shape,
-            dtype,
+            dataset.train.values.dtype.name,
             preprocessing,
             _fingerprint(dataset),
+            tuple(dataset.train.y.shape[1:]),
+            dataset.tokens,
+            dataset.train.lengths is not None,
         )
 
     def save(self, folder: RunFolder) -> None:
@@ -94,19 +101,28 @@ class DataFacts:
         try:
             given = dict(meta["data"])
             classes = None if given.pop("classes") is None else tuple(map(str, meta["data"]["classes"]))
-            shape = tuple(int(size) for size in given.pop("input_shape"))
+            for name in ("input_shape", "target_shape"):
+                given[name] = tuple(map(int, given[name]))
             preprocessing = preprocessing_from_state(meta["preprocessing"], arrays)
-            return cls(**given, classes=classes, input_shape=shape, preprocessing=preprocessing)
+            return cls(**given, classes=classes, preprocessing=preprocessing)
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"{folder.data_file} is damaged: {type(error).__name__} {error}") from error
 
+    @property
+    def is_forecast(self) -> bool:
+        """Whether the targets are later values of a series, so that there is a naive forecast to compare with."""
+        return isinstance(self.preprocessing, SeriesWindows)
+
     def sample(self) -> Split:
         """Return one row of zeros and its target, in the shapes and dtypes of the data."""
-        x = np.zeros((1, *self.input_shape), self.dtype)
-        return Split(x, np.zeros(1, np.int64) if self.classes else np.zeros((1, self.outputs), np.float32))
+        values = np.zeros((1, *self.input_shape), self.dtype)
+        y = np.zeros((1, *self.target_shape), np.int64 if self.classes else np.float32)
+        return Split((values, np.ones(1, np.int64)) if self.lengths else values, y)
 
     def check_rows(self, split: Split, where: str) -> None:
         """Raise `DataError` for rows of another shape than the network was trained on."""
+        if self.lengths and split.lengths is None:
+            raise DataError(f"{where} has rows of one length; the network was trained on rows with their lengths")
         if split.values.shape[1:] != self.input_shape:
             raise DataError(
                 f"{where} has rows of shape {split.values.shape[1:]}; "
@@ -130,7 +146,7 @@ def _fingerprint(dataset: Dataset) -> int:
     total = 0
     for part in dataset.splits().values():
         for array in part.arrays:
-            total = zlib.crc32(np.ascontiguousarray(array).data, total)
+            total = zlib.crc32(np.ascontiguousarray(elements(array)).data, total)
     return total
 
 

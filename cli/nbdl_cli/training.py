@@ -23,7 +23,6 @@ from nbdl.train.runfolder import plain
 from nbdl_cli.config import (
     Config,
     Layer,
-    complete,
     data_layer,
     merge,
     parse_sets,
@@ -31,9 +30,9 @@ from nbdl_cli.config import (
     resolve_config,
     usual_callbacks,
 )
-from nbdl_cli.network import make_network, saved_config
+from nbdl_cli.network import given_to, is_measured, make_network, measure, saved_config
 from nbdl_cli.output import print_json
-from nbdl_cli.run_data import DataFacts, as_json, held_out_rows, load_data, training_rows
+from nbdl_cli.run_data import DataFacts, as_json, load_data, training_rows
 
 
 @dataclass(frozen=True)
@@ -88,8 +87,8 @@ def resume_training(request: Request, path: Path, out: Path | None) -> None:
 
 
 def _resumed_config(request: Request, folder: RunFolder) -> Config:
-    saved = resolve_config(saved_config(folder))
-    config = resolve_config(saved, *request.layers())
+    saved = resolve_config(saved_config(folder), saved=True)
+    config = resolve_config(saved, *request.layers(), saved=True)
     config["train"]["device"] = choose_device(config["train"]["device"])
     before, now = _flat(saved), _flat(config)
     for name in before.keys() | now.keys():
@@ -121,20 +120,21 @@ def _epochs_done(folder: RunFolder) -> int:
 def _prepare(config: Config, dataset: Dataset) -> tuple[Config, Run, DataFacts]:
     """Complete the configuration and trace the run; nothing is written yet, so a mistake leaves no folder behind."""
     facts = DataFacts.of(dataset)
-    config = complete(config, dataset.task)
-    net = make_network(config, facts)
+    net, config = make_network(config, facts)
     train, validation = training_rows(dataset, config)
+    if validation is not None and not is_measured(net):
+        validation = None
     if validation is not None:
         config = {"callbacks": usual_callbacks(), **config}
     options = config["train"]
     callbacks = [{"name": name, **given} for name, given in config.get("callbacks", {}).items()]
     run = prepare(
         net,
-        train.x,
-        train.y,
+        *given_to(net, train),
         epochs=options["epochs"],
         batch_size=options["batch_size"],
-        validation_data=None if validation is None else (validation.x, validation.y),
+        validation_data=None if validation is None else given_to(net, validation),
+        epoch_rows=options.get("epoch_rows", dataset.epoch_rows),
         callbacks=callbacks if "progress" in config.get("callbacks", {}) else [*callbacks, "progress"],
         device=options["device"],
         workers=options.get("workers"),
@@ -198,9 +198,8 @@ def _report(config: Config, dataset: Dataset, run: Run, folder: RunFolder) -> di
         "workers": run.workers,
         "best": _kept_best(run, folder),
     }
-    if dataset.test is not None:
-        _, rows = held_out_rows(dataset, config)
-        report["test"] = as_json(run.net.evaluate(rows.x, rows.y, workers=run.workers)) | {"rows": len(rows)}
+    if dataset.test is not None and is_measured(run.net):
+        report["test"] = as_json(measure(run.net, dataset.test, run.workers)) | {"rows": len(dataset.test)}
     return report
 
 

@@ -168,7 +168,7 @@ def test_values_stay_text_until_their_type_is_known():
         ("train.batch_size=-1", "batch_size must be at least 1, not -1"),
         ("train.validation_split=1", "validation_split is a share from 0 to below 1, not 1.0"),
         ("train.device=gpu", "option 'device' of group 'train' takes one of 'auto', 'cpu', 'cuda', not gpu"),
-        ("train.epoch=3", "group 'train' has no option 'epoch'; did you mean 'epochs'?"),
+        ("train.epoch=3", "group 'train' has no option 'epoch'; did you mean 'epochs'"),
         ("schedule.steps=3", "options for the schedule (steps) need its name too: --schedule NAME"),
         ("callback.early_stopping.patence=3", "callback 'early_stopping' has no option 'patence'; did you mean"),
         ("data.target=x", "--target is for files; the data set 'blobs' has its own target"),

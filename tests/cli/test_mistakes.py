@@ -44,7 +44,7 @@ IRIS = ("mlp", "--data", "iris")
         (["mpl", "--data", "iris"], ["there is no model 'mpl'; did you mean 'mlp'?"]),
         (["mlp"], ["which data? Give it as --data NAME|FILE"]),
         ([], ["which model? Give it as nbdl train MODEL"]),
-        (["mlp", "--data", "iriss"], ["there is no data set 'iriss'; did you mean 'iris'?"]),
+        (["mlp", "--data", "iriss"], ["there is no data set 'iriss'; did you mean 'iris'"]),
         ([*IRIS, "--loss", "msee"], ["there is no loss 'msee'; did you mean 'mse'"]),
         ([*IRIS, "--optimizer", "adamm"], ["there is no optimizer 'adamm'; did you mean 'adam'"]),
         ([*IRIS, "--schedule", "cosin"], ["there is no schedule 'cosin'; did you mean 'cosine'"]),
