@@ -129,21 +129,23 @@ class Module(Recorded, Trainable):
     def build(self, *shapes: Shape) -> None:
         """Make the parameters; the default has none."""
 
-    def forward(self, *inputs: Any) -> Any:
+    def forward(self, *inputs: Any, **named: Any) -> Any:
         """Compute the output. Subclasses must define it."""
         raise NotImplementedError(f"{type(self).__name__} defines no forward(self, x)")
 
-    def __call__(self, *inputs: TensorLike) -> Any:
-        tensors = [each if isinstance(each, Tensor) or each is None else Tensor(each) for each in inputs]
+    def __call__(self, *inputs: TensorLike, **named: TensorLike) -> Any:
+        """Return `forward` of the inputs; parameters don't depend on the shapes of named ones, such as a mask."""
+        tensors = [_as_tensor(each) for each in inputs]
+        more = {name: _as_tensor(each) for name, each in named.items()}
         outer = current_scope()
         label = self._label or type(self).__name__.lower()
         with scope(f"{outer}.{label}" if outer else label):
             try:
                 if not self._built:
                     self.build_for([(each.shape, each.dtype) for each in tensors if each is not None])
-                output = self.forward(*tensors)
+                output = self.forward(*tensors, **more)
             except NbdlError as error:
-                raise _located(error, self, tensors) from error
+                raise _located(error, self, [*tensors, *more.values()]) from error
             if _local.calls is not None:
                 _local.calls.append(Call(self, current_scope(), output))
             return output
@@ -276,6 +278,10 @@ class Module(Recorded, Trainable):
                 )
         for name, parameter in own.items():
             parameter.assign(np.asarray(state[name], parameter.dtype))
+
+
+def _as_tensor(value: TensorLike) -> Tensor | None:
+    return value if isinstance(value, Tensor) or value is None else Tensor(value)
 
 
 def _located(error: NbdlError, module: Module, inputs: list[Any]) -> NbdlError:
