@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -51,16 +52,25 @@ class LabelRange:
         raise DataError(f"{self.name}: {found}, {outputs}: number the classes from 0{more}")
 
 
+class Range(Protocol):
+    """Something to check on the values of a traced tensor, before the program runs."""
+
+    @property
+    def target(self) -> Tensor: ...
+
+    def check(self, values: np.ndarray) -> None: ...
+
+
 class _Local(threading.local):
-    collected: list[LabelRange] | None = None
+    collected: list[Range] | None = None
 
 
 _local = _Local()
 
 
 @contextmanager
-def label_ranges() -> Iterator[list[LabelRange]]:
-    """Collect the ranges of class numbers that losses and metrics called inside ask for."""
+def noted_ranges() -> Iterator[list[Range]]:
+    """Collect the ranges that losses and metrics called inside ask of targets, and embeddings of tokens."""
     outer, _local.collected = _local.collected, []
     try:
         yield _local.collected
@@ -134,7 +144,7 @@ def class_numbers(prediction: Tensor, target: TensorLike, name: str, *, padded: 
         raise DtypeError(f"{name} takes class numbers as integers, not {target.dtype}; convert with .astype('int64')")
     classes = prediction.shape[-1]
     if isinstance(classes, int):
-        _note_range(LabelRange(target, classes, name, padded and len(scores) > 1))
+        note_range(LabelRange(target, classes, name, padded and len(scores) > 1))
     if target.dtype.kind != "i":
         target = target.astype("int64")  # 8 bits could not count 300 classes
     return target.reshape(scores)
@@ -143,16 +153,16 @@ def class_numbers(prediction: Tensor, target: TensorLike, name: str, *, padded: 
 def probabilities(prediction: TensorLike, target: TensorLike, name: str) -> tuple[Tensor, Tensor]:
     """`aligned`, for targets that say yes or no: 1, 0, or something between."""
     prediction, numbers = aligned(prediction, target, name)
-    _note_range(LabelRange(functions.asarray(target), None, name))
+    note_range(LabelRange(functions.asarray(target), None, name))
     return prediction, numbers
 
 
-def _note_range(labels: LabelRange) -> None:
-    """Check labels that are there already, and leave the others to those who collect ranges."""
-    if labels.target.node.value is not None:
-        labels.check(labels.target.node.value)
+def note_range(numbers: Range) -> None:
+    """Check numbers that are there already, and leave the others to those who collect ranges."""
+    if numbers.target.node.value is not None:
+        numbers.check(numbers.target.node.value)
     elif _local.collected is not None:
-        _local.collected.append(labels)
+        _local.collected.append(numbers)
 
 
 def sigmoid_logits(prediction: Tensor, from_logits: bool | None) -> Tensor | None:

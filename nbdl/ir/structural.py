@@ -318,7 +318,8 @@ def _infer_gather(x: Node, indices: Node) -> Inferred:
 
 def _evaluate_gather(context: Context, node: Node, x: np.ndarray, indices: np.ndarray) -> np.ndarray:
     if indices.size and not (0 <= indices.min() and indices.max() < len(x)):
-        raise ShapeError(f"gather: index {indices.min()} to {indices.max()} in a table of {len(x)} rows")
+        where = f" in {node.scope}" if node.scope else ""
+        raise ShapeError(f"gather{where}: index {indices.min()} to {indices.max()} in a table of {len(x)} rows")
     return np.asarray(x[indices])  # one index into a vector would give a NumPy scalar
 
 

@@ -19,7 +19,7 @@ from nbdl.ir.interpret import evaluate_all
 from nbdl.ir.shapes import product
 from nbdl.nn.module import Module, Parameter, building
 from nbdl.optim.optimizer import Optimizer, OptimizerState
-from nbdl.targets import LabelRange, label_ranges
+from nbdl.targets import Range, noted_ranges
 from nbdl.tensor import Tensor
 from nbdl.train.feed import Batch, Feed, batch_of
 from nbdl.train.metric import Metric
@@ -208,11 +208,11 @@ def trace_training(net: Module, feed: Feed) -> Traced:
         symbols.bound(),
         random.traced(key),
         _examples(net, feed, leaves, key, symbols.values),
-        label_ranges() as ranges,
+        noted_ranges() as ranges,
     ):
         logs = net.train_step(batch_of(leaves))
         results = {name: variable.node for name, variable in symbols.variables.items()}
-    _check_labels(ranges, feed, leaves)
+    _check_ranges(ranges, feed, leaves)
     return _program(net, "Training", feed, leaves, symbols, results, key, logs)
 
 
@@ -227,30 +227,29 @@ def trace_evaluation(net: Module, feed: Feed) -> Traced:
             symbols.bound(),
             random.traced(key),
             _examples(net, feed, leaves, key, symbols.values),
-            label_ranges() as ranges,
+            noted_ranges() as ranges,
         ):
             logs = net.test_step(batch_of(leaves))
     finally:
         net.train()
-    _check_labels(ranges, feed, leaves)
+    _check_ranges(ranges, feed, leaves)
     return _program(net, "Evaluation", feed, leaves, symbols, {}, key, logs)
 
 
-def _check_labels(ranges: Sequence[LabelRange], feed: Feed, leaves: Mapping[str, Node]) -> None:
-    """Raise `DataError` if a target lies outside of what a loss or metric can count."""
+def _check_ranges(ranges: Sequence[Range], feed: Feed, leaves: Mapping[str, Node]) -> None:
+    """Raise `DataError` if a target is none that a loss or metric can count, or a token none of a vocabulary."""
     for each in ranges:
-        values = _target_values(each.target.node, feed, leaves)
+        values = _values_in_data(each.target.node, feed, leaves)
         if values is not None:
             each.check(values)
 
 
-def _target_values(node: Node, feed: Feed, leaves: Mapping[str, Node]) -> np.ndarray | None:
-    """The values, over all rows, of something that is computed from the targets alone; None if it isn't."""
+def _values_in_data(node: Node, feed: Feed, leaves: Mapping[str, Node]) -> np.ndarray | None:
+    """The values, over all rows, of something that is computed from one array of the data; None if it isn't."""
     order = topological([node])
     sources = [each for each in order if not each.inputs and each.value is None and each.name != "constant"]
-    if feed.target is None or sources != [leaves.get("y")]:
-        return None
-    return evaluate_all(order, {sources[0]: feed.target}, rows=feed.rows)[node]
+    arrays = [array for name, array in feed.arrays().items() if [leaves[name]] == sources]
+    return evaluate_all(order, {sources[0]: arrays[0]}, rows=feed.rows)[node] if arrays else None
 
 
 def trace_prediction(net: Module, feed: Feed) -> tuple[Traced, tuple[int, ...], np.dtype]:
@@ -260,10 +259,16 @@ def trace_prediction(net: Module, feed: Feed) -> tuple[Traced, tuple[int, ...], 
     key = ops.leaf((2,), np.int64, name="key")
     leaves = feed.leaves()
     try:
-        with symbols.bound(), random.traced(key), _examples(net, feed, leaves, key, symbols.values):
+        with (
+            symbols.bound(),
+            random.traced(key),
+            _examples(net, feed, leaves, key, symbols.values),
+            noted_ranges() as ranges,
+        ):
             output = net(*batch_of(leaves).inputs)
     finally:
         net.train()
+    _check_ranges(ranges, feed, leaves)
     if not isinstance(output, Tensor) or not output.shape or output.shape[0] != next(iter(leaves.values())).shape[0]:
         raise UntraceableError("predict needs a network that returns one tensor with a row for each row of its input")
     row = tuple(size for size in output.shape[1:] if isinstance(size, int))

@@ -11,7 +11,7 @@ import numpy as np
 from nbdl.codegen.plan import Role, Variable
 from nbdl.codegen.program import Program
 from nbdl.ir import ops
-from nbdl.ir.graph import Node
+from nbdl.ir.graph import Node, topological
 from nbdl.ir.shapes import Batch, Shape, has_batch
 from tests.codegen.oracle import compare, run_oracle
 from tests.codegen.plain import PlainRun
@@ -57,6 +57,13 @@ class Maker:
     def state(self, name: str, *shape: int, array: np.ndarray | None = None) -> Node:
         """A tensor that may be updated."""
         return self.leaf(name, "state", self.random.standard_normal(shape) if array is None else array)
+
+    def constants(self, *outputs: Node) -> None:
+        """Hand in the arrays that a graph uses as they are."""
+        for node in topological(outputs):
+            if node.value is not None and node.name == "input":
+                name = f"{self.prefix}constant_{len(self._leaves)}"
+                self.arrays[name], self._roles[name], self._leaves[name] = node.value, "value", node
 
     def update(self, leaf: Node, new: Node) -> None:
         """Say what becomes of a state."""

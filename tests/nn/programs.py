@@ -27,6 +27,7 @@ def check_program(layer: Module, *inputs: np.ndarray, tolerance: float = 1e-9) -
         output = layer(*[Tensor.wrap(each) for each in rows])
     weights = np.cos(np.arange(np.prod(output.shape[1:]), dtype=np.float64)).reshape(output.shape[1:])
     loss = nbdl.sum(nbdl.square(output) * Tensor.wrap(make.leaf("weights", "value", weights))).node
+    make.constants(output.node)
     make.result(output.node)
     for name, parameter in layer.named_parameters():
         if parameter.trainable:
