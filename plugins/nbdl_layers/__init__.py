@@ -1,7 +1,10 @@
 """The built-in layers, as a plugin like anyone's."""
 
 from nbdl.hookspecs import Register, hookimpl
+from nbdl.nn.attention import MultiHeadAttention
+from nbdl.nn.blocks import Concatenate, FeedForward, Residual, TransformerBlock
 from nbdl.nn.convolution import Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose
+from nbdl.nn.embedding import Embedding
 from nbdl.nn.layers import Activation, Dense, Dropout, Flatten
 from nbdl.nn.normalization import BatchNorm, LayerNorm, RMSNorm
 from nbdl.nn.pooling import (
@@ -16,6 +19,7 @@ from nbdl.nn.pooling import (
     UpSampling2D,
     ZeroPadding2D,
 )
+from nbdl.nn.positions import LearnedPositions, SinusoidalPositions
 
 
 @hookimpl
@@ -42,3 +46,11 @@ def nbdl_layers(register: Register) -> None:
     register("upsampling2d", UpSampling2D)
     register("zero_padding2d", ZeroPadding2D)
     register("image_input", ImageInput)
+    register("embedding", Embedding)
+    register("learned_positions", LearnedPositions)
+    register("sinusoidal_positions", SinusoidalPositions)
+    register("multi_head_attention", MultiHeadAttention)
+    register("feed_forward", FeedForward)
+    register("transformer_block", TransformerBlock)
+    register("residual", Residual)
+    register("concatenate", Concatenate)
