@@ -44,11 +44,11 @@ _local = _Local()
 @contextmanager
 def building() -> Iterator[None]:
     """Inside, a network is called only so that its layers make their parameters: nothing is assigned or updated."""
-    _local.building = True
+    outer, _local.building = _local.building, True
     try:
         yield
     finally:
-        _local.building = False
+        _local.building = outer
 
 
 def is_building() -> bool:
