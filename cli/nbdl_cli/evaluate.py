@@ -38,15 +38,15 @@ def evaluate(
     """Measure loss and metrics on the run's test rows; if it has none on its validation rows, or on other data."""
     from nbdl.errors import OptionError
     from nbdl_cli.network import is_measured, measure, open_run
+    from nbdl_cli.report import numbers_text
     from nbdl_cli.run_data import as_json
-    from nbdl_cli.training import numbers_text
 
     opened = open_run(run, best=best)
     if not is_measured(opened.net):
         name = opened.config["model"]["name"]
         raise OptionError(f"{run}: the model {name!r} has neither a loss nor a test_step, so it can't be measured")
     part, rows = rows_to_measure(opened, data, data_dir)
-    logs = measure(opened.net, rows, opened.config["train"].get("workers", 1))
+    logs = measure(opened.net, rows, opened.facts.preprocessing, opened.config["train"].get("workers", 1))
     if json:
         print_json({**as_json(logs), "part": part, "rows": len(rows), "weights": opened.weights, "run": str(run)})
         return

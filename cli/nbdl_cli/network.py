@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from nbdl import plugins, random
-from nbdl.data import Split
+from nbdl.data import Preprocessing, Split
+from nbdl.data.series import SeriesWindows
 from nbdl.errors import OptionError, PluginError, RunError, UnknownNameError
 from nbdl.nn import Module, Sequential
 from nbdl.resolve import resolve
@@ -113,10 +114,19 @@ def is_measured(net: Module) -> bool:
     return tracing.has_own_test(net) or net._loss is not None
 
 
-def measure(net: Module, split: Split, workers: int) -> dict[str, Any]:
-    """Return loss and metrics of a network on some rows."""
+def measure(net: Module, split: Split, preprocessing: Preprocessing | None, workers: int) -> dict[str, Any]:
+    """Return loss and metrics of a network on some rows.
+
+    Those of forecasts come with the RMSE of the persistence forecast, which says that nothing changes, and with how far
+    below it the network's is, as a share of it: 0.25 is a quarter less.
+    """
     x, y = given_to(net, split)
     logs: dict[str, Any] = net.evaluate(x, y, workers=workers)
+    if isinstance(preprocessing, SeriesWindows) and net.task is None:
+        naive = preprocessing.persistence_rmse(split.values, split.y)
+        logs["persistence_rmse"] = naive
+        if "rmse" in logs and naive:
+            logs["below_persistence"] = 1 - logs["rmse"] / naive
     return logs
 
 

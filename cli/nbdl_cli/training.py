@@ -1,6 +1,5 @@
 """What `nbdl train` does: a request becomes a configuration, a folder, a run, and a report."""
 
-import os
 import re
 import shlex
 import time
@@ -9,7 +8,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import typer
 
 from nbdl.codegen.cache import is_known
@@ -30,9 +28,10 @@ from nbdl_cli.config import (
     resolve_config,
     usual_callbacks,
 )
-from nbdl_cli.network import given_to, is_measured, make_network, measure, saved_config
+from nbdl_cli.network import given_to, is_measured, make_network, saved_config
 from nbdl_cli.output import print_json
-from nbdl_cli.run_data import DataFacts, as_json, load_data, training_rows
+from nbdl_cli.report import make_report, print_report, shown, write_report
+from nbdl_cli.run_data import DataFacts, load_data, training_rows
 
 
 @dataclass(frozen=True)
@@ -158,7 +157,7 @@ def _new_folder(config: Config, dataset: Dataset) -> Path:
     return path
 
 
-# --- the run and its report -------------------------------------------------------------------------------------------
+# --- the run ----------------------------------------------------------------------------------------------------------
 
 
 def _train(request: Request, config: Config, dataset: Dataset, run: Run, folder: RunFolder) -> None:
@@ -176,7 +175,8 @@ def _train(request: Request, config: Config, dataset: Dataset, run: Run, folder:
         raise InterruptedTraining(
             f"{where}\nGo on with: nbdl train --resume {shlex.quote(shown(folder.path))}"
         ) from None
-    report = _report(config, dataset, run, folder) | {"seconds": round(time.perf_counter() - begin, 3)}
+    report = make_report(dataset, run, folder) | {"seconds": round(time.perf_counter() - begin, 3)}
+    write_report(report, folder)
     if request.plot:
         from nbdl_cli.plot import draw_run
 
@@ -184,58 +184,4 @@ def _train(request: Request, config: Config, dataset: Dataset, run: Run, folder:
     if request.json:
         print_json(report)
     else:
-        _print(report)
-
-
-def _report(config: Config, dataset: Dataset, run: Run, folder: RunFolder) -> dict[str, Any]:
-    """What came out: the last epoch's numbers, and those on the rows that training never saw."""
-    report: dict[str, Any] = {
-        "run": str(folder.path),
-        "epochs": run.epoch,
-        "stopped": run.history.stopped,
-        "training": as_json(run.history.rows[-1]) if run.history.rows else {},
-        "samples_per_second": round(run.samples_per_second),
-        "workers": run.workers,
-        "best": _kept_best(run, folder),
-    }
-    if dataset.test is not None and is_measured(run.net):
-        report["test"] = as_json(measure(run.net, dataset.test, run.workers)) | {"rows": len(dataset.test)}
-    return report
-
-
-def _kept_best(run: Run, folder: RunFolder) -> dict[str, Any]:
-    """The epoch (from 1) whose weights the network has in the end, and its best number; empty for the last epoch."""
-    if not folder.best_file.exists():
-        return {}
-    best, meta = folder.load_weights(best=True)
-    own = run.net.state_dict()
-    if meta["epoch"] + 1 == run.epoch or any(not np.array_equal(own[name], array) for name, array in best.items()):
-        return {}
-    return meta | {"epoch": meta["epoch"] + 1}
-
-
-def _print(report: dict[str, Any]) -> None:
-    speed = f", {report['samples_per_second']:,} samples/s" if report["samples_per_second"] else ""
-    typer.echo(f"Trained {report['epochs']} epochs in {report['seconds']:.1f} s{speed}.")
-    if report["stopped"]:
-        typer.echo(f"Stopped early: {report['stopped']}.")
-    if report["best"]:
-        rest = {name: value for name, value in report["best"].items() if name != "epoch"}
-        typer.echo(f"The network has the weights of epoch {report['best']['epoch']}, the best by {numbers_text(rest)}.")
-    if "test" in report:
-        typer.echo(f"On {report['test'].pop('rows'):,} test rows: {numbers_text(report['test'])}.")
-    for path in report.get("plots", ()):
-        typer.echo(f"Drawn: {shown(Path(path))}")
-    typer.echo(f"The run is in {shown(Path(report['run']))}")
-
-
-def numbers_text(logs: dict[str, Any]) -> str:
-    """Return logs for people: `loss 0.1006, accuracy 0.9694`; what isn't a single number comes in lines of its own."""
-    single = [f"{name} {value:.4g}" for name, value in logs.items() if isinstance(value, int | float)]
-    return ", ".join(single)
-
-
-def shown(path: Path) -> str:
-    """Return a path as one would type it here."""
-    relative = os.path.relpath(path)
-    return str(path) if relative.startswith("..") else relative
+        print_report(report)

@@ -127,6 +127,11 @@ class SeriesWindows:
         latest = x[:, -1, self._place].astype(np.float64) * column.scale + column.mean
         return np.repeat(latest[:, None], len(self.horizons), axis=1)
 
+    def persistence_rmse(self, x: Array, y: Array) -> float:
+        """Return the root of the mean squared error of the persistence forecast, in the units of the file."""
+        error = self.baseline(x) - self.inverse_target(y).astype(np.float64)
+        return float(np.sqrt(np.mean(error**2)))
+
     def inverse_target(self, y: Array) -> Array:
         """Return forecasts in the units of the file."""
         return self.target.inverse(y)
@@ -160,18 +165,6 @@ class SeriesWindows:
 def number_column(name: str, mean: float, scale: float, indicator: bool) -> NumberColumn:
     """Return a column whose missing values are taken as the mean where none is known yet."""
     return NumberColumn(name, mean, mean, scale, indicator)
-
-
-def beyond_persistence(forecasts: Array, persistence: Array, true: Array) -> dict[str, float]:
-    """Return the persistence forecast's RMSE, and how far below it that of other forecasts is, as a share of it.
-
-    All are `(rows, targets)` in units. 0.25 means a quarter less; below 0 is worse than no forecast at all.
-    """
-    def rmse(values: Array) -> float:
-        return float(np.sqrt(np.mean((values.astype(np.float64) - true.astype(np.float64)) ** 2)))
-
-    naive = rmse(persistence)
-    return {"persistence_rmse": naive, "below_persistence": 1 - rmse(forecasts) / naive if naive else 0.0}
 
 
 def horizons_of(horizon: int | Sequence[int]) -> tuple[int, ...]:
