@@ -31,10 +31,9 @@ def ts(*, path: Path, data_dir: Path | None = None, seed: int = 0, test_file: Pa
 
 
 def japanese_vowels(*, data_dir: Path | None = None, seed: int = 0, validation_fraction: float = 0.0) -> Dataset:
-    """Nine speakers of two Japanese vowels by 12 coefficients of their speech, 7 to 29 steps; 270 training and 370 test
-    sequences.
+    """Nine speakers of two Japanese vowels, by 12 channels in 7 to 29 steps; 270 training and 370 test rows.
 
-    The files `JapaneseVowels_TRAIN.ts` and `_TEST.ts` are looked for in a folder `ucr` below `data_dir` and
+    The channels are coefficients of linear prediction. The files `JapaneseVowels_TRAIN.ts` and `_TEST.ts` are looked for in a folder `ucr` below `data_dir` and
     `NBDL_DATA`.
 
     Args:
@@ -49,7 +48,7 @@ def japanese_vowels(*, data_dir: Path | None = None, seed: int = 0, validation_f
 
 
 def italy_power(*, data_dir: Path | None = None, seed: int = 0, validation_fraction: float = 0.0) -> Dataset:
-    """Days of electric power in Italy by hour, of summer or of winter; 67 training and 1,029 test sequences.
+    """Days of electric power in Italy by hour, of summer or of winter; 67 training and 1,029 test rows.
 
     The files `ItalyPowerDemand_TRAIN.ts` and `_TEST.ts` are looked for in a folder `ucr` below `data_dir` and
     `NBDL_DATA`.
@@ -66,7 +65,7 @@ def italy_power(*, data_dir: Path | None = None, seed: int = 0, validation_fract
 
 
 def gunpoint(*, data_dir: Path | None = None, seed: int = 0, validation_fraction: float = 0.0) -> Dataset:
-    """A hand that draws a gun or only points, by its height in 150 pictures; 50 training and 150 test sequences.
+    """A hand that draws a gun or only points, by its height in 150 pictures; 50 training and 150 test rows.
 
     The files `GunPoint_TRAIN.ts` and `_TEST.ts` are looked for in a folder `ucr` below `data_dir` and `NBDL_DATA`.
 
@@ -81,10 +80,9 @@ def gunpoint(*, data_dir: Path | None = None, seed: int = 0, validation_fraction
 
 
 def basic_motions(*, data_dir: Path | None = None, seed: int = 0, validation_fraction: float = 0.0) -> Dataset:
-    """Standing, running, walking or badminton, by three axes each of acceleration and turning in 100 steps; 40 training
-    and 40 test sequences.
+    """Standing, running, walking or badminton, by six channels of a watch in 100 steps; 40 training and 40 test rows.
 
-    The files `BasicMotions_TRAIN.ts` and `_TEST.ts` are looked for in a folder `ucr` below `data_dir` and `NBDL_DATA`.
+    The channels are three axes each of acceleration and of turning. The files `BasicMotions_TRAIN.ts` and `_TEST.ts` are looked for in a folder `ucr` below `data_dir` and `NBDL_DATA`.
 
     Args:
         data_dir: folder to look for the files in.

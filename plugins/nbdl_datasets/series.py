@@ -117,10 +117,9 @@ def temperatures(*, data_dir: Path | None = None, seed: int = 0, window: int = 2
 def pollution(*, data_dir: Path | None = None, seed: int = 0, columns: tuple[str, ...] = POLLUTION_COLUMNS,
               window: int = 24, horizon: int | tuple[int, ...] = 6, step: int = 1, validation_fraction: float = 0.1,
               test_fraction: float = 0.2) -> Dataset:
-    """Fine dust in Beijing by hour (PM2.5 in µg/m³) with the weather, 2010 to 2014; 43,824 rows, 2,067 of them without
-    a value, to forecast six hours ahead: see `series`.
+    """Fine dust in Beijing by hour, with the weather, 2010 to 2014; 43,824 rows, to forecast six hours ahead.
 
-    The file `pollution.csv` is looked for in a folder `timeseries` below `data_dir` and `NBDL_DATA`.
+    The dust is PM2.5 in µg/m³, and 2,067 rows lack it: see `series` for what becomes of them. The file `pollution.csv` is looked for in a folder `timeseries` below `data_dir` and `NBDL_DATA`.
 
     Args:
         data_dir: folder to look for the file in.

@@ -40,7 +40,7 @@ def test_built_in_plugins_load_without_problems():
 @pytest.mark.parametrize(
     ("kind", "names"),
     {
-        "models": "linear logistic mlp",
+        "models": "linear logistic mlp cnn lenet5",
         "activations": "relu leaky_relu elu gelu silu sigmoid tanh softplus softmax log_softmax linear selu",
         "losses": "mse mae huber binary_crossentropy categorical_crossentropy sparse_categorical_crossentropy hinge "
         "kl_divergence",
@@ -56,7 +56,7 @@ def test_names_that_users_rely_on_are_there(kind: str, names: str):
     assert set(names.split()) <= {each.name for each in registered(kind)}
 
 
-@each_of("models", "activations", "losses", "optimizers", "schedules", "metrics", "callbacks", "initializers")
+@each_of("models", "activations", "losses", "optimizers", "schedules", "metrics", "callbacks", "initializers", "datasets")
 def test_is_documented(thing: Registered):
     testing.check_documented(thing.factory, options=thing.options)
 
@@ -110,17 +110,25 @@ def test_initializer(thing: Registered):
     testing.check_initializer(thing.make())
 
 
-@each_of("models")
-@pytest.mark.parametrize(("features", "outputs"), [((6,), 3), ((4, 4, 1), 2), ((5,), 1)])
+def with_features() -> pytest.MarkDecorator:
+    cases = [
+        pytest.param(each, features, outputs, id=f"{each.name}-{features}-{outputs}")
+        for each in registered("models")
+        for features, outputs in samples.MODELS.get(each.name, samples.TABLES)
+    ]
+    return pytest.mark.parametrize(("thing", "features", "outputs"), cases)
+
+
+@with_features()
 def test_model(thing: Registered, features: tuple[int, ...], outputs: int):
     testing.check_model(thing.make, features=features, outputs=outputs)
 
 
-@each_of("models")
-def test_model_counts(thing: Registered):
-    net = thing.make(outputs=3)
+@with_features()
+def test_model_s_parameters_are_float32(thing: Registered, features: tuple[int, ...], outputs: int):
+    net = thing.make(outputs=outputs)
     assert isinstance(net, Module)
-    net(np.ones((2, 7), np.float32))
+    net(np.ones((2, *features), np.float32))
     for name, parameter in net.named_parameters():
         assert parameter.dtype == np.float32, name
 
