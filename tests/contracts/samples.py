@@ -102,3 +102,14 @@ SCHEDULES: dict[str, dict[str, object]] = {
     "cosine": {"steps": 100, "end": 1e-5},
     "warmup": {"steps": 10, "then": {"name": "cosine", "steps": 90}},
 }
+
+FeaturesAndOutputs = tuple[tuple[int, ...], int]
+
+TABLES: tuple[FeaturesAndOutputs, ...] = (((6,), 3), ((4, 4, 1), 2), ((5,), 1))
+IMAGES: tuple[FeaturesAndOutputs, ...] = (((12, 12), 3), ((13, 12, 1), 2), ((12, 14, 3), 1))
+
+# Shapes of a row, and outputs, with which a model is tried; a model that isn't named here takes anything.
+MODELS: dict[str, tuple[FeaturesAndOutputs, ...]] = {
+    "cnn": IMAGES,
+    "lenet5": IMAGES,
+}
