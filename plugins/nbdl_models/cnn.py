@@ -15,7 +15,7 @@ def cnn(
     activation: str = "relu",
     dropout: float = 0.0,
 ) -> nn.Module:
-    """Convolutional network: blocks of h = max_pool(activation(conv(h))), then a hidden layer and y = h @ weight + bias.
+    """Convolutional network: blocks of h = max_pool(activation(conv(h))), a hidden layer, and y = h @ weight + bias.
 
     Inputs are images (rows, height, width) or (rows, height, width, channels); the result is (rows, outputs): logits of
     classes, or numbers. The convolutions have no padding, and the windows of the maxima are 2x2: 28x28 pixels become
