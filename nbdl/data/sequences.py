@@ -132,11 +132,11 @@ def _beside(path: Path) -> Path | None:
 
 
 def _split(found: LabelledSequences, tests: float, validations: float, seed: int) -> dict[str, LabelledSequences]:
-    """Cut sequences into parts that have each class in about its share."""
+    """Cut sequences into parts that have each class in about its share; each keeps the order of the file."""
     labels = label_numbers(found, found.classes or ())
     rows = split_rows(len(labels), test_fraction=tests, validation_fraction=validations, seed=seed, labels=labels)
     return {part: LabelledSequences(found.path, found.name, found.classes,
-                                    *([values[row] for row in chosen]
+                                    *([values[row] for row in sorted(chosen)]
                                       for values in (found.sequences, found.labels, found.lines)))
             for part, chosen in rows._asdict().items() if len(chosen)}
 
