@@ -8,6 +8,7 @@
     preprocessing.safetensors  what was fitted to the training rows, and what the network takes and gives
     source.py                  the generated source
     environment.json           versions, processor, command
+    samples/*.safetensors      what the network generates, epoch by epoch
     plots/*.png
 
 A process may be killed at any moment; what it leaves can be resumed. Weights and state are two files that must belong
@@ -72,6 +73,7 @@ class RunFolder:
         self.source_file = self.path / "source.py"
         self.environment_file = self.path / "environment.json"
         self.data_file = self.path / "preprocessing.safetensors"
+        self.samples = self.path / "samples"
         self.plots = self.path / "plots"
         self._next_file = self.path / "weights.safetensors.next"
         self._lock: FolderLock | None = None
