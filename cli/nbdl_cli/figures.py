@@ -1,26 +1,52 @@
-"""The pictures of runs, drawn with matplotlib without a screen."""
+"""How pictures look, whatever they show: colours, sizes for print, images in rows, and the files they go to.
 
+matplotlib draws without a screen, and with a style of its own: what a user has set up for other plots doesn't count, so
+a picture comes out the same wherever it is drawn.
+"""
+
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nbdl.atomic import atomic_write
-from nbdl.errors import OptionError, RunError
+from nbdl.errors import OptionError
 from nbdl.tensor_files import writing
-from nbdl.train import RunFolder
-from nbdl_cli.network import open_run
-from nbdl_cli.predict import prediction_columns
-from nbdl_cli.run_data import held_out_rows, load_data
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Okabe and Ito's colours: told apart with any kind of colour vision, and in print. https://jfly.uni-koeln.de/color/
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+BLUE, RED, GREEN, PINK, ORANGE, SKY, BLACK = COLORS
+GRAY = "#777777"
+MARKS = ("o", "^", "s", "D", "v", "P", "X", "<", ">", "*")  # with COLORS 70 classes look different
 ENDINGS = (".png", ".svg", ".pdf")
-MARKED = 30  # up to this many epochs each gets a mark
-WRITTEN = 20  # up to this many classes the counts are written into the matrix
-MOST_POINTS = 5000
+WIDTH, HEIGHT = 7.0, 9.5  # inches: a page of A4 or letter paper without its margins
+DPI = 150
+SMALLEST = 24  # pixels of an image's longer side, side by side with others
+LONGEST = 28  # characters of a class or a column that are shown
+STYLE: dict[str, Any] = {
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "figure.titlesize": 10.5,
+    "legend.fontsize": 8,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.formatter.useoffset": False,
+    "grid.alpha": 0.3,
+    "image.interpolation": "nearest",
+    "text.parse_math": False,  # a column may be called "price in $ (was $)"
+    "svg.hashsalt": "nbdl",  # the same names in the file each time
+}
+UNDATED = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}  # so that the same picture is the same file
 
 
 def check_picture_file(path: Path) -> None:
@@ -32,148 +58,122 @@ def check_picture_file(path: Path) -> None:
 
 
 @contextmanager
-def _figure(path: Path, **options: Any) -> Iterator[Any]:
-    """Make a figure, and save it when the block ends well."""
+def drawing() -> Iterator[None]:
+    """Inside, figures are made and saved in the style of nbdl."""
+    import warnings
+
+    from matplotlib import style
+
+    with style.context(["default", STYLE]), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # it is drawn as a box
+        yield
+
+
+def new_figure(width: float, height: float) -> "Figure":
+    """Return an empty figure, `width` by `height` inches, or as much of it as fits on a page."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(layout="constrained", dpi=150, **options)
+    figure = Figure(figsize=(min(width, WIDTH), min(height, HEIGHT)), layout="constrained", dpi=DPI)
     FigureCanvasAgg(figure)
-    yield figure
+    return figure
+
+
+def save_figure(figure: "Figure", path: Path) -> None:
+    """Write a figure to a file, as a whole or not at all. Raises `RunError` if it can't be written."""
+    kind = path.suffix[1:].lower()
     with writing(path):
         path.parent.mkdir(exist_ok=True)
         with atomic_write(path) as file:
-            figure.savefig(file, format=path.suffix[1:].lower())
+            figure.savefig(file, format=kind, metadata=UNDATED[kind])
 
 
-# --- learning curves --------------------------------------------------------------------------------------------------
+# --- words and numbers ------------------------------------------------------------------------------------------------
 
 
-def draw_curves(runs: Sequence[Path], out: Path | None) -> Path:
-    """Draw what runs measured, an axis for each number, training solid and validation dashed; return the file.
+def shortened(text: str, longest: int = LONGEST) -> str:
+    """Return a text that isn't too long for a label.
 
-    Without `out` it is `plots/curves.png` in the run's folder; for several `plots/comparison.png` in that of the first.
-
-    Raises:
-        RunError: no run, or one that hasn't finished an epoch.
+    >>> shortened("a name of several words", 12)
+    'a name of s…'
     """
-    folders = [RunFolder.open(run) for run in runs]
-    tables = {name: folder.metrics.rows() for name, folder in zip(_labels(runs), folders, strict=True)}
-    for run, rows in zip(runs, tables.values(), strict=True):
-        if not rows:
-            raise RunError(f"{run} has finished no epoch yet, so there is nothing to draw")
-    names = _measured(tables)
-    path = out or folders[0].plots / ("curves.png" if len(runs) == 1 else "comparison.png")
-    columns = 2 if len(names) == 4 else min(len(names), 3)
-    lines = -(-len(names) // columns)
-    with _figure(path, figsize=(1 + 4.2 * columns, 0.6 + 3.2 * lines)) as figure:
-        for place, name in enumerate(names):
-            axes = figure.add_subplot(lines, columns, place + 1)
-            _draw_number(axes, name, tables)
-        title = next(iter(tables)) if len(tables) == 1 else "Comparison of runs"
-        figure.suptitle(title)
-    return path
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-def _labels(runs: Sequence[Path]) -> list[str]:
-    """Short names that tell runs apart."""
-    short = [run.resolve().name for run in runs]
-    return short if len(set(short)) == len(short) else [str(run) for run in runs]
+def percent(share: float) -> str:
+    """Return a share for people, never as 0 % or 100 % what isn't.
 
-
-def _measured(tables: dict[str, list[dict[str, float]]]) -> list[str]:
-    """What was measured in any run, on training or validation rows."""
-    names = [name for rows in tables.values() for row in rows for name in row if name != "epoch"]
-    return list(dict.fromkeys(name.removeprefix("val_") for name in names))
-
-
-def _draw_number(axes: Any, name: str, tables: dict[str, list[dict[str, float]]]) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    for number, (run, rows) in enumerate(tables.items()):
-        for column, style, part in ((name, "-", "training"), (f"val_{name}", "--", "validation")):
-            points = [(row["epoch"] + 1, row[column]) for row in rows if column in row]
-            if points:
-                # One run: two colours; several: a colour each, so that the style alone tells the parts apart.
-                color = COLORS[(number if len(tables) > 1 else style == "--") % len(COLORS)]
-                label = part if len(tables) == 1 else f"{run}, {part}"
-                mark = "o" if len(points) <= MARKED else None
-                axes.plot(*zip(*points, strict=True), style, color=color, label=label, marker=mark, markersize=3)
-    axes.set_xlabel("epoch")
-    axes.set_ylabel(name)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
-
-
-# --- predictions ------------------------------------------------------------------------------------------------------
-
-
-def draw_predictions(run: Path) -> Path:
-    """Draw a confusion matrix, or predicted against true values, on the rows that training hasn't seen.
-
-    Raises:
-        RunError, DataError: weights or data can't be read.
+    >>> percent(0.9713), percent(0.99999), percent(1.0)
+    ('97.1 %', '>99.9 %', '100 %')
     """
-    opened = open_run(run)
-    part, rows = held_out_rows(load_data(opened.config), opened.config)
-    columns = prediction_columns(opened, opened.net.predict(rows.x))
-    title = f"{run.resolve().name}: {len(rows):,} {part} rows"
-    if opened.facts.classes is not None:
-        place = {name: number for number, name in enumerate(opened.facts.classes)}
-        predicted = np.array([place[str(name)] for name in columns["prediction"]])
-        return _draw_confusion(opened.folder, opened.facts.classes, rows.y, predicted, title)
-    true = opened.facts.preprocessing.inverse_target(rows.y)
-    return _draw_scatter(
-        opened.folder,
-        {name: (true[:, place], np.asarray(values)) for place, (name, values) in enumerate(columns.items())},
-        title,
-    )
+    if share in (0, 1):
+        return f"{share:.0%}".replace("%", " %")
+    if not 0.0005 <= share < 0.9995:
+        return "<0.1 %" if share < 0.5 else ">99.9 %"
+    return f"{100 * share:.1f} %"
 
 
-def _draw_confusion(
-    folder: RunFolder, classes: Sequence[str], true: np.ndarray, predicted: np.ndarray, title: str
-) -> Path:
-    counts = np.zeros((len(classes), len(classes)), np.int64)
-    np.add.at(counts, (true, predicted), 1)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    path = folder.plots / "confusion.png"
-    side = min(max(4.5, 2 + 0.45 * len(classes)), 16)
-    with _figure(path, figsize=(side + 1, side)) as figure:
-        axes = figure.add_subplot()
-        image = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1)
-        figure.colorbar(image, ax=axes, label="share of the true class", shrink=0.8)
-        axes.set_title(f"{title}, {np.trace(counts) / max(counts.sum(), 1):.1%} right")
-        axes.set_xlabel("predicted")
-        axes.set_ylabel("true")
-        if len(classes) <= 3 * WRITTEN:
-            turned = max(map(len, classes)) > 3
-            axes.set_xticks(
-                range(len(classes)), classes, rotation=45 if turned else 0, ha="right" if turned else "center"
-            )
-            axes.set_yticks(range(len(classes)), classes)
-        if len(classes) <= WRITTEN:
-            for (row, column), count in np.ndenumerate(counts):
-                color = "white" if shares[row, column] < 0.5 else "black"
-                axes.text(column, row, f"{count:,}", ha="center", va="center", color=color, fontsize="small")
-    return path
+def number_text(value: float) -> str:
+    """Return a number for people, with four digits at least that count.
+
+    >>> number_text(30021.7), number_text(0.36381), number_text(-1.2e-9)
+    ('30,022', '0.3638', '-1.2e-09')
+    """
+    if value and not 1e-3 <= abs(value) < 1e9:
+        return f"{value:.4g}"
+    digits = 4 - math.floor(math.log10(abs(value))) - 1 if value else 0
+    return f"{value:,.{max(0, digits)}f}"
 
 
-def _draw_scatter(folder: RunFolder, targets: dict[str, tuple[np.ndarray, np.ndarray]], title: str) -> Path:
-    path = folder.plots / "predictions.png"
-    with _figure(path, figsize=(5 * len(targets), 5)) as figure:
-        for number, (name, (true, predicted)) in enumerate(targets.items()):
-            axes = figure.add_subplot(1, len(targets), number + 1)
-            step = -(-len(true) // MOST_POINTS)
-            alpha = 0.25 if len(true) > 500 else 0.7
-            axes.plot(
-                true[::step], predicted[::step], "o", color=COLORS[0], markersize=4, alpha=alpha, markeredgewidth=0
-            )
-            ends = [min(true.min(), predicted.min()), max(true.max(), predicted.max())]
-            axes.plot(ends, ends, "-", color=COLORS[1], linewidth=1, label="predicted = true")
-            axes.set_xlabel(f"true {name}")
-            axes.set_ylabel(f"predicted {name}")
-            axes.grid(alpha=0.3)
-            axes.legend(fontsize="small")
-        figure.suptitle(title)
-    return path
+def some(count: int, most: int) -> np.ndarray:
+    """Return up to `most` of the numbers below `count`, evenly, with the first and the last.
+
+    >>> some(10, 4).tolist(), some(3, 4).tolist()
+    ([0, 3, 6, 9], [0, 1, 2])
+    """
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
+
+
+# --- images -----------------------------------------------------------------------------------------------------------
+
+
+def show_image(axes: "Axes", image: np.ndarray, **options: Any) -> Any:
+    """Draw an image, `(height, width)`, or `(height, width, 3)` in colours, without ticks; return its artist."""
+    artist = axes.imshow(image, **options)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    return artist
+
+
+def mosaic(images: np.ndarray, columns: int, *, gap: int | None = None, fill: float = 1.0) -> np.ndarray:
+    """Put images `(n, height, width, ...)` side by side, `columns` in a row, with some space between them.
+
+    Images of few pixels get larger ones, so that the space can be small: a twelfth of an image wide, or `gap` pixels of
+    the result. It has the value `fill`.
+
+    >>> mosaic(np.zeros((5, 24, 24)), 3, gap=1).shape, mosaic(np.zeros((2, 3, 3)), 2).shape
+    ((49, 74), (24, 50))
+    """
+    enlarged = max(1, SMALLEST // max(images.shape[1:3]))
+    images = images.repeat(enlarged, axis=1).repeat(enlarged, axis=2)
+    count, height, width, *channels = images.shape
+    space = max(1, round(max(height, width) / 12)) if gap is None else gap
+    rows = -(-count // columns)
+    sizes = rows * (height + space) - space, columns * (width + space) - space
+    board = np.full((*sizes, *channels), fill, np.float32)
+    for place, image in enumerate(images):
+        top, left = place // columns * (height + space), place % columns * (width + space)
+        board[top : top + height, left : left + width] = image
+    return board
+
+
+def lightness(rows: np.ndarray, shape: Sequence[int], limits: tuple[float, float] = (0.0, 1.0)) -> np.ndarray:
+    """Return rows as images from 0 to 1 that can be drawn: `(n, height, width)`, or `(n, height, width, 3)` in colours.
+
+    `shape` is (height, width, channels); `limits` are the values of black and white.
+    """
+    black, white = limits
+    images = np.clip((np.asarray(rows, np.float32).reshape(-1, *shape) - black) / (white - black), 0, 1)
+    return images[..., 0] if shape[-1] == 1 else images[..., :3]

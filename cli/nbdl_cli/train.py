@@ -82,7 +82,7 @@ def train(
     resume: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Go on with a run that was stopped, or has more --epochs to do.")
     ] = None,
-    plot: Annotated[bool, typer.Option("--plot", help="Draw the learning curves when it is done.")] = False,
+    plot: Annotated[bool, typer.Option("--plot", help="Draw its pictures when it is done; see nbdl plot.")] = False,
     json: JsonFlag = False,
 ) -> None:
     """Train a model on data. Weights, numbers and everything needed to repeat or resume the run go to a folder."""

@@ -90,3 +90,37 @@ def houses(work):
     """Return the name of a CSV file with houses."""
     write_houses(work / "houses.csv")
     return "houses.csv"
+
+
+def write_planes(folder, rows=120, seed=0):
+    """Write CSV files of a classification by two features, and of a regression by one."""
+    rng = np.random.default_rng(seed)
+    warmth, pressure = rng.uniform(0, 100, rows), rng.uniform(1, 9, rows)
+    solid = warmth < 12 * pressure
+    (folder / "ice.csv").write_text("warmth (°C),pressure (bar),state\n" + "".join(
+        f"{w:.2f},{p:.2f},{'solid' if s else 'liquid'}\n" for w, p, s in zip(warmth, pressure, solid, strict=True)))
+    area = rng.uniform(30, 200, rows)
+    price = 3000 * area + rng.normal(0, 20_000, rows)
+    (folder / "flats.csv").write_text("area (m²),price (€)\n" + "".join(
+        f"{a:.1f},{p:.0f}\n" for a, p in zip(area, price, strict=True)))
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory):
+    """A folder with runs on iris, digits and tables: many features (houses), two (ice) and one (flats)."""
+    from nbdl_cli.main import app
+
+    folder = tmp_path_factory.mktemp("runs")
+    write_houses(folder / "houses.csv")
+    write_planes(folder)
+    for name, data in (
+        ("iris", ["iris"]),
+        ("digits", ["digits"]),
+        ("houses", [str(folder / "houses.csv"), "--target", "price"]),
+        ("ice", [str(folder / "ice.csv"), "--target", "state"]),
+        ("flats", [str(folder / "flats.csv"), "--target", "price (€)"]),
+    ):
+        arguments = ["train", "mlp", *SMALL, "--epochs", "2", "--out", str(folder / name), "--data", *data]
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code == 0, result.output
+    return folder

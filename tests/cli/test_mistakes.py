@@ -252,7 +252,7 @@ def test_what_is_no_run(invoke, work, command):
         ("best.safetensors", ["evaluate", "run", "--best"]),
         ("config.toml", ["evaluate", "run"]),
         ("config.toml", ["train", "--resume", "run", "--epochs", "2"]),
-        ("metrics.csv", ["plot", "run"]),
+        ("metrics.csv", ["plot", "run", "--only", "curves"]),
     ],
     ids=str,
 )
@@ -342,7 +342,7 @@ def test_inspecting_and_drawing_what_cannot_be(invoke, run):
     refused(invoke("plot", "run", "--out", "curves.bmp"), "--out curves.bmp needs one of the endings .png, .svg, .pdf")
     refused(invoke("plot", "run", "--out", "absent/curves.png"), "there is no folder")
     (run / "metrics.csv").unlink()
-    refused(invoke("plot", "run"), "has finished no epoch yet")
+    refused(invoke("plot", "run", "--only", "curves"), "has finished no epoch yet")
 
 
 # --- the disk --------------------------------------------------------------------------------------------------------

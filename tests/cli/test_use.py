@@ -1,4 +1,4 @@
-"""What is done with a trained network: evaluate, predict, inspect, plot."""
+"""What is done with a trained network: evaluate, predict, inspect."""
 
 import csv
 import io
@@ -8,26 +8,7 @@ import numpy as np
 import pytest
 
 from nbdl.train import RunFolder
-from tests.cli.conftest import SMALL, write_houses
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """A folder with a run on iris, one on digits, and one on houses."""
-    from nbdl_cli.main import app
-    from typer.testing import CliRunner
-
-    folder = tmp_path_factory.mktemp("runs")
-    write_houses(folder / "houses.csv")
-    for name, data in (
-        ("iris", ["iris"]),
-        ("digits", ["digits"]),
-        ("houses", [str(folder / "houses.csv"), "--target", "price"]),
-    ):
-        arguments = ["train", "mlp", *SMALL, "--epochs", "2", "--out", str(folder / name), "--data", *data]
-        result = CliRunner().invoke(app, arguments)
-        assert result.exit_code == 0, result.output
-    return folder
+from tests.cli.conftest import write_houses
 
 
 def table(text):
@@ -189,45 +170,3 @@ def test_inspect_source(done, runs, program):
 def test_inspect_a_model_without_data(done):
     text = done("inspect", "mlp", "--input-shape", "5,5,1", "--outputs", "3", "--set", "model.hidden=[7]").stdout
     assert f"{25 * 7 + 7 + 7 * 3 + 3} parameters are trained" in text
-
-
-# --- plot ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("run", "picture"), [("iris", "confusion.png"), ("houses", "predictions.png")])
-def test_plot(done, runs, run, picture):
-    paths = done("plot", runs / run).stdout.split()
-    assert [path.rpartition("/")[2] for path in paths] == ["curves.png", picture]
-    for name in ("curves.png", picture):
-        assert (runs / run / "plots" / name).read_bytes().startswith(b"\x89PNG")
-
-
-def test_plot_several_runs(done, runs, work):
-    assert done("plot", runs / "iris", runs / "digits", "--out", "both.svg").stdout == "both.svg\n"
-    text = (work / "both.svg").read_text()
-    assert "<svg" in text
-
-
-def test_curves_hold_the_numbers_of_the_table(runs, monkeypatch):
-    """Epochs from 1, training and validation, labelled axes and a legend."""
-    from matplotlib.figure import Figure
-    from nbdl_cli.figures import draw_curves
-
-    drawn = []
-    monkeypatch.setattr(Figure, "savefig", lambda self, file, **_: drawn.append(self) or file.write(b"x"))
-    draw_curves([runs / "iris"], runs / "curves.png")
-    rows = RunFolder.open(runs / "iris").metrics.rows()
-    loss, accuracy = drawn[0].axes
-    assert (loss.get_xlabel(), loss.get_ylabel(), accuracy.get_ylabel()) == ("epoch", "loss", "accuracy")
-    for line, name in zip(loss.lines, ("loss", "val_loss"), strict=True):
-        assert line.get_xdata().tolist() == [1, 2]
-        assert line.get_ydata().tolist() == [row[name] for row in rows]
-    assert [text.get_text() for text in loss.get_legend().get_texts()] == ["training", "validation"]
-
-
-def test_a_run_is_drawn_without_its_data(invoke, train, work, houses):
-    train("--data", houses, "--target", "price", "--epochs", "1", "--out", "run")
-    (work / houses).unlink()
-    result = invoke("plot", "run")
-    assert (result.exit_code, result.stdout) == (0, "run/plots/curves.png\n")
-    assert "No picture of the predictions: there is no file" in result.stderr
