@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ceilings import peak_flops
+from nbdl.kernels.cpu.ceilings import peak_flops
 from numba import njit
 
 from nbdl.kernels.cpu import matmul

@@ -2,8 +2,6 @@
 
 A kernel is as good as its share of the ceiling that binds it. Both are the best of several short runs: other load on
 the machine can only lower a figure.
-
-    python bench/ceilings.py
 """
 
 import time
@@ -27,10 +25,14 @@ def peak_flops(dtype: type[np.floating[Any]] = np.float32) -> float:
     return 2 * sums.size * steps / best_seconds(lambda: _multiply_adds(sums, steps))
 
 
-def memory_bandwidth(megabytes: int = 256) -> float:
-    """Return the bytes a second that one core reads from memory, over an array too large for any cache."""
-    values = np.ones(megabytes * 2**20 // 4, np.float32)
-    return values.nbytes / best_seconds(lambda: _total(values), runs=10)
+def bandwidth(size: int = 2**28) -> float:
+    """Return the bytes a second that one core reads, over and over, of an array of `size` bytes.
+
+    A small array lies in a cache; the default is too large for any.
+    """
+    values = np.ones(max(size // 4, 1024), np.float32)
+    times = max(1, 2**24 // values.nbytes)
+    return times * values.nbytes / best_seconds(lambda: _totals(values, times), runs=10)
 
 
 def best_seconds(run: Callable[[], object], runs: int = 30) -> float:
@@ -50,10 +52,12 @@ def _multiply_adds(sums: Any, steps: int) -> None:
 
 
 @kernel
-def _total(values: Any) -> Any:
+def _totals(values: Any, times: int) -> Any:
     total = values[0]
-    for i in range(len(values)):
-        total += values[i]
+    for number in range(times):
+        total += number
+        for i in range(len(values)):
+            total += values[i]
     return total
 
 
@@ -88,8 +92,3 @@ def independent_chains(typingctx: Any, sums: Any, steps: Any) -> Any:
 
     return types.void(sums, types.intp), emit
 
-
-if __name__ == "__main__":
-    for dtype in (np.float32, np.float64):
-        print(f"{dtype.__name__}: {peak_flops(dtype) / 1e9:.0f} GFLOP/s a core")
-    print(f"memory: {memory_bandwidth() / 1e9:.1f} GB/s a core")

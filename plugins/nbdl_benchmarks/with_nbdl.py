@@ -1,0 +1,133 @@
+"""nbdl: the program that `fit` runs, with as many workers as `fit` would choose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+import nbdl
+from nbdl import nn, optim
+from nbdl.benchmarking import Trainer
+from nbdl.train import tracing
+from nbdl.train.device import choose_workers
+from nbdl.train.feed import Batch, make_feed
+from nbdl_benchmarks import layers as described
+from nbdl_benchmarks.values import Arrays, starting_values
+from nbdl_benchmarks.workloads import Workload
+
+RECURRENT = {"rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}
+
+
+def trainers(workload: Workload, workers: int | None = None) -> dict[str, Trainer]:
+    """One trainer."""
+    net = network(workload)
+    x, y = workload.data()
+    feed = make_feed((x, y)) if workload.generator else make_feed(x, y)
+    tracing.build(net, feed, net.train_step if workload.generator else None)
+    tracing.attach(net)
+    traced = tracing.trace_training(net, feed)
+    chosen = choose_workers(traced.program.plan, workload.batch) if workers is None else workers
+    bound = traced.program.bind(traced.arrays, batch=workload.batch, workers=chosen)
+
+    def run(order: np.ndarray) -> None:
+        bound.run(order.reshape(-1), 0, len(order))
+
+    def loss() -> float:
+        traced.take_over()
+        if isinstance(net, Adversaries):
+            return float(net.losses(nbdl.asarray(x), nbdl.asarray(y))[0])
+        return float(net.evaluate(x, y)["loss"])
+
+    return {"nbdl": Trainer(run, loss)}
+
+
+def network(workload: Workload) -> nn.Module:
+    """The workload's network with its starting values, compiled for training."""
+    if workload.generator:
+        return Adversaries(workload)
+    net = sequential(workload.row, workload.layers, workload.data()[0][:1])
+    net.compile("adam", "mse" if workload.loss == "mse" else "sparse_categorical_crossentropy")
+    return net
+
+
+def sequential(row: described.Shape, layers: tuple[described.Layer, ...], sample: np.ndarray) -> nn.Sequential:
+    """A described network with its starting values."""
+    net = nn.Sequential(*[_layer(each) for each in layers])
+    net(sample)
+    for module, arrays in zip(net, starting_values(row, layers), strict=True):
+        _fill(module, arrays)
+    return net
+
+
+def _activation(name: str) -> Any:
+    return None if name == "linear" else {"name": name, "slope": 0.2} if name == "leaky_relu" else name
+
+
+def _layer(layer: described.Layer) -> nn.Module:
+    if isinstance(layer, described.Dense):
+        return nn.Dense(layer.units, _activation(layer.activation))
+    if isinstance(layer, described.Convolution):
+        return nn.Conv2D(layer.filters, layer.size, activation=_activation(layer.activation))
+    if isinstance(layer, described.MaxPool):
+        return nn.MaxPool2D(layer.size)
+    if isinstance(layer, described.Recurrent):
+        return getattr(nn, RECURRENT[layer.kind])(layer.units)
+    if isinstance(layer, described.Embedding):
+        return _Tokens(layer.tokens, layer.width)
+    if isinstance(layer, described.EncoderBlock):
+        return nn.TransformerBlock(layer.heads, layer.feed_forward, activation="relu")
+    return nn.Flatten()
+
+
+class _Tokens(nn.Module):
+    """Tokens and positions as vectors."""
+
+    def __init__(self, tokens: int, width: int):
+        self.table = nn.Embedding(tokens, width)
+        self.width = width
+
+    def build(self, *shapes: Any) -> None:
+        self.positions = self.parameter("positions", (shapes[0][1], self.width), "zeros")
+
+    def forward(self, *inputs: Any) -> Any:
+        return self.table(inputs[0]) + self.positions
+
+
+def _fill(module: nn.Module, arrays: Arrays) -> None:
+    parameters = [each for _, each in module.named_parameters()]
+    if isinstance(module, _Tokens):
+        parameters = [module.table.weight, module.positions]
+    for parameter, array in zip(parameters, arrays, strict=True):
+        parameter.assign(array)
+
+
+class Adversaries(nn.Module):
+    """A generator and a discriminator, each with its own Adam, both stepping on every batch."""
+
+    def __init__(self, workload: Workload):
+        x, noise = workload.data()
+        self.discriminator = sequential(workload.row, workload.layers, x[:1])
+        self.generator = sequential(workload.noise, workload.generator, noise[:1])
+        self.judging, self.making = optim.adam(), optim.adam()
+
+    def losses(self, real: Any, noise: Any) -> tuple[Any, Any]:
+        """What the discriminator and the generator make less."""
+        made = self.generator(noise)
+        judged = _surprise(self.discriminator(real), 1.0) + _surprise(self.discriminator(made.detach()), 0.0)
+        return judged, _surprise(self.discriminator(made), 1.0)
+
+    def train_step(self, batch: Batch) -> Mapping[str, Any]:
+        """One step of both."""
+        real, noise = batch.inputs
+        made = self.generator(noise)
+        judged = _surprise(self.discriminator(real), 1.0) + _surprise(self.discriminator(made.detach()), 0.0)
+        self.judging.minimize(judged, self.discriminator.parameters())
+        fooled = _surprise(self.discriminator(made), 1.0)
+        self.making.minimize(fooled, self.generator.parameters())
+        return {"loss": judged, "generator_loss": fooled}
+
+
+def _surprise(logits: Any, target: float) -> Any:
+    return nbdl.mean(nbdl.maximum(logits, 0.0) - logits * target + nbdl.log1p(nbdl.exp(-nbdl.abs(logits))))
