@@ -1,7 +1,7 @@
 """Data that a network can be trained on: arrays, their names, and checks that catch bad data before training starts."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -113,6 +113,7 @@ class Dataset:
     - `notes`: what a person should know, such as columns left out.
     - `epoch_rows`: how many training rows make an epoch, drawn anew for each; None takes all. For windows that overlap:
       there are as many as the text is long, and an epoch of all of them would read it many times.
+    - `times`: of forecasts, when each target is, by part: `(rows, targets)` moments (datetime64), or numbers of rows.
 
     Raises `DataError` when anything of this does not hold.
 
@@ -132,6 +133,7 @@ class Dataset:
     notes: Sequence[str] = ()
     tokens: int | None = None
     epoch_rows: int | None = None
+    times: Mapping[str, Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:

@@ -42,6 +42,7 @@ class SeriesWindows:
     window: int
     horizons: tuple[int, ...]
     step: int = 1
+    unit: str = ""
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -147,6 +148,7 @@ class SeriesWindows:
             "window": self.window,
             "horizons": list(self.horizons),
             "step": self.step,
+            "unit": self.unit,
         }
         return values, {f"number_{part}": np.array([getattr(column, part) for column in self.numbers], np.float64)
                         for part in ("mean", "scale")}
@@ -159,7 +161,7 @@ class SeriesWindows:
                         for name, mean, scale in zip(values["numbers"], *statistics, strict=True))
         categories = tuple(CategoryColumn.from_state(column) for column in values["categories"])
         return cls(values["series"], columns, categories, int(values["window"]),
-                   tuple(map(int, values["horizons"])), int(values["step"]))
+                   tuple(map(int, values["horizons"])), int(values["step"]), str(values.get("unit", "")))
 
 
 def number_column(name: str, mean: float, scale: float, indicator: bool) -> NumberColumn:

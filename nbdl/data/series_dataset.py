@@ -15,6 +15,7 @@ from nbdl.data.preprocessing import NumberColumn
 from nbdl.data.series import SeriesWindows, horizons_of, number_column
 from nbdl.data.table import Table, find_kind, numbers
 from nbdl.data.table_dataset import WHY_LEFT_OUT
+from nbdl.data.times import times_of
 from nbdl.errors import DataError
 
 
@@ -27,6 +28,7 @@ def load_series(
     window: int = 24,
     horizon: int | Sequence[int] = 1,
     step: int = 1,
+    unit: str = "",
     validation_fraction: float = 0.1,
     test_fraction: float = 0.2,
 ) -> Dataset:
@@ -49,19 +51,21 @@ def load_series(
     ends = [len(table) - round(len(table) * share) for share in held_out]
     series = _find_series(table, target)
     found = _find_columns(table, series, columns)
-    fitted = _fit(table.take(range(ends[0])), series, found, window, horizons_of(horizon), step)
+    fitted = _fit(table.take(range(ends[0])), series, found, window, horizons_of(horizon), step, unit)
     x, y, last = fitted.cut(table)
     first_target, last_target = last + min(fitted.horizons), last + max(fitted.horizons)
     splits: dict[str, Split] = {}
+    when, times = times_of(table)[last[:, None] + np.array(fitted.horizons)], {}
     for part, begin, end in zip(SPLITS, (0, *ends), (*ends, len(table)), strict=True):
         rows = np.flatnonzero((first_target >= begin) & (last_target < end))
         if rows.size:
             splits[part] = Split(x[rows[0] : rows[-1] + 1], y[rows[0] : rows[-1] + 1])
+            times[part] = when[rows[0] : rows[-1] + 1]
         elif end > begin:
             raise DataError(f"{path}: of {len(table)} rows, the {end - begin} of the {part} part hold no target of a "
                             f"window of {window}, {max(fitted.horizons)} further on.")
     return Dataset(name, "regression", splits["train"], splits.get("validation"), splits.get("test"),
-                   features=fitted.channels, preprocessing=fitted, notes=found.notes)
+                   features=fitted.channels, preprocessing=fitted, notes=found.notes, times=times)
 
 
 @dataclass
@@ -108,7 +112,7 @@ def _find_columns(table: Table, series: str, wanted: Sequence[str]) -> _Columns:
 
 
 def _fit(train: Table, series: str, columns: _Columns, window: int, horizons: tuple[int, ...],
-         step: int) -> SeriesWindows:
+         step: int, unit: str) -> SeriesWindows:
     fitted = []
     for name in columns.numbers:
         column = _fit_number(train, name)
@@ -120,7 +124,7 @@ def _fit(train: Table, series: str, columns: _Columns, window: int, horizons: tu
         else:
             fitted.append(column)
     categories = tuple(fit_category(train, name) for name in columns.categories)
-    return SeriesWindows(series, tuple(fitted), categories, window, horizons, step)
+    return SeriesWindows(series, tuple(fitted), categories, window, horizons, step, unit)
 
 
 def _fit_number(train: Table, name: str) -> NumberColumn | None:

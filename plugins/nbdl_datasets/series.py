@@ -19,6 +19,7 @@ def series(
     window: int = 24,
     horizon: int | tuple[int, ...] = 1,
     step: int = 1,
+    unit: str = "",
     validation_fraction: float = 0.1,
     test_fraction: float = 0.2,
 ) -> Dataset:
@@ -38,6 +39,7 @@ def series(
         window: rows that a forecast looks at.
         horizon: how many rows further on the target lies; several, such as [1,2,3], for several targets.
         step: how many rows after another a window begins.
+        unit: what the target is measured in, for people: `°C`.
         validation_fraction: share of the rows for validation, before those for testing.
         test_fraction: share of the rows for testing, at the end.
 
@@ -48,7 +50,7 @@ def series(
     """
     found = find_file(path, data_dir)
     return load_series(found.stem, found, target=target, columns=columns, window=window, horizon=horizon, step=step,
-                       validation_fraction=validation_fraction, test_fraction=test_fraction)
+                       unit=unit, validation_fraction=validation_fraction, test_fraction=test_fraction)
 
 
 def airline(*, data_dir: Path | None = None, seed: int = 0, window: int = 12, horizon: int | tuple[int, ...] = 1,
@@ -69,7 +71,7 @@ def airline(*, data_dir: Path | None = None, seed: int = 0, window: int = 12, ho
     """
     path = find_in_folders("timeseries", "airline-passengers.csv", data_dir)
     return load_series("airline", path, target="Passengers", columns=("Passengers",), window=window, horizon=horizon,
-                       validation_fraction=validation_fraction, test_fraction=test_fraction)
+                       unit="thousand", validation_fraction=validation_fraction, test_fraction=test_fraction)
 
 
 def sunspots(*, data_dir: Path | None = None, seed: int = 0, window: int = 48, horizon: int | tuple[int, ...] = 1,
@@ -111,7 +113,7 @@ def temperatures(*, data_dir: Path | None = None, seed: int = 0, window: int = 2
     """
     path = find_in_folders("timeseries", "daily-min-temperatures.csv", data_dir)
     return load_series("temperatures", path, target="Temp", columns=("Temp",), window=window, horizon=horizon,
-                       validation_fraction=validation_fraction, test_fraction=test_fraction)
+                       unit="°C", validation_fraction=validation_fraction, test_fraction=test_fraction)
 
 
 def pollution(*, data_dir: Path | None = None, seed: int = 0, columns: tuple[str, ...] = POLLUTION_COLUMNS,
@@ -119,7 +121,8 @@ def pollution(*, data_dir: Path | None = None, seed: int = 0, columns: tuple[str
               test_fraction: float = 0.2) -> Dataset:
     """Fine dust in Beijing by hour, with the weather, 2010 to 2014; 43,824 rows, to forecast six hours ahead.
 
-    The dust is PM2.5 in µg/m³, and 2,067 rows lack it: see `series` for what becomes of them. The file `pollution.csv` is looked for in a folder `timeseries` below `data_dir` and `NBDL_DATA`.
+    The dust is PM2.5 in µg/m³, and 2,067 rows lack it: see `series` for what becomes of them. The file `pollution.csv`
+    is looked for in a folder `timeseries` below `data_dir` and `NBDL_DATA`.
 
     Args:
         data_dir: folder to look for the file in.
@@ -137,4 +140,4 @@ def pollution(*, data_dir: Path | None = None, seed: int = 0, columns: tuple[str
     """
     path = find_in_folders("timeseries", "pollution.csv", data_dir)
     return load_series("pollution", path, target="pm2.5", columns=columns, window=window, horizon=horizon, step=step,
-                       validation_fraction=validation_fraction, test_fraction=test_fraction)
+                       unit="µg/m³", validation_fraction=validation_fraction, test_fraction=test_fraction)

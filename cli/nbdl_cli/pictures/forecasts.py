@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nbdl.data.series import SeriesWindows
-from nbdl_cli.figures import BLACK, BLUE, RED, new_figure, number_text, percent
+from nbdl_cli.figures import BLACK, BLUE, RED, new_figure, number_text, percent, shortened
 from nbdl_cli.pictures.predictions import in_units, rmse
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def draw_forecasts(subject: "Subject") -> "Figure":
     true, predicted = in_units(subject)
     persistence = preprocessing.baseline(subject.rows.values)
     horizons = preprocessing.horizons[:MOST_HORIZONS]
-    label = subject.series
+    label = shortened(preprocessing.series) + (f" ({subject.unit})" if subject.unit else "")
     figure = new_figure(7, 3.0 + 2.5 * len(horizons))
     every, *ends = figure.subplots(1 + len(horizons), 1)
     for place, (axes, horizon) in enumerate(zip(ends, horizons, strict=True)):
@@ -53,7 +53,7 @@ def draw_forecasts(subject: "Subject") -> "Figure":
         axes.set_title(f"the last {min(LAST, len(times))}, {_ahead(horizon)}: {_compared(subject, lines)}")
         axes.set_ylabel(label)
         axes.legend(ncols=3, loc="upper left")
-    ends[-1].set_xlabel(subject.time_name)
+    ends[-1].set_xlabel("time" if times.dtype.kind == "M" else "row of the file")
     several = f" ({len(horizons)} of {len(preprocessing.horizons)} horizons)" if len(horizons) < true.shape[1] else ""
     figure.suptitle(f"{subject.name}{several}")
     return figure

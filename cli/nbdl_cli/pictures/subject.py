@@ -137,23 +137,14 @@ class Subject:
     # --- time ---
 
     def times(self, target: int) -> np.ndarray:
-        """Return when each row's target is, in the part that training hasn't seen."""
-        return np.arange(1, len(self.rows) + 1)
-
-    @property
-    def time_name(self) -> str:
-        """What `times` are."""
-        return "row"
-
-    @property
-    def series(self) -> str:
-        """The name of the series that is forecast, with its unit."""
-        return self.targets[0]
+        """Return when each row's target is, in the part that training hasn't seen: moments, or numbers of rows."""
+        known = self.dataset.times.get(self.part)
+        return np.arange(1, len(self.rows) + 1) if known is None else known[:, target]
 
     @property
     def unit(self) -> str:
         """The unit of what is predicted, if it is known."""
-        return ""
+        return str(getattr(self.facts.preprocessing, "unit", ""))
 
     # --- images ---
 
