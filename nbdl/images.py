@@ -192,7 +192,7 @@ def _convolve(
     kh, kw, cin, outputs = _weight_sizes(name, weights)
     if groups < 1 or channels % groups or outputs % groups:
         raise OptionError(
-            f"{name}: {groups} groups divide neither or only one of {channels} channels, {outputs} outputs"
+            f"{name}: {channels} channels and {outputs} outputs can't be shared out among {groups} groups"
         )
     if cin * groups != channels:
         shown = "" if groups == 1 else f" in {groups} groups"
@@ -222,7 +222,7 @@ def _convolve_back(
     height, width, channels = whole(name, image.shape[1:])
     kh, kw, outputs, cin = _weight_sizes(name, weights)
     if groups < 1 or channels % groups:
-        raise OptionError(f"{name}: {groups} groups don't divide {channels} channels")
+        raise OptionError(f"{name}: {channels} channels can't be shared out among {groups} groups")
     if cin != channels:
         raise ShapeError(f"{name} of {channels} channels takes weights that end in {channels} channels, not {cin}")
     geometry = transposed_geometry(
