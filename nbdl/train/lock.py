@@ -1,14 +1,12 @@
-"""A lock on a folder that the operating system lets go when its process ends, however it ends."""
+"""A lock on a folder, so that two runs don't write to one."""
 
-import errno
 import os
 from pathlib import Path
 from typing import IO
 
 from nbdl.errors import RunError
+from nbdl.file_lock import BUSY, lock
 from nbdl.tensor_files import writing
-
-BUSY = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 
 
 class FolderLock:
@@ -22,7 +20,7 @@ class FolderLock:
         with writing(folder):
             self._file = (folder / ".lock").open("a+")
         try:
-            _lock(self._file)
+            lock(self._file)
         except OSError as error:
             holder = _holder(self._file)
             self._file.close()
@@ -45,23 +43,3 @@ def _holder(file: IO[str]) -> str:
     file.seek(0)
     process = file.read().strip()
     return f" (process {process})" if process.isdigit() else ""
-
-
-if os.name == "nt":
-    import msvcrt
-
-    def _lock(file: IO[str]) -> None:
-        # Windows locks bytes, and nobody else can read a locked one: take one far behind the process number.
-        file.seek(1 << 20)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]
-
-else:
-    import fcntl
-
-    def _lock(file: IO[str]) -> None:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            # Some network file systems have no locks; a run there goes without.
-            if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
-                raise
