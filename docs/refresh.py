@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 PAGE = Path(__file__).parent / "how-it-works.md"
-SHOWN = re.compile(r"^```text\n(@(?:kernel|loop)\ndef (\w+)\(.*?)^```$", re.MULTILINE | re.DOTALL)
+SHOWN = re.compile(r"^```text\n(@\w+\ndef (\w+)\(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def refreshed(text: str) -> str:
@@ -18,7 +18,7 @@ def refreshed(text: str) -> str:
 
 def function(source: str, name: str) -> str:
     """Return the text of a function of a generated program."""
-    found = re.search(rf"^@(?:kernel|loop)\ndef {name}\(.*?(?=\n\n\n|\Z)", source, re.MULTILINE | re.DOTALL)
+    found = re.search(rf"^@\w+\ndef {name}\(.*?(?=\n\n\n|\Z)", source, re.MULTILINE | re.DOTALL)
     assert found, f"the generated program has no function {name}; show another in how-it-works.md"
     return found[0].rstrip()
 

@@ -78,7 +78,13 @@ class ModulePrinter:
         return [*lines, *self._plugin_kernels()]
 
     def _decorators(self) -> list[str]:
-        names = {"inlined": True, "kernel": True, "loop": self.functions, "plugin_kernel": self.fusion.custom}
+        names = {
+            "inlined": True,
+            "kernel": True,
+            "loop": self.functions,
+            "plugin_kernel": self.fusion.custom,
+            "program": True,
+        }
         return [name for name, needed in names.items() if needed]
 
     def _plugin_kernels(self) -> list[str]:
@@ -140,7 +146,7 @@ class ModulePrinter:
         )
         return [
             "",
-            "@kernel",
+            "@program",
             f"def run({arguments}):",
             '    """Many steps without a return to the interpreter. `control` tells which; `order` names the rows of '
             'each batch."""',

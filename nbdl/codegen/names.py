@@ -24,8 +24,8 @@ _OPERATIONS = {
 _WORDS = (
     "rows first_row batch_size capacity worker workers sync arena shared mine scratch picked control run step key "
     "seed number inf nan "
-    "part view span barrier low size begin count first steps batch examples order stride block kernel inlined loop "
-    "abs min range sqrt"
+    "part view span barrier low size begin count first steps batch examples order stride block kernel program inlined "
+    "loop abs min range sqrt"
 ).split()
 
 KERNELS = {

@@ -193,6 +193,7 @@ def namespace() -> dict[str, Any]:
     """What generated modules import, in plain Python."""
     names: dict[str, Any] = {
         "kernel": lambda function: function,
+        "program": lambda function: function,
         "loop": _apart,
         "inlined": lambda function: function,
         **{"f32": np.float32, "f64": np.float64, "i32": np.int32, "i64": np.int64, "u8": np.uint8, "b1": np.bool_},

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import llvmlite.ir as ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
-from nbdl.kernels.cpu.jit import cached
+from nbdl.kernels.cpu.jit import KernelFunction, compiled
 
-scalar = cached(njit, error_model="numpy", fastmath=False, nogil=True, forceinline=True)
+scalar = compiled(KernelFunction, error_model="numpy", fastmath=False, no_cpython_wrapper=True, forceinline=True)
 """Compile a scalar function that its callers' loops inline.
 
 No fast-math flag: the flags belong to each instruction, so what is compiled here keeps its exact order of

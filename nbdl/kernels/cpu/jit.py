@@ -2,21 +2,28 @@
 
 `error_model="numpy"` keeps zero-division branches out of the loops (they stop vectorisation). The fast-math flags
 are the ones that do not assume finite values: with `nnan` or `ninf`, `isnan` would be folded to false.
+
+What a kernel doesn't need isn't made: an entry for Python and one for C, counting of references (nothing is allocated),
+another version for each number that a caller spells out. That is a third of the time of a first training step.
 """
 
+import gc
 import importlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import numba
-from numba import njit
+from numba import njit, types
+from numba.core.caching import FunctionCache
 from numba.core.compiler import Compiler
+from numba.core.registry import CPUDispatcher
 from numba.extending import is_jitted
 from numba.np import linalg
 
-from nbdl.kernels.version import kernel_version
-from nbdl.paths import cache_dir
+from nbdl.file_lock import locked
+from nbdl.kernels.version import kernel_folder
 
 config: Any = numba.config  # its fields are made at run time, where type checkers don't see them
 
@@ -37,7 +44,7 @@ def _spare_the_search_for_blas() -> None:
 _spare_the_search_for_blas()
 
 FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
-OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": FASTMATH, "nogil": True}
+OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": FASTMATH, "nogil": True, "no_cfunc_wrapper": True}
 
 _compiled = njit(**OPTIONS)
 
@@ -51,34 +58,75 @@ def plugin_kernel(module: str, name: str) -> Any:
     return function if is_jitted(function) else _compiled(function)
 
 
-@contextmanager
-def kernel_cache() -> Iterator[None]:
-    """Functions decorated inside keep their machine code in nbdl's cache folder, in one that belongs to these kernels.
+class KernelCache(FunctionCache):  # type: ignore[misc, unused-ignore]
+    """Machine code in nbdl's cache folder, in one that belongs to these kernels.
 
     The folder beside the source, Numba's first choice, may hold code that was compiled from older versions of what a
-    function calls.
+    function calls. Only one process at a time adds to the folder: two that gave a file's next free name to different
+    versions of a function would find each other's code. Code that can't be saved is compiled again by the next one.
     """
-    before = config.CACHE_DIR
-    if not before:  # NUMBA_CACHE_DIR wins
-        config.CACHE_DIR = str(cache_dir() / "kernels" / kernel_version())
-    try:
-        yield
-    finally:
-        config.CACHE_DIR = before
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        before = config.CACHE_DIR
+        config.CACHE_DIR = before or str(kernel_folder())
+        try:
+            super().__init__(function)
+        finally:
+            config.CACHE_DIR = before
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Save the machine code for one signature."""
+        with suppress(OSError):
+            self._impl.locator.ensure_cache_path()
+            with locked(Path(self.cache_path) / ".lock"):
+                super().save_overload(sig, data)
 
 
-def cached(decorate: Callable[..., Any], **options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """A decorator that compiles with Numba's `decorate` and keeps the machine code on disk."""
+class ProgramFunction(CPUDispatcher):  # type: ignore[misc, unused-ignore]
+    """A compiled function that Python calls. It allocates nothing, and keeps its machine code on disk."""
+
+    def enable_caching(self) -> None:
+        """Keep machine code in nbdl's cache folder."""
+        self._cache = KernelCache(self.py_func)
+
+
+class KernelFunction(ProgramFunction):
+    """A compiled function that compiled functions call, with numbers of which only the types count."""
+
+    from_python: Any = None
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        """Numba's way to compile what a caller calls: `f(x, 3)` and `f(x, 4)` call the same code here."""
+        return super().get_call_template(tuple(types.unliteral(each) for each in args), kws)
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call the function from Python, as tests do: by way of a compiled one that does nothing else."""
+        if self.from_python is None:
+            self.from_python = _compiled(lambda *given: self(*given))
+        return self.from_python(*arguments)
+
+
+def compiled(
+    kind: type[ProgramFunction], pipeline: type[Compiler] = Compiler, **options: Any
+) -> Callable[[Callable[..., Any]], Any]:
+    """A decorator that compiles a function that lives in a file."""
+    options = {"nopython": True, "boundscheck": None, "_nrt": False, "no_cfunc_wrapper": True} | options
 
     def decorator(function: Callable[..., Any]) -> Any:
-        with kernel_cache():
-            return decorate(**options, cache=True)(function)
+        if config.DISABLE_JIT:
+            return function
+        dispatcher = kind(function, targetoptions=options, pipeline_class=pipeline)
+        dispatcher.enable_caching()
+        return dispatcher
 
     return decorator
 
 
-kernel = cached(njit, **OPTIONS)
-"""Compile a function that lives in a file, and keep the machine code on disk."""
+program = compiled(ProgramFunction, **OPTIONS)
+"""Compile the function of a program that Python calls."""
+
+kernel = compiled(KernelFunction, **OPTIONS, no_cpython_wrapper=True)
+"""Compile a function that programs and other kernels call. It can't allocate."""
 
 
 class _Apart(Compiler):
@@ -89,10 +137,22 @@ class _Apart(Compiler):
         self.state.flags.noalias = True
 
 
-loop = cached(njit, **OPTIONS, pipeline_class=_Apart)
+loop = compiled(KernelFunction, _Apart, **OPTIONS, no_cpython_wrapper=True)
 """Compile a generated loop. Its arrays lie apart: LLVM gives up on vectorising a loop that writes several arrays if it
 must first compare where each begins and ends.
 """
 
 inlined = njit(inline="always")
 """For a function with a single caller: it becomes part of the caller, and is not compiled a second time by itself."""
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Compile without Python's garbage collector, which takes a tenth of the time and finds next to nothing."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

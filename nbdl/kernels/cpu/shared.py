@@ -21,11 +21,23 @@ from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite import ir
-from numba import cfunc, types
+from numba import types
 from numba.core import cgutils
+from numba.core.ccallback import CFunc
 
-from nbdl.kernels.cpu.jit import FASTMATH, kernel_cache
+from nbdl.kernels.cpu.jit import FASTMATH, KernelCache
 from nbdl.kernels.cpu.vector import intrinsic
+
+
+OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": FASTMATH, "_nrt": False}
+
+
+class SharedFunction(CFunc):  # type: ignore[misc, unused-ignore]
+    """A C function made by Numba, with its machine code in nbdl's cache folder."""
+
+    def __init__(self, function: Callable[..., Any], signature: Any) -> None:
+        super().__init__(function, (signature.args, signature.return_type), {}, OPTIONS)
+        self._cache = KernelCache(function)
 
 
 class Slot:
@@ -43,9 +55,10 @@ class Slot:
     def load(self) -> None:
         """Compile the function, or read it from disk, and point the slot at it."""
         if self.compiled is None:
-            with kernel_cache():
-                self.compiled = cfunc(self.signature, cache=True, error_model="numpy", fastmath=FASTMATH)(self.function)
-            self.address.value = self.compiled.address
+            function = SharedFunction(self.function, self.signature)
+            function.compile()
+            self.compiled = function
+            self.address.value = function.address
 
     def _first_call(self, *arguments: int) -> None:
         """Load the function and run it. Native callers can't be told of an exception, so none may escape."""
