@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from nbdl.codegen.ahead import begin_kernels, compile_for
 from nbdl.codegen.cpu import ModulePrinter
 from nbdl.codegen.memory import align
 from nbdl.codegen.plan import Plan, Variable, make_plan
@@ -31,6 +32,8 @@ class Program:
         self.variables = list(_optimized(variables))
         self.plan: Plan = make_plan(self.variables)
         self.title = title
+        self._compiling = threading.Lock()
+        self._compiled = False
 
     @cached_property
     def source(self) -> str:
@@ -39,7 +42,7 @@ class Program:
 
     @cached_property
     def run(self) -> Callable[..., bool]:
-        """The compiled function (compiled at its first call, or read from the cache)."""
+        """The compiled function (compiled before its first call, or read from the cache)."""
         from nbdl.codegen.cache import load_source
 
         function: Callable[..., bool] = load_source(self.source).run
@@ -51,6 +54,7 @@ class Program:
         Raises `PluginError` if an operation of a plugin is one that Numba can't compile.
         """
         try:
+            self._compile(arguments)
             return self.run(*arguments)
         except Exception as error:
             operations = [repr(each.name) for each in self.plan.fusion.custom]
@@ -62,6 +66,13 @@ class Program:
                 f"{reason} Keep to the Python that Numba knows, or train with debug=True, where NumPy runs it"
             ) from error
 
+    def _compile(self, arguments: Sequence[Any]) -> None:
+        if not self._compiled:
+            with self._compiling:  # the other workers wait
+                if not self._compiled:
+                    compile_for(self.run, arguments)
+                    self._compiled = True
+
     @property
     def needs_scratch(self) -> bool:
         """Whether the program multiplies matrices."""
@@ -69,6 +80,7 @@ class Program:
 
     def bind(self, arrays: Mapping[str, np.ndarray], *, batch: int = 1, workers: int = 1, seed: int = 0) -> Bound:
         """Make the program ready to run on arrays."""
+        begin_kernels(self.source)
         return Bound(self, arrays, batch=batch, workers=workers, seed=seed)
 
 

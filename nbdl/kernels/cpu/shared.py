@@ -6,17 +6,22 @@ per machine (and found again on disk); programs hold a call through a slot of a 
 
 The table's symbol is registered when this module is imported. A program compiled earlier and read from disk may run
 before the function it calls was loaded, so each slot starts with a Python callback that loads the function, puts
-its address into the slot and forwards this first call.
+its address into the slot and forwards this first call. A program that is being compiled doesn't need the function
+either: another process may compile it meanwhile (`nbdl.kernels.helper`), and it is waited for at the end.
 
 A cache of programs must be keyed by this package's version: the signature behind a symbol may change with it.
 """
+
+from __future__ import annotations
 
 import _thread
 import ctypes
 import os
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -24,12 +29,16 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.ccallback import CFunc
+from numba.core.compiler_lock import global_compiler_lock
 
+from nbdl.kernels import helper
 from nbdl.kernels.cpu.jit import FASTMATH, KernelCache
 from nbdl.kernels.cpu.vector import intrinsic
 
-
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": FASTMATH, "_nrt": False}
+
+_waiting: ContextVar[list[Slot] | None] = ContextVar("waiting", default=None)
+"""The slots that are loaded at the end of `load_last`; None outside of it."""
 
 
 class SharedFunction(CFunc):  # type: ignore[misc, unused-ignore]
@@ -52,13 +61,27 @@ class Slot:
         self.address = ctypes.cast(self.first_call, ctypes.c_void_p)
         llvm.add_symbol(symbol, ctypes.addressof(self.address))
 
-    def load(self) -> None:
-        """Compile the function, or read it from disk, and point the slot at it."""
-        if self.compiled is None:
-            function = SharedFunction(self.function, self.signature)
-            function.compile()
-            self.compiled = function
-            self.address.value = function.address
+    def load(self, *, wait: bool = True) -> None:
+        """Compile the function, or read it from disk, and point the slot at it.
+
+        Without `wait` nothing happens while another process compiles it.
+        """
+        with global_compiler_lock:  # first: who compiles a program holds it when it comes here
+            if self.compiled is None:
+                with helper.turn(self.symbol, wait=wait) as mine:
+                    if mine:
+                        function = SharedFunction(self.function, self.signature)
+                        function.compile()
+                        self.compiled = function
+                        self.address.value = function.address
+
+    def load_in_time(self) -> None:
+        """Load the function now, when a failure can still be reported, or at the end of a `load_last`."""
+        waiting = _waiting.get()
+        if waiting is None:
+            self.load()
+        else:
+            waiting.append(self)
 
     def _first_call(self, *arguments: int) -> None:
         """Load the function and run it. Native callers can't be told of an exception, so none may escape."""
@@ -76,6 +99,24 @@ class Slot:
             threading.Timer(0.1, _thread.interrupt_main).start()
 
 
+@contextmanager
+def load_last(*, wait: bool = True) -> Iterator[None]:
+    """Load the shared functions that are met inside at the end, and those last that other processes compile meanwhile.
+
+    Without `wait` those are left to them. Who waits begins with the last one, and who doesn't with the first.
+    """
+    slots: list[Slot] = []
+    token = _waiting.set(slots)
+    try:
+        yield
+    finally:
+        _waiting.reset(token)
+    for slot in reversed(slots) if wait else slots:
+        slot.load(wait=False)
+    for slot in slots if wait else ():
+        slot.load()
+
+
 def shared(signature: Callable[[Any], Any], scalars: tuple[Any, ...] = (types.float32, types.float64)) -> Any:
     """Turn a function into one that other compiled functions call through a slot, one slot for each scalar type.
 
@@ -90,7 +131,7 @@ def shared(signature: Callable[[Any], Any], scalars: tuple[Any, ...] = (types.fl
         @intrinsic
         def call(typingctx: Any, arguments: Any) -> Any:
             slot = slots[arguments[0].dtype]
-            slot.load()  # here a failure or an interrupt can still be reported
+            slot.load_in_time()
 
             def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
                 _emit_call(context, builder, slot, arguments, cgutils.unpack_tuple(builder, values[0]))
