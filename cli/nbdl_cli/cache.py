@@ -1,4 +1,8 @@
-"""`nbdl cache`: the folder with compiled programs: where it is, how large, and how to empty it."""
+"""`nbdl cache`: the folder with compiled programs: where it is, how large, how to fill it and how to empty it."""
+
+import time
+from enum import StrEnum
+from typing import Annotated
 
 import typer
 
@@ -8,12 +12,19 @@ from nbdl_cli.output import JsonFlag, examples, print_json, print_table
 app = typer.Typer()
 group = typer.Typer()
 app.add_typer(group, name="cache")
-EXAMPLES = examples("nbdl cache", "nbdl cache info --json", "nbdl cache clear")
+EXAMPLES = examples("nbdl cache", "nbdl cache info --json", "nbdl cache warm", "nbdl cache clear")
+
+
+class Scalar(StrEnum):
+    """The types of numbers that kernels are compiled for."""
+
+    float32 = "float32"
+    float64 = "float64"
 
 
 @group.callback(invoke_without_command=True, epilog=EXAMPLES)
 def cache(ctx: typer.Context) -> None:
-    """Show or empty the cache of compiled programs. NBDL_CACHE_DIR says where it is."""
+    """Show, fill or empty the cache of compiled programs. NBDL_CACHE_DIR says where it is."""
     if ctx.invoked_subcommand is None:
         info()
 
@@ -32,6 +43,23 @@ def info(json: JsonFlag = False) -> None:
     if sizes:
         rows = [(name, str(files), size_text(size)) for name, (files, size) in sizes.items()]
         print_table(("part", "files", "size"), rows)
+
+
+@group.command(epilog=EXAMPLES)
+def warm(
+    dtype: Annotated[list[Scalar] | None, typer.Option(help="Numbers to compile for; may be given twice.")] = None,
+) -> None:
+    """Compile the kernels that most programs call, say for the image of a container: the first training starts sooner.
+
+    What belongs to a network is compiled when it is first trained.
+    """
+    from nbdl.kernels.cpu.warm import compile_library, library
+
+    begin, scalars = time.perf_counter(), [each.value for each in dtype or [Scalar.float32]]
+    count = sum(len(library(scalar)) for scalar in scalars)
+    with typer.progressbar(length=count, label="Compiling") as bar:
+        compile_library(scalars, report=lambda name: bar.update(1))
+    typer.echo(f"{count} kernels in {cache_dir()}, after {time.perf_counter() - begin:.1f} s.")
 
 
 @group.command(epilog=EXAMPLES)

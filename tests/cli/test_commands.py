@@ -10,6 +10,7 @@ from nbdl_cli.main import app, guarded
 
 from nbdl import errors
 from nbdl.hookspecs import KINDS, hookimpl
+from nbdl.kernels.cpu import warm
 from nbdl.plugins import isolated_plugins
 
 
@@ -299,6 +300,16 @@ def test_cache(invoke, tmp_path, monkeypatch):
     assert "programs" in invoke("cache").output
     assert invoke("cache", "clear").exit_code == 0
     assert [entry.name for entry in folder.iterdir()] == ["CACHEDIR.TAG"]
+
+
+def test_the_cache_is_warmed_for_the_numbers_that_are_asked_for(invoke, monkeypatch):
+    asked = []
+    monkeypatch.setattr(warm, "compile_library", lambda scalars, report: asked.append(scalars))
+    result = invoke("cache", "warm")
+    assert "kernels in" in result.output
+    invoke("cache", "warm", "--dtype", "float64", "--dtype", "float32")
+    assert asked == [["float32"], ["float64", "float32"]]
+    assert invoke("cache", "warm", "--dtype", "int8").exit_code == 2
 
 
 def test_a_folder_that_nbdl_did_not_make_is_not_emptied(invoke, tmp_path, monkeypatch):
