@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from nbdl.tensor import Tensor
     from nbdl.train.saving import load
     from nbdl.transforms import grad, value_and_grad
+    from nbdl.vectorizing import vmap
 
 __version__ = "0.1.0"
 
@@ -47,6 +48,7 @@ _HOMES = {
     "scan": "nbdl.recurrence",
     "set_seed": "nbdl.random",
     "value_and_grad": "nbdl.transforms",
+    "vmap": "nbdl.vectorizing",
     **dict.fromkeys("conv1d conv1d_transpose conv2d conv2d_transpose".split(), "nbdl.images"),
     **dict.fromkeys(
         "average_pool1d average_pool2d global_average_pool global_max_pool max_pool1d max_pool2d upsample1d "
