@@ -135,17 +135,21 @@ class Module(Recorded, Trainable):
 
     def __call__(self, *inputs: TensorLike, **named: TensorLike) -> Any:
         """Return `forward` of the inputs; parameters don't depend on the shapes of named ones, such as a mask."""
-        tensors = [_as_tensor(each) for each in inputs]
-        more = {name: _as_tensor(each) for name, each in named.items()}
+        return self._run(
+            [_as_tensor(each) for each in inputs], **{name: _as_tensor(each) for name, each in named.items()}
+        )
+
+    def _run(self, inputs: list[Any], **options: Any) -> Any:
+        """Build if need be, and call `forward`, within a scope and with errors that name the layer."""
         outer = current_scope()
         label = self._label or type(self).__name__.lower()
         with scope(f"{outer}.{label}" if outer else label):
             try:
                 if not self._built:
-                    self.build_for([(each.shape, each.dtype) for each in tensors if each is not None])
-                output = self.forward(*tensors, **more)
+                    self.build_for([(each.shape, each.dtype) for each in inputs if isinstance(each, Tensor)])
+                output = self.forward(*inputs, **options)
             except NbdlError as error:
-                raise _located(error, self, [*tensors, *more.values()]) from error
+                raise _located(error, self, [*inputs, *options.values()]) from error
             if _local.calls is not None:
                 _local.calls.append(Call(self, current_scope(), output))
             return output
@@ -243,14 +247,11 @@ class Module(Recorded, Trainable):
         """Give modules the names by which comments and messages call them: `dense_1`, `dense_2`, ..."""
         counts: dict[str, int] = {}
         for name, child in self.named_children():
-            if child._label:
-                continue
             kind = type(child).__name__.lower()
-            if name.rpartition(".")[2].isdigit():
+            numbered = name.rpartition(".")[2].isdigit()
+            if numbered:  # also those that have a name already: layers may be added one by one
                 counts[kind] = counts.get(kind, 0) + 1
-                child._label = f"{kind}_{counts[kind]}"
-            else:
-                child._label = name
+            child._label = child._label or (f"{kind}_{counts[kind]}" if numbered else name)
 
     # --- values by name ---
 
