@@ -6,7 +6,6 @@ import warnings
 from typing import Any
 
 import numpy as np
-from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from nbdl.benchmarking import Trainer
 from nbdl_benchmarks.layers import Dense
@@ -24,6 +23,8 @@ def trainers(workload: Workload) -> dict[str, Trainer]:
     fits = len(dense) == len(workload.layers) and len(hidden) == 1 and hidden <= NAMES.keys()
     if not fits or workload.generator or dense[-1].activation != "linear" or (workload.loss, workload.output) == TWO:
         return {}
+    from sklearn.neural_network import MLPClassifier, MLPRegressor
+
     x, y = workload.data()
     kind = MLPRegressor if workload.loss == "mse" else MLPClassifier
     net = kind(
