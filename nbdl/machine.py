@@ -6,7 +6,9 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("nbdl", "numpy", "numba", "llvmlite", "scikit-learn", "safetensors", "pluggy", "typer", "matplotlib")
+PACKAGES = (
+    *("nbdl", "numpy", "numba", "llvmlite", "scikit-learn", "safetensors", "pluggy", "typer", "matplotlib", "pillow"),
+)
 
 
 def versions() -> dict[str, str]:

@@ -10,7 +10,7 @@ from nbdl.paths import cache_dir
 from nbdl_cli.cache import cache_sizes, size_text
 from nbdl_cli.cuda_check import examine_cuda
 
-NEEDED = ("numpy", "numba", "llvmlite", "pluggy", "typer", "safetensors", "scikit-learn", "matplotlib")
+NEEDED = ("numpy", "numba", "llvmlite", "pluggy", "typer", "safetensors", "scikit-learn", "matplotlib", "pillow")
 THREAD_VARIABLES = (
     *("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
     *("NUMBA_DISABLE_JIT", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"),
