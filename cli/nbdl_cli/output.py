@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from nbdl.hookspecs import training_of
 from nbdl.options import Options
 from nbdl.plugins import Registered
 
@@ -85,4 +86,5 @@ def registered_as_data(registered: Registered) -> dict[str, Any]:
         "module": registered.module,
         "summary": registered.summary,
         "options": options_as_data(registered.options),
+        **({"training": dict(training_of(registered.factory))} if training_of(registered.factory) else {}),
     }

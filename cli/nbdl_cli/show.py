@@ -1,6 +1,7 @@
 """`nbdl show NAME`: everything about one thing that a plugin offers."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -60,6 +61,7 @@ def _kind(word: str) -> str | None:
 
 def _print(registered: Registered) -> None:
     from nbdl.docstrings import prose
+    from nbdl.hookspecs import training_of
 
     origin = f"{registered.package} {registered.version}".strip()
     typer.echo(f"{registered.name}: {KINDS[registered.kind].singular} from {origin} ({registered.module})\n")
@@ -68,9 +70,21 @@ def _print(registered: Registered) -> None:
         typer.echo(text + "\n")
     if not len(registered.options):
         typer.echo("It has no options.")
+        _print_training(training_of(registered.factory))
         return
     rows = [
         (option.name, option.type_text, "required" if option.required else default_text(option.default), option.doc)
         for option in registered.options
     ]
     print_table(("option", "type", "default", ""), rows)
+    _print_training(training_of(registered.factory))
+
+
+def _print_training(groups: Mapping[str, Any]) -> None:
+    """Say what a model is trained with if nobody says otherwise, as one would write it in a configuration."""
+    if groups:
+        from tomli_w import dumps
+
+        from nbdl.train.runfolder import plain
+
+        typer.echo(f"\nTrained by default with:\n\n{dumps(plain(groups)).strip()}")
