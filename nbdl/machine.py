@@ -7,7 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PACKAGES = (
-    *("nbdl", "numpy", "numba", "llvmlite", "scikit-learn", "safetensors", "pluggy", "typer", "matplotlib", "pillow"),
+    *("nbdl", "numpy", "numba", "llvmlite", "scikit-learn", "safetensors"),
+    *("pluggy", "typer", "matplotlib", "pillow"),
 )
 
 
