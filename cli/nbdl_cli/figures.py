@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Okabe and Ito's colours: told apart with any kind of colour vision, and in print. https://jfly.uni-koeln.de/color/
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-BLUE, RED, GREEN, PINK, ORANGE, SKY, BLACK = COLORS
+# Three more, for ten classes, are dark, light and dull.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#882255", "#999999", "#999933")
+BLUE, RED, GREEN, BLACK = COLORS[0], COLORS[1], COLORS[2], COLORS[6]
 GRAY = "#777777"
-MARKS = ("o", "^", "s", "D", "v", "P", "X", "<", ">", "*")  # with COLORS 70 classes look different
+MARKS = ("o", "^", "s", "D", "v", "P", "X", "<", ">")  # with COLORS 90 classes look different
 ENDINGS = (".png", ".svg", ".pdf")
 WIDTH, HEIGHT = 7.0, 9.5  # inches: a page of A4 or letter paper without its margins
 DPI = 150

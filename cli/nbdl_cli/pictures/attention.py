@@ -34,6 +34,12 @@ class Map:
     given: list[str]
     named: bool
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Places that are drawn: of sequences of numbers all, of tokens as many as can be named."""
+        most = PLACES if self.named else max(self.weights.shape)
+        return min(len(self.made), most), min(len(self.given), most)
+
 
 def draw_attention(subject: "Subject") -> "Figure":
     """Draw the weights with which each place made (a line) takes from each place given (a column).
@@ -56,8 +62,9 @@ def draw_attention(subject: "Subject") -> "Figure":
     vocabulary = getattr(subject.facts.preprocessing, "vocabulary", None)
     given = _given(rows, getattr(subject.facts.preprocessing, "source", vocabulary))
     if weights.ndim == 3:
-        made = _made(subject, rows, getattr(subject.facts.preprocessing, "target_vocabulary", vocabulary))
-        titles = [f"{_text(source)} → {_text(target)}" for source, target in zip(given, made, strict=True)]
+        written = getattr(subject.facts.preprocessing, "target_vocabulary", vocabulary)
+        made, true = _made(subject, rows, written), _true(rows, written)
+        titles = [_title(*each) for each in zip(given, made, true, strict=True)]
         maps = [Map(*each, named=True) for each in zip(titles, weights, made, given, strict=True)]
         return _draw_maps(subject, maps, ("token made", "token given"))
     heads = weights[0] if weights.ndim == 4 else weights[0, -1]
@@ -87,6 +94,10 @@ def _made(subject: "Subject", rows: Split, vocabulary: Vocabulary | None) -> lis
     return [_names(vocabulary, row) for row in tokens]
 
 
+def _true(rows: Split, vocabulary: Vocabulary | None) -> list[list[str]]:
+    return [] if vocabulary is None else [_names(vocabulary, row) for row in rows.y]
+
+
 def _names(vocabulary: Vocabulary, tokens: np.ndarray) -> list[str]:
     row = tokens[tokens >= 0].tolist()
     if vocabulary.special:
@@ -94,6 +105,11 @@ def _names(vocabulary: Vocabulary, tokens: np.ndarray) -> list[str]:
         row = [token for token in row if token != PADDING]
     names = [vocabulary.tokens[token] for token in row]
     return [VISIBLE.get(name, shortened(name, 12)) for name in names]
+
+
+def _title(given: list[str], made: list[str], true: list[str]) -> str:
+    wrong = f" (true: {_text(true)})" if true != made else ""
+    return f"{_text(given)} → {_text(made)}{wrong}"
 
 
 def _text(names: list[str]) -> str:
@@ -107,8 +123,11 @@ def _text(names: list[str]) -> str:
 def _draw_maps(subject: "Subject", maps: list[Map], words: tuple[str, str]) -> "Figure":
     columns = 1 if len(maps) == 1 else 2 if len(maps) <= 4 else 3
     lines = -(-len(maps) // columns)
-    figure = new_figure(7, 0.9 + 7 / columns * lines)
-    places = list(figure.subplots(lines, columns, squeeze=False).flat)
+    tallest = [max(each.shape[0] / each.shape[1] for each in maps[line * columns : (line + 1) * columns])
+               for line in range(lines)]
+    heights = [0.5 + 5.4 / columns * min(height, 1.5) for height in tallest]
+    figure = new_figure(7, 0.6 + sum(heights))
+    places = list(figure.subplots(lines, columns, squeeze=False, height_ratios=heights).flat)
     largest = max(float(each.weights.max()) for each in maps)
     for axes, each in zip(places, maps, strict=False):
         image = _draw_map(axes, each, largest)
@@ -124,17 +143,18 @@ def _draw_maps(subject: "Subject", maps: list[Map], words: tuple[str, str]) -> "
 
 
 def _draw_map(axes: "Axes", each: Map, largest: float) -> "AxesImage":
-    """Draw a map: of sequences of numbers all steps, of tokens as many places as can be named."""
-    weights = each.weights[: len(each.made), : len(each.given)]
-    if not each.named:
-        image = axes.imshow(weights, cmap="Blues", vmin=0, vmax=largest, aspect="auto",
-                            extent=(0.5, weights.shape[1] + 0.5, weights.shape[0] + 0.5, 0.5))
-    else:
-        image = axes.imshow(weights[:PLACES, :PLACES], cmap="Blues", vmin=0, vmax=largest)
-        size = 8 if max(weights.shape) <= PLACES // 2 else 6
+    made, given = each.shape
+    weights = each.weights[:made, :given]
+    if each.named:
+        image = axes.imshow(weights, cmap="Blues", vmin=0, vmax=largest)
+        size = 8 if max(each.shape) <= PLACES // 2 else 6
         turned = 90 * any(len(name) > 2 for name in each.given)
-        axes.set_xticks(range(len(each.given[:PLACES])), each.given[:PLACES], fontsize=size, rotation=turned)
-        axes.set_yticks(range(len(each.made[:PLACES])), each.made[:PLACES], fontsize=size)
+        axes.set_xticks(range(given), each.given[:given], fontsize=size, rotation=turned)
+        axes.set_yticks(range(made), each.made[:made], fontsize=size)
         axes.tick_params(length=0, pad=2)
+    else:
+        image = axes.imshow(weights, cmap="Blues", vmin=0, vmax=largest, aspect="auto",
+                            extent=(0.5, given + 0.5, made + 0.5, 0.5))
+    axes.spines[:].set_visible(True)
     axes.set_title(each.title)
     return image

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nbdl.errors import DataError
-from nbdl_cli.figures import BLACK, COLORS, GRAY, RED, new_figure, percent, show_image
+from nbdl_cli.figures import BLACK, COLORS, RED, new_figure, number_text, percent, shortened, show_image
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 
     from nbdl_cli.pictures.subject import Subject
 
-IMAGES = (5, 6)  # lines and columns
-SEQUENCES = (4, 3)
-TOLD_APART = 3  # up to this many channels each has a colour
+LINES = 5
+COLUMNS = {"image": 6, "sequence": 3}
+HEIGHTS = {"image": 1.38, "sequence": 1.75}
+TOLD_APART = 3  # up to this many channels a sequence is drawn as lines
+STRONG = 0.99  # share of the values that are drawn in colours of their own, not in the strongest
+SHORT = 14  # characters of a class over a narrow axis
 
 
 def draw_mistakes(subject: "Subject") -> "Figure":
@@ -31,43 +34,57 @@ def draw_mistakes(subject: "Subject") -> "Figure":
         raise DataError(f"all {len(truth):,} {subject.part} rows are right")
     sureness = shares[wrong, subject.decisions[wrong]]
     surest = wrong[np.argsort(-sureness, kind="stable")]
-    images = subject.image_shape is not None
-    lines, columns = IMAGES if images else SEQUENCES
-    shown = surest[: lines * columns]
-    figure, places = _panels(len(shown), columns, 1.38 if images else 2.0)
-    for axes, row in zip(places, shown, strict=False):
-        if images:
-            show_image(axes, subject.images(subject.rows.values[row : row + 1])[0], cmap="gray", vmin=0, vmax=1)
-        else:
-            _draw_sequence(axes, subject, int(row))
-        _name(axes, subject, int(row), meaning, float(shares[row, subject.decisions[row]]))
+    kind = "image" if subject.image_shape else "sequence"
+    shown = surest[: LINES * COLUMNS[kind]]
+    lines = -(-len(shown) // COLUMNS[kind])
+    figure = new_figure(7, 0.7 + HEIGHTS[kind] * lines)
+    places = list(figure.subplots(lines, COLUMNS[kind], squeeze=False).flat)
     for axes in places[len(shown) :]:
         axes.set_visible(False)
+    numbers = [percent(share) if meaning == "probability" else number_text(share) for share in shares.max(axis=1)]
+    draw = _draw_images if kind == "image" else _draw_sequences
+    draw(subject, figure, places[: len(shown)], shown, numbers)
     several = f"the {len(shown)} surest of {len(wrong):,}" if len(shown) < len(wrong) else f"all {len(wrong)}"
-    figure.suptitle(f"{subject.title()}, {several} mistakes\nabove: true class; below: predicted class, {meaning}")
+    how = "above: true class; below: predicted class" if kind == "image" else "true class → predicted class"
+    figure.suptitle(f"{subject.title()}, {several} mistakes\n{how}, {meaning}")
     return figure
 
 
-def _panels(count: int, columns: int, height: float) -> "tuple[Figure, list[Axes]]":
-    lines = -(-count // columns)
-    figure = new_figure(7, 0.6 + height * lines)
-    return figure, list(figure.subplots(lines, columns, squeeze=False).flat)
+def _draw_images(
+    subject: "Subject", figure: "Figure", places: "list[Axes]", rows: np.ndarray, numbers: list[str]
+) -> None:
+    for axes, image, row in zip(places, subject.images(subject.rows.values[rows]), rows, strict=True):
+        show_image(axes, image, cmap="gray", vmin=0, vmax=1)
+        axes.set_title(subject.classes[subject.rows.y[row]], fontsize=8, color=BLACK, pad=2)
+        predicted = subject.classes[subject.decisions[row]]
+        axes.set_xlabel(f"{predicted}, {numbers[row]}", fontsize=8, color=RED, labelpad=2)
 
 
-def _name(axes: "Axes", subject: "Subject", row: int, meaning: str, share: float) -> None:
-    predicted = subject.classes[subject.decisions[row]]
-    number = percent(share) if meaning == "probability" else f"{share:.3g}"
-    axes.set_title(subject.classes[subject.rows.y[row]], fontsize=8, color=BLACK, pad=2)
-    axes.set_xlabel(f"{predicted}, {number}", fontsize=8, color=RED, labelpad=2)
-
-
-def _draw_sequence(axes: "Axes", subject: "Subject", row: int) -> None:
-    """A line for each channel, standardised as the network sees it, as long as the row is."""
+def _draw_sequences(
+    subject: "Subject", figure: "Figure", places: "list[Axes]", rows: np.ndarray, numbers: list[str]
+) -> None:
+    """Lines for a few channels, scaled as the network sees them, else a colour for each value."""
     lengths = subject.rows.lengths
-    values = subject.rows.values[row][: None if lengths is None else lengths[row]]
-    few = values.shape[1] <= TOLD_APART
-    for channel, line in enumerate(values.T):
-        color, width = (COLORS[channel], 1.0) if few else (GRAY, 0.5)
-        axes.plot(np.arange(1, len(line) + 1), line, color=color, linewidth=width)
-    axes.tick_params(labelsize=6)
-    axes.margins(x=0)
+    channels = subject.rows.values.shape[2]
+    strong = float(np.quantile(np.abs(subject.rows.values[rows]), STRONG)) or 1.0
+    for axes, row in zip(places, rows, strict=True):
+        values = subject.rows.values[row][: None if lengths is None else lengths[row]]
+        if channels <= TOLD_APART:
+            for channel, line in enumerate(values.T):
+                axes.plot(np.arange(1, len(line) + 1), line, color=COLORS[channel], label=f"channel {channel + 1}")
+        else:
+            image = axes.imshow(values.T, cmap="RdBu_r", vmin=-strong, vmax=strong, aspect="auto",
+                                extent=(0.5, len(values) + 0.5, channels + 0.5, 0.5))
+        true, predicted = (shortened(subject.classes[each[row]], SHORT) for each in (subject.rows.y, subject.decisions))
+        axes.set_title(f"{true} → {predicted}, {numbers[row]}", fontsize=8, pad=3)
+        axes.tick_params(labelsize=6)
+        axes.margins(x=0)
+        axes.locator_params(axis="x", integer=True, nbins=6)
+    figure.supxlabel("step", fontsize=9)
+    if channels > TOLD_APART:
+        figure.supylabel("channel", fontsize=9)
+        figure.colorbar(image, ax=places, label="scaled value", shrink=0.5, aspect=40, extend="both")
+        return
+    figure.supylabel("scaled value", fontsize=9)
+    if channels > 1:
+        figure.legend(*places[0].get_legend_handles_labels(), loc="outside lower center", ncols=channels)

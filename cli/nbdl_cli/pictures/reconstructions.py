@@ -47,7 +47,7 @@ def _error(values: np.ndarray, original: np.ndarray) -> float:
 def _draw_images(subject: "Subject", kinds: dict[str, np.ndarray]) -> "Figure":
     count = len(kinds["original"])
     blocks = -(-count // IN_A_ROW)
-    figure = new_figure(7, 0.7 + blocks * (0.66 * len(kinds) + 0.1))
+    figure = new_figure(7, 0.35 + blocks * (0.64 * len(kinds) + 0.14))
     for place, axes in enumerate(figure.subplots(blocks, 1, squeeze=False).flat):
         boards = [subject.images(values[place * IN_A_ROW : (place + 1) * IN_A_ROW]) for values in kinds.values()]
         board = mosaic(np.concatenate(boards), len(boards[0]))
