@@ -162,6 +162,8 @@ class Module(Recorded, Trainable):
         self.build(*[shape for shape, _ in inputs])
         self._built = True
         self.label_children()
+        if not self.training:
+            self.eval()  # what `build` made, too
 
     def parameter(
         self,

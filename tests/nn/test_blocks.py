@@ -95,6 +95,13 @@ def test_residual_and_concatenate():
     testing.check_gradients(nn.Concatenate(1), x, x[:, :1])
 
 
+def test_layers_made_while_not_training_do_not_train():
+    x = np.ones((1, 5, 4), np.float32)
+    net = nn.Sequential(nn.TransformerBlock(2, 8, dropout=0.5)).eval()
+    np.testing.assert_array_equal(net(x).numpy(), net(x).numpy())
+    assert not any(module.training for module in net.modules())
+
+
 def test_saved_and_loaded(tmp_path):
     x = np.random.default_rng(0).integers(0, 9, (4, 5))
     net = nn.Sequential(
