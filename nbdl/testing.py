@@ -15,7 +15,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from inspect import getdoc, isclass
+from inspect import getdoc, isclass, signature
 from typing import Any
 
 import numpy as np
@@ -333,25 +333,40 @@ def check_initializer(initializer: Callable[..., np.ndarray], shape: tuple[int, 
 
 @interpreted()
 def check_model(
-    factory: Callable[..., Module], *, features: tuple[int, ...] = (6,), outputs: int = 3, steps: int = 30
+    factory: Callable[..., Module],
+    *,
+    features: tuple[int, ...] = (6,),
+    outputs: int = 3,
+    tokens: int | None = None,
+    steps: int = 30,
 ) -> None:
     """Check a model: the shape of its output, that it can be traced, and that training it lowers the loss.
 
+    The output is `(rows, outputs)`; a model of sequences may answer at each position, `(rows, time, outputs)`. One that
+    takes lengths must not look behind them.
+
     Args:
-        factory: `factory(*, outputs) -> Module`.
+        factory: `factory(*, outputs) -> Module`; it is also given `tokens` if that isn't None.
         features: shape of one row.
         outputs: how many outputs to ask for.
+        tokens: size of a vocabulary, for a model whose inputs are tokens `(rows, time)`.
         steps: how many steps of full-batch Adam it is given.
     """
     random.set_seed(0)
     generator = np.random.default_rng(0)
-    x = generator.normal(size=(24, *features)).astype(np.float32)
-    one = x.reshape(24, -1)[:, :1] > 0  # as numbers, these can be fitted by a probability as well
-    y = generator.integers(0, outputs, 24) if outputs > 1 else one.astype(np.float32)
-    net = factory(outputs=outputs)
-    assert net.eval()(x).shape == (24, outputs), f"the output has the shape {net(x).shape} instead of (24, {outputs})"
+    if tokens is None:
+        x = generator.normal(size=(24, *features)).astype(np.float32)
+    else:
+        x = generator.integers(0, tokens, (24, *features)).astype(np.int32)
+    net = factory(outputs=outputs, **({} if tokens is None else {"tokens": tokens})).eval()
+    shape = net(x).shape
+    shapes = {(24, outputs)} | ({(24, features[0], outputs)} if len(features) + (tokens is not None) == 2 else set())
+    assert shape in shapes, f"the output has the shape {shape} instead of {' or '.join(map(str, sorted(shapes)))}"
     assert net.parameters(), "it has no parameters to train"
     check_traces(net, x)
+    if "lengths" in signature(net.forward).parameters:
+        _check_lengths(net, x)
+    y = _targets_for(x, shape, generator)
     loss = resolve("losses", "sparse_categorical_crossentropy" if outputs > 1 else "mse")
     optimizer = resolve("optimizers", {"name": "adam", "lr": 0.01}).attach(net.parameters())
     start = float(loss(net(x), y))
@@ -362,3 +377,29 @@ def check_model(
         optimizer.step()
     end = float(loss(net.eval()(x), y))
     assert end < start, f"after {steps} steps the loss is {end:.4g}, and it was {start:.4g}"
+
+
+def _targets_for(x: np.ndarray, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
+    """Targets that can be learned, for inputs and the shape of the output."""
+    rows, *time, outputs = shape
+    if outputs == 1:  # as numbers, these can be fitted by a probability as well
+        return (x.reshape(rows, *time, -1)[..., :1] > 0).astype(np.float32)
+    if time and x.dtype.kind == "i":
+        return (x.astype(np.int64) + 1) % outputs
+    return generator.integers(0, outputs, (rows, *time))
+
+
+def _check_lengths(net: Module, x: np.ndarray) -> None:
+    """Check that what stands behind the end of a row makes no difference."""
+    time = x.shape[1]
+    lengths = np.arange(len(x)) % time + 1
+    behind = (np.arange(time) >= lengths[:, None]).reshape(*x.shape[:2], *[1] * (x.ndim - 2))
+    padded, other = (np.where(behind, filling, x).astype(x.dtype) for filling in (0, 1))
+    first, second = net(padded, lengths).numpy(), net(other, lengths).numpy()
+    if first.ndim == 3:
+        first, second = (np.where(behind.reshape(*x.shape[:2], 1), 0, each) for each in (first, second))
+    np.testing.assert_allclose(first, second, rtol=1e-6, err_msg="what stands behind a row's length changes the answer")
+    whole = net(x, np.full(len(x), time)).numpy()
+    # the same numbers, divided by a count that is one once and the other time a sum
+    np.testing.assert_allclose(whole, net(x).numpy(), rtol=1e-4, atol=1e-5, err_msg="full lengths change the answer")
+    check_traces(net, padded, lengths)

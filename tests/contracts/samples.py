@@ -109,7 +109,12 @@ TABLES: tuple[FeaturesAndOutputs, ...] = (((6,), 3), ((4, 4, 1), 2), ((5,), 1))
 IMAGES: tuple[FeaturesAndOutputs, ...] = (((12, 12), 3), ((13, 12, 1), 2), ((12, 14, 3), 1))
 
 # Shapes of a row, and outputs, with which a model is tried; a model that isn't named here takes anything.
+SEQUENCES: tuple[FeaturesAndOutputs, ...] = (((5, 3), 3), ((4, 1), 1))
+TEXTS: tuple[FeaturesAndOutputs, ...] = (((6,), 4), ((3,), 2))
+"""What is tried on models that are told the size of a vocabulary."""
 MODELS: dict[str, tuple[FeaturesAndOutputs, ...]] = {
+    "char_transformer": (),
+    "transformer": SEQUENCES,
     "cnn": IMAGES,
     "lenet5": IMAGES,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from inspect import signature
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ def test_built_in_plugins_load_without_problems():
 @pytest.mark.parametrize(
     ("kind", "names"),
     {
-        "models": "linear logistic mlp cnn lenet5",
+        "models": "linear logistic mlp transformer char_transformer cnn lenet5",
         "activations": "relu leaky_relu elu gelu silu sigmoid tanh softplus softmax log_softmax linear selu",
         "losses": "mse mae huber binary_crossentropy categorical_crossentropy sparse_categorical_crossentropy hinge "
         "kl_divergence",
@@ -56,7 +57,9 @@ def test_names_that_users_rely_on_are_there(kind: str, names: str):
     assert set(names.split()) <= {each.name for each in registered(kind)}
 
 
-@each_of("models", "activations", "losses", "optimizers", "schedules", "metrics", "callbacks", "initializers", "datasets")
+@each_of(
+    "models", "activations", "losses", "optimizers", "schedules", "metrics", "callbacks", "initializers", "datasets"
+)
 def test_is_documented(thing: Registered):
     testing.check_documented(thing.factory, options=thing.options)
 
@@ -111,26 +114,36 @@ def test_initializer(thing: Registered):
 
 
 def with_features() -> pytest.MarkDecorator:
-    cases = [
-        pytest.param(each, features, outputs, id=f"{each.name}-{features}-{outputs}")
-        for each in registered("models")
-        for features, outputs in samples.MODELS.get(each.name, samples.TABLES)
-    ]
-    return pytest.mark.parametrize(("thing", "features", "outputs"), cases)
+    """Every model on every kind of input that it takes: tokens, too, if it is told the size of their vocabulary."""
+    cases = []
+    for each in registered("models"):
+        for features, outputs in samples.MODELS.get(each.name, samples.TABLES):
+            cases.append(pytest.param(each, features, outputs, None, id=f"{each.name}-{features}-{outputs}"))
+        if "tokens" in signature(each.factory).parameters:
+            for features, outputs in samples.TEXTS:
+                cases.append(pytest.param(each, features, outputs, outputs, id=f"{each.name}-tokens-{outputs}"))
+    return pytest.mark.parametrize(("thing", "features", "outputs", "tokens"), cases)
 
 
 @with_features()
-def test_model(thing: Registered, features: tuple[int, ...], outputs: int):
-    testing.check_model(thing.make, features=features, outputs=outputs)
+def test_model(thing: Registered, features: tuple[int, ...], outputs: int, tokens: int | None):
+    testing.check_model(thing.make, features=features, outputs=outputs, tokens=tokens)
 
 
 @with_features()
-def test_model_s_parameters_are_float32(thing: Registered, features: tuple[int, ...], outputs: int):
-    net = thing.make(outputs=outputs)
+def test_model_s_parameters_are_float32(
+    thing: Registered, features: tuple[int, ...], outputs: int, tokens: int | None
+):
+    net = thing.make(outputs=outputs, **({} if tokens is None else {"tokens": tokens}))
     assert isinstance(net, Module)
-    net(np.ones((2, *features), np.float32))
+    net(np.ones((2, *features), np.float32 if tokens is None else np.int32))
     for name, parameter in net.named_parameters():
         assert parameter.dtype == np.float32, name
+
+
+def test_every_model_is_tried_on_something():
+    tried = {case.values[0].name for case in with_features().args[1]}
+    assert tried == {each.name for each in registered("models")}
 
 
 @each_of("callbacks")
