@@ -19,13 +19,13 @@ from nbdl.errors import (
     suggest,
 )
 from nbdl.plugins import disable
-from nbdl_cli import bench, cache, doctor, evaluate, inspect, listing, plot, plugins, predict, show, train
+from nbdl_cli import bench, cache, doctor, evaluate, generate, inspect, listing, plot, plugins, predict, show, train
 from nbdl_cli.plugin_commands import plugin_command, plugin_command_names
 
 HELP = "Train, inspect and run neural networks that are compiled from readable Python to one native program."
 
 # One line a file: its Typer app, whose commands become commands of `nbdl`, in this order in the help.
-COMMAND_FILES = (train, evaluate, predict, bench, inspect, plot, listing, show, plugins, cache, doctor)
+COMMAND_FILES = (train, evaluate, predict, generate, bench, inspect, plot, listing, show, plugins, cache, doctor)
 
 EXIT_FAILED = 1
 EXIT_WRONG_REQUEST = 2

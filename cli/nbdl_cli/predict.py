@@ -42,7 +42,7 @@ def predict(
     columns = answer(open_run(run, best=best), find_rows(file, data_dir))
     text = _as_json(columns) if json else _as_csv(columns)
     if out is not None:
-        _write(out, text)
+        write_text(out, text)
         rows = len(next(iter(columns.values())))
         typer.echo(f"Wrote {rows:,} predictions to {out}", err=True)
     else:
@@ -72,7 +72,8 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, int) else str(value) if isinstance(value, str) else float(str(value))
 
 
-def _write(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write a file as a whole or not at all. Raises `RunError` if that fails."""
     from nbdl.atomic import atomic_write
     from nbdl.tensor_files import writing
 

@@ -61,18 +61,41 @@ def evaluate(
     return Evaluation(net, feed, batch_size=batch_size, workers=workers).measure()
 
 
+class Prediction:
+    """Predicts rows of one shape as often as asked, a few at a time: traced and compiled once.
+
+    Args:
+        net: the network.
+        x: rows as `predict` takes them; later ones have the same shape.
+
+    Raises:
+        DataError, ShapeError: data that don't fit.
+    """
+
+    def __init__(self, net: Module, x: Any, *, batch_size: int = 1024, workers: int = 1):
+        check_whole("batch_size", batch_size, 1)
+        check_whole("workers", workers, 1)
+        self.net, self.batch = net, batch_size
+        self.feed = make_feed(x)
+        tracing.build(net, self.feed)
+        if tracing.is_debugged(net):
+            return
+        traced, row, dtype = tracing.trace_prediction(net, self.feed)
+        remember(net, "prediction", traced.program)
+        self.predicted = np.empty((self.feed.rows, *row), dtype)
+        self.batch = min(batch_size, self.feed.rows)
+        self.bound = traced.program.bind(
+            {**traced.arrays, "predicted": self.predicted}, batch=self.batch, workers=workers
+        )
+
+    def run(self) -> np.ndarray:
+        """Return the output for the rows as they are now: whoever made them may have written others in their place."""
+        if tracing.is_debugged(self.net):
+            return predict_debugged(self.net, self.feed, batch=self.batch)
+        self.bound.run(np.arange(self.feed.rows), 0, -(-self.feed.rows // self.batch))
+        return self.predicted
+
+
 def predict(net: Module, x: Any, *, batch_size: int = 1024, workers: int = 1) -> np.ndarray:
     """Return the network's output for every row of `x`."""
-    check_whole("batch_size", batch_size, 1)
-    check_whole("workers", workers, 1)
-    feed = make_feed(x)
-    tracing.build(net, feed)
-    if tracing.is_debugged(net):
-        return predict_debugged(net, feed, batch=batch_size)
-    traced, row, dtype = tracing.trace_prediction(net, feed)
-    remember(net, "prediction", traced.program)
-    predicted = np.empty((feed.rows, *row), dtype)
-    batch = min(batch_size, feed.rows)
-    bound = traced.program.bind({**traced.arrays, "predicted": predicted}, batch=batch, workers=workers)
-    bound.run(np.arange(feed.rows), 0, -(-feed.rows // batch))
-    return predicted
+    return Prediction(net, x, batch_size=batch_size, workers=workers).run()
