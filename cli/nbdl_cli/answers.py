@@ -12,7 +12,8 @@ from nbdl.data.series import SeriesWindows
 from nbdl.data.text import TextWindows
 from nbdl.errors import DataError
 from nbdl.tensor import Tensor
-from nbdl_cli.network import OpenRun, given_to
+from nbdl.train.given import given_to
+from nbdl_cli.network import OpenRun
 from nbdl_cli.rows import checked_rows, read_new_rows
 
 Columns = dict[str, list[Any]]

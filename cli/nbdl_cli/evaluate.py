@@ -37,7 +37,8 @@ def evaluate(
 ) -> None:
     """Measure loss and metrics on the run's test rows; if it has none on its validation rows, or on other data."""
     from nbdl.errors import OptionError
-    from nbdl_cli.network import is_measured, measure, open_run
+    from nbdl.train.compiling import is_measured
+    from nbdl_cli.network import measure, open_run
     from nbdl_cli.report import numbers_text
     from nbdl_cli.run_data import as_json
 

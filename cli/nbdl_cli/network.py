@@ -12,10 +12,11 @@ from nbdl import plugins, random
 from nbdl.data import Preprocessing, Split
 from nbdl.data.series import SeriesWindows
 from nbdl.errors import OptionError, PluginError, RunError, UnknownNameError
-from nbdl.nn import Module, Sequential
+from nbdl.nn import Module
 from nbdl.resolve import resolve
 from nbdl.train import Metric, tracing
 from nbdl.train.feed import Feed, make_feed
+from nbdl.train.given import given_to
 from nbdl.train.runfolder import RunFolder
 from nbdl.train.units import InUnits
 from nbdl_cli.config import Config, complete, resolve_config
@@ -91,27 +92,6 @@ def _in_units(given: Any, mean: np.ndarray, scale: np.ndarray) -> Any:
     metric = resolve("metrics", given)
     name = given if isinstance(given, str) else given["name"]
     return InUnits(name.rpartition(":")[2], metric, mean, scale) if isinstance(metric, Metric) else given
-
-
-def given_to(net: Module, split: Split) -> tuple[Any, Any]:
-    """Return what a network is given of some rows: x, with their lengths if it takes them, and y as its task says."""
-    x = split.x if _takes_lengths(net) else split.values
-    if net.task is None:
-        return x, split.y
-    return x, (split.values if net.task == "reconstruction" else None)
-
-
-def _takes_lengths(net: Module) -> bool:
-    """Whether `forward` takes a second input. A Sequential hands on one; others with `*inputs` take what comes."""
-    parameters = signature(net.forward).parameters.values()
-    if any(each.kind is Parameter.VAR_POSITIONAL for each in parameters):
-        return not isinstance(net, Sequential)
-    return len(parameters) > 1
-
-
-def is_measured(net: Module) -> bool:
-    """Whether a network can be evaluated: it has a loss, or a `test_step` of its own."""
-    return tracing.has_own_test(net) or net._loss is not None
 
 
 def measure(net: Module, split: Split, preprocessing: Preprocessing | None, workers: int) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from nbdl.atomic import atomic_write
 from nbdl.data import Dataset
 from nbdl.tensor_files import writing
 from nbdl.train import Run, RunFolder
-from nbdl_cli.network import is_measured, measure
+from nbdl.train.compiling import is_measured
+from nbdl_cli.network import measure
 from nbdl_cli.run_data import as_json
 
 REPORT = "report.json"

@@ -15,8 +15,10 @@ from nbdl.data import Dataset
 from nbdl.errors import InterruptedTraining, OptionError, RunError
 from nbdl.tensor_files import writing
 from nbdl.train import Run, RunFolder
+from nbdl.train.compiling import is_measured
 from nbdl.train.device import choose_device
 from nbdl.train.fitting import prepare
+from nbdl.train.given import given_to
 from nbdl.train.runfolder import plain
 from nbdl_cli.config import (
     Config,
@@ -28,7 +30,7 @@ from nbdl_cli.config import (
     resolve_config,
     usual_callbacks,
 )
-from nbdl_cli.network import given_to, is_measured, make_network, saved_config
+from nbdl_cli.network import make_network, saved_config
 from nbdl_cli.output import print_json
 from nbdl_cli.report import make_report, print_report, shown, write_report
 from nbdl_cli.run_data import DataFacts, load_data, training_rows

@@ -18,7 +18,7 @@ from nbdl.resolve import resolve
 from nbdl.tensor import Tensor
 from nbdl.train.feed import Batch
 from nbdl.train.metric import Metric
-from nbdl.train.tracing import Measured, has_own_step
+from nbdl.train.tracing import Measured, has_own_step, has_own_test
 from nbdl.train.weighting import weigh_rows
 
 
@@ -78,6 +78,11 @@ def require_compiled(net: Module) -> None:
     """Raise `OptionError` unless the network knows how it is trained."""
     if getattr(net, "optimizer", None) is None and not has_own_step(net):
         raise OptionError("call net.compile(optimizer=..., loss=...) before fit or evaluate")
+
+
+def is_measured(net: Module) -> bool:
+    """Whether a network can be evaluated: it has a loss, or a `test_step` of its own."""
+    return has_own_test(net) or net._loss is not None
 
 
 def measured_loss(net: Module, prediction: Tensor, batch: Batch) -> Tensor:

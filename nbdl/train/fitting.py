@@ -12,10 +12,11 @@ from nbdl.nn.module import Module
 from nbdl.resolve import resolve
 from nbdl.train import tracing
 from nbdl.train.callbacks import Callback
-from nbdl.train.compiling import remember, require_compiled
+from nbdl.train.compiling import is_measured, remember, require_compiled
 from nbdl.train.debugging import DebugProgram
 from nbdl.train.device import choose_device, choose_workers
 from nbdl.train.feed import Feed, make_feed
+from nbdl.train.given import given_to
 from nbdl.train.history import History
 from nbdl.train.measuring import Evaluation, check_whole
 from nbdl.train.run import Run
@@ -47,7 +48,8 @@ def fit(
 
     Args:
         x: rows `(rows, ...)`: anything with `__array__`, memory-mapped arrays included, a tuple of such for several
-            inputs, or a `Dataset`, whose training (and validation) rows are taken.
+            inputs, or a `Dataset`, whose training (and validation) rows are taken, and of these what the network's
+            `task` asks for.
         y: targets, one row for each row of `x`.
         epochs: passes over the rows.
         batch_size: rows of a step.
@@ -120,7 +122,7 @@ def prepare(
     _check_numbers(epochs, batch_size, validation_split, initial_epoch, workers, epoch_rows)
     choose_device(device)
     seed = int(random.generator().integers(2**31)) if seed is None else seed
-    feed, held_out = _feeds(x, y, validation_data, validation_split, sample_weight, class_weight)
+    feed, held_out = _feeds(net, x, y, validation_data, validation_split, sample_weight, class_weight)
     if not any(True for _ in net.named_parameters()):
         random.set_seed(seed)
     tracing.build(net, feed, net.train_step if tracing.has_own_step(net) else None)
@@ -171,6 +173,7 @@ def _check_numbers(
 
 
 def _feeds(
+    net: Module,
     x: Any,
     y: Any,
     validation_data: tuple[Any, ...] | None,
@@ -179,9 +182,9 @@ def _feeds(
     class_weight: Mapping[int, float] | None,
 ) -> tuple[Feed, Feed | None]:
     if isinstance(x, Dataset):
-        if validation_data is None and x.validation is not None:
-            validation_data = (x.validation.x, x.validation.y)
-        x, y = x.train.x, x.train.y
+        if validation_data is None and x.validation is not None and is_measured(net):
+            validation_data = given_to(net, x.validation)
+        x, y = given_to(net, x.train)
     feed = make_feed(x, y, sample_weight, class_weight)
     if validation_data is not None:
         return feed, make_feed(*validation_data[:3])

@@ -14,6 +14,7 @@ from nbdl.train import tracing
 from nbdl.train.compiling import remember, require_compiled
 from nbdl.train.debugging import DebugEvaluation, predict_debugged
 from nbdl.train.feed import Feed, make_feed
+from nbdl.train.given import given_to
 
 
 def check_whole(name: str, number: Any, lowest: int) -> None:
@@ -55,7 +56,7 @@ def evaluate(
     if isinstance(x, Dataset):
         if x.test is None:
             raise DataError(f"the data set {x.name} has no test rows; give arrays")
-        x, y = x.test.x, x.test.y
+        x, y = given_to(net, x.test)
     feed = make_feed(x, y, sample_weight)
     tracing.build(net, feed, net.test_step if tracing.has_own_test(net) else None)
     return Evaluation(net, feed, batch_size=batch_size, workers=workers).measure()

@@ -27,6 +27,49 @@ def test_images_as_bytes_are_read_as_they_are():
     assert not np.array_equal(net.predict(x[:1]), net.predict(x[1:2]))
 
 
+class Own(nn.Module):
+    """Gives its input back after a dense layer; says what it was trained and measured on."""
+
+    def __init__(self, task):
+        self.task = task
+        self.dense = nn.Dense(3)
+
+    def forward(self, x):
+        return self.dense(x)
+
+    def train_step(self, batch):
+        assert (batch.target is None) == (self.task == "generation")
+        loss = nbdl.mean((self(batch.x) - (batch.x if batch.target is None else batch.y)) ** 2)
+        self.optimizer.minimize(loss, self.parameters())
+        return {"loss": loss}
+
+
+@pytest.mark.parametrize("task", ["reconstruction", "generation"])
+def test_a_data_set_is_handed_over_as_the_network_s_task_says(task):
+    x = np.random.default_rng(0).normal(size=(30, 3)).astype(np.float32)
+    part = Split(x, np.arange(30) % 2)
+    data = Dataset("numbers", "classification", part, part, part)
+    net = Own(task).compile("adam", None if task == "generation" else "mse")
+    history = net.fit(data, epochs=2, verbose=False)
+    assert ("val_loss" in history.rows[0]) == (task == "reconstruction")
+    if task == "reconstruction":
+        assert net.evaluate(data)["loss"] == pytest.approx(np.mean((net.predict(x) - x) ** 2), rel=1e-5)
+
+
+def test_lengths_go_to_networks_that_take_them():
+    class Last(nn.Module):
+        def forward(self, values, lengths):
+            return nbdl.expand_dims(lengths.astype("float32"), 1) + 0 * values[:, 0]
+
+    values = np.zeros((4, 5, 1), np.float32)
+    part = Split((values, np.array([1, 5, 2, 2])), np.array([[1.0], [5.0], [2.0], [2.0]], np.float32))
+    data = Dataset("lengths", "regression", part, test=part)
+    assert Last().compile("sgd", "mse").evaluate(data)["loss"] == 0
+    net = nn.Sequential(nn.Flatten(), nn.Dense(1)).compile("sgd", "mse")
+    net.fit(data, verbose=False)
+    assert net.evaluate(data)["loss"] > 0
+
+
 def test_memory_mapped_arrays_are_read_from_the_file(tmp_path, iris):
     x, y = iris
     np.save(tmp_path / "x.npy", x)
