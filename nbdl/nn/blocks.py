@@ -179,9 +179,11 @@ class TransformerBlock(Module):
                 heads, causal=causal, rotary=rotary, use_bias=use_bias, dropout=dropout, **self.initializers
             )
 
+        self.attention_norm = LayerNorm(use_bias=use_bias)
         self.attention = attention(causal, rotary)
+        self.cross_norm = LayerNorm(use_bias=use_bias) if cross else None
         self.cross = attention(False, False) if cross else None
-        self.norms = [LayerNorm(use_bias=use_bias) for _ in range(3 if cross else 2)]
+        self.feed_forward_norm = LayerNorm(use_bias=use_bias)
         self.dropout = Dropout(dropout)
 
     def build(self, *shapes: Shape) -> None:
@@ -197,14 +199,13 @@ class TransformerBlock(Module):
         self, x: Tensor, memory: Tensor | None = None, mask: Tensor | None = None, memory_mask: Tensor | None = None
     ) -> Tensor:
         """Return x after all parts."""
-        if (memory is None) != (self.cross is None):
+        cross, cross_norm = self.cross, self.cross_norm
+        if (memory is None) != (cross is None):
             raise ShapeError("a block with cross=True takes a memory, as in block(x, memory), and others take none")
-        first, *rest = self.norms
-        x = self._around(x, first, lambda y: self.dropout(self.attention(y, mask=mask)))
-        if self.cross is not None:
-            cross = self.cross
-            x = self._around(x, rest[0], lambda y: self.dropout(cross(y, memory, mask=memory_mask)))
-        return self._around(x, rest[-1], self.feed_forward)
+        x = self._around(x, self.attention_norm, lambda y: self.dropout(self.attention(y, mask=mask)))
+        if cross is not None and cross_norm is not None:
+            x = self._around(x, cross_norm, lambda y: self.dropout(cross(y, memory, mask=memory_mask)))
+        return self._around(x, self.feed_forward_norm, self.feed_forward)
 
     def _around(self, x: Tensor, norm: Module, part: Callable[[Tensor], Tensor]) -> Tensor:
         """One part, with the connection that leads around it."""

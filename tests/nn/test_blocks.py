@@ -31,12 +31,13 @@ def copy_block(block: nn.TransformerBlock, twin) -> dict:
         copied(block.cross, twin.multihead_attn)
     copy_dense(block.feed_forward.hidden, twin.linear1)
     copy_dense(block.feed_forward.output, twin.linear2)
-    norms = [getattr(twin, f"norm{place}") for place in range(1, len(block.norms) + 1)]
+    parts = ("attention", "feed_forward") if block.cross is None else ("attention", "cross", "feed_forward")
+    norms = {f"{part}_norm": getattr(twin, f"norm{place}") for place, part in enumerate(parts, start=1)}
     with torch.no_grad():
-        for mine, other in zip(block.norms, norms, strict=True):
-            other.weight.copy_(torch.tensor(mine.scale.numpy()))
-            other.bias.copy_(torch.tensor(mine.bias.numpy()))
-    named = {f"norms.{place}.scale": each.weight for place, each in enumerate(norms)}
+        for name, other in norms.items():
+            other.weight.copy_(torch.tensor(getattr(block, name).scale.numpy()))
+            other.bias.copy_(torch.tensor(getattr(block, name).bias.numpy()))
+    named = {f"{name}.scale": each.weight for name, each in norms.items()}
     return named | {"feed_forward.hidden.bias": twin.linear1.bias, "feed_forward.output.bias": twin.linear2.bias}
 
 
