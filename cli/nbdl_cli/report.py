@@ -1,6 +1,5 @@
 """What came out of a run: put together, kept in its folder, and told to a person."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -8,15 +7,11 @@ from typing import Any
 import numpy as np
 import typer
 
-from nbdl.atomic import atomic_write
 from nbdl.data import Dataset
-from nbdl.tensor_files import writing
 from nbdl.train import Run, RunFolder
 from nbdl.train.compiling import is_measured
 from nbdl_cli.network import measure
 from nbdl_cli.run_data import as_json
-
-REPORT = "report.json"
 
 
 def make_report(dataset: Dataset, run: Run, folder: RunFolder) -> dict[str, Any]:
@@ -45,13 +40,6 @@ def _kept_best(run: Run, folder: RunFolder) -> dict[str, Any]:
     if meta["epoch"] + 1 == run.epoch or any(not np.array_equal(own[name], array) for name, array in best.items()):
         return {}
     return meta | {"epoch": meta["epoch"] + 1}
-
-
-def write_report(report: dict[str, Any], folder: RunFolder) -> None:
-    """Keep a report in the run's folder, as `report.json`."""
-    path = folder.path / REPORT
-    with writing(path), atomic_write(path) as file:
-        file.write(json.dumps(report, indent=2, default=str).encode() + b"\n")
 
 
 def print_report(report: dict[str, Any]) -> None:

@@ -32,7 +32,8 @@ from nbdl_cli.config import (
 )
 from nbdl_cli.network import make_network, saved_config
 from nbdl_cli.output import print_json
-from nbdl_cli.report import make_report, print_report, shown, write_report
+from nbdl_cli.pictures.subject import image_shape
+from nbdl_cli.report import make_report, print_report, shown
 from nbdl_cli.run_data import DataFacts, load_data, training_rows
 
 
@@ -125,8 +126,8 @@ def _prepare(config: Config, dataset: Dataset) -> tuple[Config, Run, DataFacts]:
     train, validation = training_rows(dataset, config)
     if validation is not None and not is_measured(net):
         validation = None
-    if validation is not None:
-        config = {"callbacks": usual_callbacks(), **config}
+    generates = callable(getattr(net, "generate", None)) and image_shape(facts) is not None
+    config = {**usual_callbacks(validated=validation is not None, generates=generates), **config}
     options = config["train"]
     callbacks = [{"name": name, **given} for name, given in config.get("callbacks", {}).items()]
     run = prepare(
@@ -178,7 +179,7 @@ def _train(request: Request, config: Config, dataset: Dataset, run: Run, folder:
             f"{where}\nGo on with: nbdl train --resume {shlex.quote(shown(folder.path))}"
         ) from None
     report = make_report(dataset, run, folder) | {"seconds": round(time.perf_counter() - begin, 3)}
-    write_report(report, folder)
+    folder.write_report(report)
     if request.plot:
         from nbdl_cli.plot import draw_run
 

@@ -8,6 +8,7 @@
     preprocessing.safetensors  what was fitted to the training rows, and what the network takes and gives
     source.py                  the generated source
     environment.json           versions, processor, command
+    report.json                what came out: the last epoch's numbers, those of the test rows, seconds, ...
     samples/*.safetensors      what the network generates, epoch by epoch
     plots/*.png
 
@@ -72,6 +73,7 @@ class RunFolder:
         self.best_file = self.path / "best.safetensors"
         self.source_file = self.path / "source.py"
         self.environment_file = self.path / "environment.json"
+        self.report_file = self.path / "report.json"
         self.data_file = self.path / "preprocessing.safetensors"
         self.samples = self.path / "samples"
         self.plots = self.path / "plots"
@@ -197,6 +199,10 @@ class RunFolder:
     def write_source(self, text: str) -> None:
         """Keep the generated source."""
         self._write_text(self.source_file, text)
+
+    def write_report(self, report: Mapping[str, Any]) -> None:
+        """Keep what came out, plain values that JSON can hold."""
+        self._write_text(self.report_file, json.dumps(report, indent=2) + "\n")
 
     def _write_environment(self, more: Mapping[str, Any]) -> None:
         found = {

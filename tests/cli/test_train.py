@@ -12,7 +12,7 @@ from tests.cli.conftest import SMALL, write_houses
 
 FILES = {
     *("config.toml", "metrics.csv", "weights.safetensors", "state.safetensors", "best.safetensors"),
-    *("preprocessing.safetensors", "source.py", "environment.json"),
+    *("preprocessing.safetensors", "source.py", "environment.json", "report.json"),
 }
 
 
@@ -62,6 +62,7 @@ def test_json(train, work):
     assert 0 <= report["test"]["accuracy"] <= 1
     assert set(report["training"]) == {"loss", "accuracy", "val_loss", "val_accuracy"}
     assert report["run"] == str(work / "run")
+    assert report == json.loads((work / "run" / "report.json").read_text())
 
 
 def test_folders_are_numbered(train, work):
