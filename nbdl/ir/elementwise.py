@@ -97,7 +97,10 @@ _row(
     "divide", FLOATS, np.divide, "{0} / {1}", lambda node, g: [g / node.inputs[1], -(g * node) / node.inputs[1]]
 )
 _row("power", FLOATS, np.power, "power({0}, {1})", _power_derivative)
-_row("remainder", NUMBERS, np.remainder, "{0} % {1}", NO_DERIVATIVE)
+_row(
+    "remainder", NUMBERS, np.remainder, "{0} % {1}",
+    lambda node, g: [g, g * (node - node.inputs[0]) / node.inputs[1]],  # x % y = x - floor(x / y) * y
+)  # fmt: skip
 _row("maximum", NUMBERS, np.maximum, "maximum({0}, {1})", _split_tie)
 _row("minimum", NUMBERS, np.minimum, "minimum({0}, {1})", _split_tie)
 
