@@ -1,0 +1,376 @@
+"""`torch.*`: PyTorch's functions by nbdl's, and most of them as methods of its tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nbdl import activations, functions, random
+from nbdl.compat.naming import renamed
+from nbdl.compat.torch.devices import check_device
+from nbdl.compat.torch.tensors import Tensor, as_torch, as_view
+from nbdl.errors import ShapeError
+from nbdl.ir import ops
+from nbdl.ir.shapes import normalize_axes
+from nbdl.tensor import Tensor as NativeTensor
+from nbdl.tensor import as_array
+
+
+class Extreme(NamedTuple):
+    """What `max` and `min` along an axis return."""
+
+    values: Tensor
+    indices: Tensor
+
+
+# --- making tensors ---------------------------------------------------------------------------------------------------
+
+
+def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of its own memory: Python floats become float32, arrays keep their dtype."""
+    check_device(device)
+    return _leaf(np.array(as_array(data, dtype)), requires_grad)
+
+
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    """A tensor, without a copy if the data are an array already."""
+    check_device(device)
+    return as_torch(functions.asarray(data, dtype))
+
+
+def from_numpy(array: np.ndarray) -> Tensor:
+    """A tensor that shares the array's memory; nothing may be written there while something is pending."""
+    return as_tensor(array)
+
+
+def _leaf(array: np.ndarray, requires_grad: bool) -> Tensor:
+    return as_torch(NativeTensor(array, requires_grad=requires_grad))
+
+
+Maker = Callable[..., Tensor]
+
+
+def _maker(native: Callable[..., NativeTensor], text: str) -> tuple[Maker, Maker]:
+    """`zeros(*size)` and `zeros_like(x)` from a native function of shape and dtype."""
+
+    def made(shape: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+        check_device(device)
+        values = native(shape, np.dtype(dtype))
+        return _leaf(np.array(values.numpy()), True) if requires_grad else as_torch(values)
+
+    def by_size(*size: Any, dtype: Any = np.float32, device: Any = None, requires_grad: bool = False) -> Tensor:
+        return made(_sizes(size), dtype, device, requires_grad)
+
+    def by_example(x: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+        like = functions.asarray(x)
+        return made(like.shape, dtype or like.dtype, device, requires_grad)
+
+    by_size.__doc__ = f"{text}, of the size given as numbers or as one tuple."
+    by_example.__doc__ = f"{text}, of the shape and dtype of another tensor."
+    return by_size, by_example
+
+
+def _sizes(size: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(size[0]) if len(size) == 1 and isinstance(size[0], tuple | list) else tuple(size)
+
+
+zeros, zeros_like = _maker(functions.zeros, "Zeros")
+empty, empty_like = _maker(functions.zeros, "Zeros, where PyTorch leaves memory as it is")
+ones, ones_like = _maker(functions.ones, "Ones")
+rand, rand_like = _maker(random.uniform, "Random numbers from 0 to 1")
+randn, randn_like = _maker(random.normal, "Random numbers of a standard normal distribution")
+
+
+def full(size: Sequence[int], fill_value: float, dtype: Any = None) -> Tensor:
+    """A tensor filled with one value."""
+    return as_torch(functions.full(tuple(size), fill_value, as_array(fill_value).dtype if dtype is None else dtype))
+
+
+def eye(n: int, dtype: Any = np.float32) -> Tensor:
+    """The identity matrix."""
+    return tensor(np.eye(n, dtype=dtype))
+
+
+def arange(start: float, end: float | None = None, step: float = 1, dtype: Any = None) -> Tensor:
+    """Numbers from `start` to below `end`."""
+    first, last = (0, start) if end is None else (start, end)
+    return tensor(np.arange(first, last, step).tolist(), dtype)
+
+
+def linspace(start: float, end: float, steps: int, dtype: Any = np.float32) -> Tensor:
+    """Numbers from `start` to `end`, at equal distances."""
+    return tensor(np.linspace(start, end, steps), dtype)
+
+
+def randint(low: int, high: Any = None, size: Any = None, *, dtype: Any = np.int64) -> Tensor:
+    """Whole random numbers from `low` (0 if left out) to below `high`."""
+    if size is None:
+        low, high, size = 0, low, high
+    return tensor(random.generator().integers(low, high, tuple(size)), dtype)
+
+
+def randperm(n: int) -> Tensor:
+    """The numbers 0 to n - 1 in random order."""
+    return tensor(random.generator().permutation(n))
+
+
+def manual_seed(seed: int) -> None:
+    """Start random numbers anew: the same in every run, but not PyTorch's."""
+    random.set_seed(seed)
+
+
+# --- elementwise ------------------------------------------------------------------------------------------------------
+
+
+def _mapped(function: Callable[..., Any], finish: Callable[[Any], Any] = as_torch, **names: str) -> Any:
+    return renamed(function, finish, **names)
+
+
+exp, log, sqrt, sin, cos = (_mapped(getattr(functions, name)) for name in ("exp", "log", "sqrt", "sin", "cos"))
+expm1, log1p, erf, square = (_mapped(getattr(functions, name)) for name in ("expm1", "log1p", "erf", "square"))
+abs, sign, floor, isfinite = (_mapped(getattr(functions, name)) for name in ("abs", "sign", "floor", "isfinite"))
+tanh, sigmoid, maximum, minimum = (
+    _mapped(getattr(functions, name)) for name in ("tanh", "sigmoid", "maximum", "minimum")
+)
+relu = _mapped(lambda x: activations.relu(x))
+clamp = _mapped(functions.clip, min="low", max="high")
+where = _mapped(functions.where, input="x", other="y")
+pow = _mapped(functions.power, exponent="y")
+
+
+def add(x: Any, other: Any, *, alpha: float = 1) -> Tensor:
+    """x + alpha * other"""
+    return as_torch(functions.asarray(x) + (other if alpha == 1 else alpha * other))
+
+
+def sub(x: Any, other: Any, *, alpha: float = 1) -> Tensor:
+    """x - alpha * other"""
+    return add(x, other, alpha=-alpha)
+
+
+def mul(x: Any, other: Any) -> Tensor:
+    """x * other"""
+    return as_torch(functions.asarray(x) * other)
+
+
+def div(x: Any, other: Any) -> Tensor:
+    """x / other"""
+    return as_torch(functions.asarray(x) / other)
+
+
+def neg(x: Any) -> Tensor:
+    """-x"""
+    return as_torch(-functions.asarray(x))
+
+
+def eq(x: Any, other: Any) -> Tensor:
+    """x == other, element by element."""
+    return as_torch(functions.asarray(x) == other)
+
+
+def equal(x: Any, other: Any) -> bool:
+    """Whether two tensors have one shape and the same elements."""
+    return bool(np.array_equal(functions.asarray(x).numpy(), functions.asarray(other).numpy()))
+
+
+def allclose(x: Any, other: Any, rtol: float = 1e-5, atol: float = 1e-8) -> bool:
+    """Whether two tensors are equal to rounding."""
+    return bool(np.allclose(functions.asarray(x).numpy(), functions.asarray(other).numpy(), rtol, atol))
+
+
+# --- reductions -------------------------------------------------------------------------------------------------------
+
+
+sum = _mapped(functions.sum, dim="axis", keepdim="keepdims")
+mean = _mapped(functions.mean, dim="axis", keepdim="keepdims")
+logsumexp = _mapped(functions.logsumexp, dim="axis", keepdim="keepdims")
+
+
+def var(x: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False) -> Tensor:
+    """Variance, divided by the number of elements less 1 if it is to be without bias, as in PyTorch."""
+    spread = functions.var(x, dim, keepdim)
+    if unbiased:
+        values = functions.asarray(x)
+        count = ops.product(tuple(values.shape[axis] for axis in normalize_axes(dim, values.ndim)))
+        if not isinstance(count, int) or count < 2:
+            raise ShapeError(f"an unbiased variance needs a known number of elements of at least 2, not {count}")
+        spread = spread * (count / (count - 1))
+    return as_torch(spread)
+
+
+def std(x: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False) -> Tensor:
+    """Standard deviation: the root of `var`."""
+    return sqrt(var(x, dim, unbiased, keepdim))
+
+
+def max(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """The largest element; along an axis, a pair of values and indices; of two tensors, the larger elements."""
+    if isinstance(dim, NativeTensor):
+        return maximum(x, dim)
+    if dim is None:
+        return as_torch(functions.max(x))
+    return Extreme(as_torch(functions.max(x, dim, keepdim)), argmax(x, dim, keepdim))
+
+
+def min(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """The smallest element; along an axis, a pair of values and indices; of two tensors, the smaller elements."""
+    if isinstance(dim, NativeTensor):
+        return minimum(x, dim)
+    if dim is None:
+        return as_torch(functions.min(x))
+    return Extreme(as_torch(functions.min(x, dim, keepdim)), argmin(x, dim, keepdim))
+
+
+def argmax(x: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """Index of the first largest element along an axis, or among all elements."""
+    if dim is None:
+        return as_torch(functions.argmax(functions.reshape(x, (-1,)), 0))
+    return as_torch(functions.argmax(x, dim, keepdim))
+
+
+def argmin(x: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """Index of the first smallest element along an axis, or among all elements."""
+    return argmax(-functions.asarray(x), dim, keepdim)
+
+
+softmax = _mapped(functions.softmax, dim="axis")
+log_softmax = _mapped(functions.log_softmax, dim="axis")
+
+
+# --- shape ------------------------------------------------------------------------------------------------------------
+
+
+cat = _mapped(functions.concat, dim="axis")
+stack = _mapped(functions.stack, dim="axis")
+unsqueeze = _mapped(functions.expand_dims, as_view, dim="axis")
+
+
+def reshape(x: Any, *shape: Any) -> Tensor:
+    """The same elements in another shape, given as numbers or as one tuple; one size may be -1."""
+    return as_view(functions.reshape(x, _sizes(shape)))
+
+
+def squeeze(x: Any, dim: int | None = None) -> Tensor:
+    """Remove axes of size 1; an axis that is named and longer stays, as in PyTorch."""
+    given = functions.asarray(x)
+    return as_view(given if dim is not None and given.shape[dim] != 1 else functions.squeeze(given, dim))
+
+
+def permute(x: Any, *dims: Any) -> Tensor:
+    """Permute the axes."""
+    rank = functions.asarray(x).ndim
+    return as_view(functions.permute_dims(x, [dim % rank for dim in _sizes(dims)]))
+
+
+def transpose(x: Any, dim0: int, dim1: int) -> Tensor:
+    """Swap two axes."""
+    axes = list(range(functions.asarray(x).ndim))
+    axes[dim0], axes[dim1] = axes[dim1], axes[dim0]
+    return permute(x, axes)
+
+
+def t(x: Any) -> Tensor:
+    """The transpose of a matrix."""
+    return transpose(x, 0, -1)
+
+
+def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """Make one axis of several."""
+    shape = functions.asarray(x).shape
+    start, end = (each % len(shape) for each in (start_dim, end_dim))
+    return reshape(x, (*shape[:start], ops.product(shape[start : end + 1]), *shape[end + 1 :]))
+
+
+def expand(x: Any, *sizes: Any) -> Tensor:
+    """Repeat along axes of size 1 and new leading axes; -1 leaves an axis as it is."""
+    shape, wanted = functions.asarray(x).shape, _sizes(sizes)
+    own = (*[-1] * (len(wanted) - len(shape)), *shape)
+    return as_view(
+        functions.broadcast_to(x, [old if size == -1 else size for old, size in zip(own, wanted, strict=True)])
+    )
+
+
+def split(x: Any, split_size: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """Pieces of a size along an axis; the last one may be shorter."""
+    given = functions.asarray(x)
+    size = given.shape[dim]
+    if not isinstance(size, int):
+        raise ShapeError("the batch axis can't be split: a program must work for every batch size")
+    whole = (slice(None),) * (dim % given.ndim)
+    return tuple(as_view(given[(*whole, slice(start, start + split_size))]) for start in range(0, size, split_size))
+
+
+def chunk(x: Any, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """At most so many pieces along an axis, of one size but for the last."""
+    size = functions.asarray(x).shape[dim]
+    return split(x, -(-size // chunks) if isinstance(size, int) else 0, dim)
+
+
+# --- products ---------------------------------------------------------------------------------------------------------
+
+
+matmul = mm = bmm = mv = dot = _mapped(functions.matmul, input="x", other="y")
+outer = _mapped(functions.outer)
+
+
+# --- methods ----------------------------------------------------------------------------------------------------------
+
+
+METHODS = (
+    "exp log sqrt sin cos expm1 log1p erf square abs sign floor isfinite tanh sigmoid relu clamp pow maximum "
+    "minimum add sub mul div neg eq equal allclose sum mean logsumexp var std max min argmax argmin softmax "
+    "log_softmax unsqueeze reshape squeeze permute transpose t flatten expand split chunk matmul mm bmm mv dot outer"
+).split()
+DTYPES = {"float": "float32", "double": "float64", "int": "int32", "long": "int64", "bool": "bool"}
+
+
+def _converter(dtype: str) -> Callable[[Tensor], Tensor]:
+    def convert(self: Tensor) -> Tensor:
+        return as_torch(self.astype(dtype))
+
+    convert.__doc__ = f"Convert to {dtype}."
+    return convert
+
+
+def _in_place(change: Callable[..., Any]) -> Callable[..., Tensor]:
+    def changed(self: Tensor, *args: Any, **options: Any) -> Tensor:
+        return self._replace(change(self, *args, **options))
+
+    changed.__doc__ = "Change the tensor in place, and return it."
+    return changed
+
+
+def _random(size: NativeTensor, low: float, high: float) -> NativeTensor:
+    return random.uniform(size.shape, size.dtype) * (high - low) + low
+
+
+IN_PLACE: dict[str, Callable[..., Any]] = {
+    "zero_": functions.zeros_like,
+    "fill_": functions.full_like,
+    "copy_": lambda self, other: other,
+    "add_": lambda self, other, alpha=1: add(self, other, alpha=alpha),
+    "sub_": lambda self, other, alpha=1: sub(self, other, alpha=alpha),
+    "mul_": mul,
+    "div_": div,
+    "clamp_": functions.clip,
+    "normal_": lambda self, mean=0.0, std=1.0: random.normal(self.shape, self.dtype) * std + mean,
+    "uniform_": lambda self, low=0.0, high=1.0: _random(self, low, high),
+}
+
+for _name in METHODS:
+    setattr(Tensor, _name, globals()[_name])
+for _name, _dtype in DTYPES.items():
+    setattr(Tensor, _name, _converter(_dtype))
+for _name, _change in IN_PLACE.items():
+    setattr(Tensor, _name, _in_place(_change))
+setattr(Tensor, "view", reshape)  # noqa: B010 - as the others
+setattr(Tensor, "view_as", lambda self, other: reshape(self, other.shape))  # noqa: B010
+setattr(Tensor, "type", Tensor.to)  # noqa: B010
+
+__all__ = [
+    *METHODS, "Extreme", "arange", "as_tensor", "cat", "empty", "empty_like", "eye", "from_numpy", "full",
+    "linspace", "manual_seed", "ones", "ones_like", "rand", "rand_like", "randint", "randn", "randn_like", "randperm",
+    "stack", "tensor", "where", "zeros", "zeros_like",
+]  # fmt: skip
