@@ -237,9 +237,14 @@ def complete(config: Config, task: str) -> Config:
     return completed | {"loss": resolve_named("loss", loss) if loss else {}}
 
 
-def usual_callbacks() -> Config:
-    """Return what watches a run with validation rows if nobody says: the weights of its best epoch are kept."""
-    return {"best_weights": _callback("best_weights", {})}
+def usual_callbacks(*, validated: bool, generates: bool) -> Config:
+    """Return what watches a run if nobody says, as the group of a configuration, which is left out if it is empty.
+
+    Of a run with validation rows the weights of its best epoch are kept, and of one whose network generates images what
+    it generates after each epoch.
+    """
+    names = ["best_weights"] * validated + ["samples"] * generates
+    return {"callbacks": {name: _callback(name, {}) for name in names}} if names else {}
 
 
 def resolve_named(group: str, given: Mapping[str, Any]) -> Config:
