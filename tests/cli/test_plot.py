@@ -2,6 +2,7 @@
 
 import json
 import struct
+from pathlib import Path
 
 import pytest
 from nbdl_cli.figures import DPI, HEIGHT, WIDTH
@@ -101,6 +102,12 @@ def test_training_draws_them_too(train, work):
         "Drawn: run/plots/curves.png",
         "Drawn: run/plots/confusion.png",
     ]
+
+
+def test_the_page_about_pictures_tells_of_each():
+    page = (Path(__file__).parents[2] / "docs" / "pictures.md").read_text(encoding="utf-8")
+    for picture in table.PICTURES:
+        assert f"\n| `{picture.name}` | " in page
 
 
 # --- what goes wrong -------------------------------------------------------------------------------------------------
