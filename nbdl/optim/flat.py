@@ -59,7 +59,7 @@ class Flat:
         """Cut a vector into nodes of the parameters' shapes."""
         nodes = []
         for each, offset in zip(self.parameters, self.offsets, strict=True):
-            with scope(PARAMETER + (each.name or "parameter")):
+            with scope(PARAMETER + (getattr(each, "name", "") or "parameter")):  # it may be a plain tensor
                 nodes.append(ops.reshape(ops.slice_axis(vector, 0, offset, product(each.shape)), each.shape))
         return nodes
 

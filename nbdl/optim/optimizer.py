@@ -158,7 +158,7 @@ def _gradient_of(parameter: Parameter) -> Node:
         return ops.broadcast_to(ops.constant(0, parameter.dtype), parameter.shape)
     gradient = node_of(parameter.grad)
     if gradient.shape != parameter.shape:
-        name, shape = parameter.name or "a parameter", show_shape(parameter.shape)
+        name, shape = getattr(parameter, "name", "") or "a parameter", show_shape(parameter.shape)
         raise ShapeError(f"the gradient of {name} must have its shape {shape}, not {show_shape(gradient.shape)}")
     return ops.cast(gradient, parameter.dtype)
 
