@@ -71,9 +71,7 @@ def test_convolutions():
 
 def test_a_list_of_layers_and_an_evaluation(capsys):
     (x, y), (x_test, y_test) = pictures(), pictures(100, seed=1)
-    made = run(
-        block("input_shape=(28*28,)"), train_images=x, train_labels=y, test_images=x_test, test_labels=y_test
-    )
+    made = run(block("input_shape=(28*28,)"), train_images=x, train_labels=y, test_images=x_test, test_labels=y_test)
     assert made["test_acc"] > 0.95
     assert f"Test accuracy: {made['test_acc']}" in capsys.readouterr().out
 
@@ -152,7 +150,9 @@ def test_a_network_its_loop_and_the_share_of_right_answers(capsys):
 
 
 def test_import_lines_are_all_that_changes():
-    program = "import torch\nimport torch.nn as nn\nfrom tensorflow.keras.models import Sequential\nfrom torch import nn\n"
+    program = (
+        "import torch\nimport torch.nn as nn\nfrom tensorflow.keras.models import Sequential\nfrom torch import nn\n"
+    )
     program += "import tensorflow as tf\nx = torch.zeros(1)  # import torch\n"
     assert swapped(program).splitlines() == [
         "import nbdl.compat.torch as torch",

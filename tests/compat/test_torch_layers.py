@@ -54,8 +54,8 @@ LAYERS = {
     "upsampling": (lambda t: t.nn.Upsample(scale_factor=2), (2, 3, 4, 5)),
     "sequential": (lambda t: t.nn.Sequential(t.nn.Linear(5, 3), t.nn.Tanh(), t.nn.Linear(3, 2)), (4, 5)),
 }
-TWO_WAYS = [dict(num_layers=1), dict(num_layers=2, batch_first=True), dict(bidirectional=True, bias=False),
-            dict(num_layers=2, bidirectional=True, batch_first=True)]  # fmt: skip
+TWO_WAYS = [{"num_layers": 1}, {"num_layers": 2, "batch_first": True}, {"bidirectional": True, "bias": False},
+            {"num_layers": 2, "bidirectional": True, "batch_first": True}]  # fmt: skip
 LAYERS |= {
     f"{kind.lower()} {number}": (lambda t, kind=kind, options=options: getattr(t.nn, kind)(5, 4, **options), (6, 3, 5))
     for kind in ("RNN", "LSTM", "GRU")
@@ -148,7 +148,9 @@ def test_functions_take_weights_in_pytorchs_layout():
 
 
 def test_mistakes():
-    with pytest.raises(ShapeError, match=r"in layer Linear \(input \(4, 6\)\): it was built for inputs of size 5, not 6"):
+    with pytest.raises(
+        ShapeError, match=r"in layer Linear \(input \(4, 6\)\): it was built for inputs of size 5, not 6"
+    ):
         torch.nn.Linear(5, 3)(x(4, 6))
     with pytest.raises(ShapeError, match=r"take \(n, channels, height, width\), with or without n, not \(4, 6\)"):
         torch.nn.Conv2d(1, 2, 3)(x(4, 6))
@@ -158,7 +160,7 @@ def test_mistakes():
         torch.nn.Conv2d(1, 2, 3, padding_mode="reflect")
     with pytest.raises(OptionError, match="covers ceil_mode=False only"):
         F.max_pool2d(x(1, 1, 4, 4), 2, ceil_mode=True)
-    with pytest.raises(DataError, match="token 7 .* outside the vocabulary of 7 tokens"):
+    with pytest.raises(DataError, match=r"token 7 .* outside the vocabulary of 7 tokens"):
         torch.nn.Embedding(7, 3)(torch.tensor([[7]]))
     with pytest.raises(AttributeError, match="has no 'Conv2D'; did you mean 'Conv2d'"):
         torch.nn.Conv2D  # noqa: B018

@@ -37,7 +37,16 @@ WITH_OPTIONS = {
     "joined": lambda t, x: (t.cat([x, x * 2], dim=1), t.stack([x, x]), t.cat((x, x))),
     "products": lambda t, x: (x @ x.t(), t.matmul(x, x[0]), x.mm(x.T), t.dot(x[0], x[1]), t.outer(x[0], x[1])),
     "batches": lambda t, x: t.bmm(x.unsqueeze(2), x.unsqueeze(1)),
-    "arithmetic": lambda t, x: (2 - x, 1 / (x**2 + 1), -x, x % 0.7, 3 * x / 2, x.add(x, alpha=2), t.sub(x, 1), x.mul(2)),
+    "arithmetic": lambda t, x: (
+        2 - x,
+        1 / (x**2 + 1),
+        -x,
+        x % 0.7,
+        3 * x / 2,
+        x.add(x, alpha=2),
+        t.sub(x, 1),
+        x.mul(2),
+    ),
     "other dtypes": lambda t, x: (x.double() * 2, x.float(), x.to(t.float64), x.type(t.float32)),
     "same": lambda t, x: (x.clone(), x.contiguous(), x.cpu(), x.to("cpu"), x.detach() + x),
 }
@@ -57,7 +66,13 @@ INTEGERS = {
     "counts": lambda t, x: ((x > 0).sum(), (x > 0).sum(1), (x > 0).float().mean(), (x > 0).long()),
     "ranges": lambda t, x: (t.arange(3), t.arange(1, 9, 2), t.arange(0.0, 1.0, 0.25), t.linspace(0, 1, 5)),
     "made": lambda t, x: (t.zeros(2, 3), t.ones((2, 3)), t.full((2,), 7.0), t.eye(3), t.zeros_like(x), t.ones_like(x)),
-    "of numbers": lambda t, x: (t.tensor([1, 2]), t.tensor([1.5, 2]), t.tensor(True), t.FloatTensor([1, 2]), t.Tensor([1])),
+    "of numbers": lambda t, x: (
+        t.tensor([1, 2]),
+        t.tensor([1.5, 2]),
+        t.tensor(True),
+        t.FloatTensor([1, 2]),
+        t.Tensor([1]),
+    ),
 }
 
 

@@ -60,10 +60,20 @@ class AdamW(Adam):
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad)
 
 
-class NAdam(Adam):
+class NAdam(Optimizer):
     """`nbdl.optim.nadam`."""
 
-    NATIVE = "nadam"
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum_decay: float = 4e-3,
+    ):
+        options = {"beta1": betas[0], "beta2": betas[1], "epsilon": eps, "momentum_decay": momentum_decay}
+        super().__init__(params, "nadam", lr=lr, weight_decay=weight_decay, **options)
 
 
 class RMSprop(Optimizer):
