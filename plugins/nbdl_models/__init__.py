@@ -6,6 +6,7 @@ from nbdl_models.cnn import cnn
 from nbdl_models.lenet5 import lenet5
 from nbdl_models.linear import linear, logistic
 from nbdl_models.mlp import mlp
+from nbdl_models.resnet import BasicBlock, resnet
 from nbdl_models.transformer import transformer
 
 
@@ -19,6 +20,13 @@ def nbdl_models(register: Register) -> None:
         linear,
         logistic,
         mlp,
+        resnet,
         transformer,
     ):
         register(model.__name__, model)
+
+
+@hookimpl
+def nbdl_layers(register: Register) -> None:
+    """Offer the layers that models are made of, so that saved networks find them."""
+    register("basic_block", BasicBlock)

@@ -13,7 +13,7 @@ def cnn(
     kernel: int = 3,
     hidden: int = 64,
     activation: str = "relu",
-    dropout: float = 0.0,
+    dropout: float = 0.5,
 ) -> nn.Module:
     """Convolutional network: blocks of h = max_pool(activation(conv(h))), a hidden layer, and y = h @ weight + bias.
 
@@ -38,7 +38,7 @@ def cnn(
     (2, 10)
 
     Source: LeCun et al., Gradient-Based Learning Applied to Document Recognition, Proceedings of the IEEE 86 (1998);
-    the sizes are those of the simple MNIST convnet among Keras's examples.
+    sizes and dropout are those of the simple MNIST convnet among Keras's examples, with a hidden layer more.
     """
     if not filters:
         raise OptionError("cnn needs the filters of one block at least, as in filters=(32, 64)")

@@ -117,4 +117,5 @@ MODELS: dict[str, tuple[FeaturesAndOutputs, ...]] = {
     "transformer": SEQUENCES,
     "cnn": IMAGES,
     "lenet5": IMAGES,
+    "resnet": IMAGES,
 }

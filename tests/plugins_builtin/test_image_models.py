@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import nbdl
 from nbdl import nn
 from nbdl.errors import OptionError, ShapeError
 from nbdl.nn import AveragePool2D, Conv2D, Dense, Dropout, MaxPool2D
@@ -45,9 +46,41 @@ def test_lenet5_pools_as_asked(pooling: str, kind: type):
     assert sum(isinstance(layer, kind) for layer in net.modules()) == 2
 
 
+def test_resnet_has_the_sizes_of_the_paper():
+    net = resolve("models", {"name": "resnet", "blocks": 3}, outputs=10)
+    assert net(IMAGES[:1]).shape == (1, 10)
+    convolutions = 9 * (16 + 6 * 16 * 16 + 16 * 32 + 5 * 32 * 32 + 32 * 64 + 5 * 64 * 64)
+    norms = 2 * (7 * 16 + 6 * 32 + 6 * 64)
+    projections = 16 * 32 + 32 * 64 + 2 * (32 + 64)
+    assert parameters(net) == convolutions + norms + projections + 65 * 10
+    assert round(parameters(net) / 1e6, 2) == 0.27  # 20 layers in table 6
+
+
+def test_resnet_halves_the_image_and_doubles_the_channels():
+    net = resolve("models", {"name": "resnet", "width": 4, "stages": 2, "blocks": 2}, outputs=3)
+    text = str(net.summary((9, 9, 1)))
+    line = next(line for line in text.splitlines() if "basicblock_3.layers.conv2d_1" in line)
+    assert "(n, 5, 5, 8)" in line
+    assert text.count("basicblock_3.shortcut") >= 1
+    assert "basicblock_2.shortcut" not in text
+
+
+def test_resnet_is_saved_and_loaded(tmp_path):
+    net = resolve("models", {"name": "resnet", "width": 4}, outputs=3).eval()
+    wanted = net(IMAGES).numpy()
+    net.save(tmp_path / "net.nbdl")
+    np.testing.assert_array_equal(nbdl.load(tmp_path / "net.nbdl").eval()(IMAGES).numpy(), wanted)
+
+
+@pytest.mark.parametrize("options", [{"width": 0}, {"blocks": 0}, {"stages": 0}])
+def test_options_that_resnet_can_t_have(options: dict):
+    with pytest.raises(OptionError, match="at least 1"):
+        resolve("models", {"name": "resnet", **options}, outputs=10)
+
+
 @pytest.mark.parametrize("name", ["cnn", "lenet5"])
 def test_channels_are_made_and_whole_numbers_taken(name: str):
-    net = resolve("models", name, outputs=10)
+    net = resolve("models", name, outputs=10).eval()
     flat = net(IMAGES).numpy()
     np.testing.assert_array_equal(net(IMAGES[..., None]).numpy(), flat)
     bytes_ = (IMAGES * 255).astype(np.uint8)
