@@ -22,7 +22,7 @@ from typing import Any
 from numba import njit, types
 
 from nbdl.kernels.cpu.boxes import BOX, SUM_IMAGES
-from nbdl.kernels.cpu.conv_tile import multiply_blocks
+from nbdl.kernels.cpu.conv_tile import NARROW_ROWS, multiply_blocks
 from nbdl.kernels.cpu.jit import kernel
 from nbdl.kernels.cpu.matmul import DEPTH, SCRATCH, _pack_transposed
 from nbdl.kernels.cpu.shared import shared
@@ -54,14 +54,15 @@ def _tiles(
     if blocks == SUM_IMAGES:
         planes, blocks = 1, images
     a_line, a_pixel, c_line, c_pixel = box[5], box[6], box[7], box[8]
-    if pixels < TILE_ROWS and pixels < (lines if lines > planes else planes):
-        if lines >= TILE_ROWS or lines >= planes:
+    lanes = vector_lanes(a)
+    vectors = (columns + lanes - 1) // lanes
+    most = NARROW_ROWS if vectors == 1 else TILE_ROWS
+    if pixels < most and pixels < (lines if lines > planes else planes):
+        if lines >= most or lines >= planes:
             pixels, lines, a_pixel, a_line, c_pixel, c_line = lines, pixels, a_line, a_pixel, c_line, c_pixel
         else:
             pixels, planes, a_pixel, a_image, c_pixel, c_image = planes, pixels, a_image, a_pixel, c_image, c_pixel
-    lanes = vector_lanes(a)
-    vectors = (columns + lanes - 1) // lanes
-    tiles = (pixels + TILE_ROWS - 1) // TILE_ROWS
+    tiles = (pixels + most - 1) // most
     for plane in range(planes):
         for line in range(lines):
             a_tile = offset(a, plane * a_image + line * a_line + a_start)

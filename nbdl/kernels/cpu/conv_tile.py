@@ -8,13 +8,16 @@ and C are contiguous.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from llvmlite import ir
 from numba import types
 
 from nbdl.kernels.cpu.tile import TILE_ROWS, TILE_VECTORS, _emit_results
 from nbdl.kernels.cpu.vector import BIT, INDEX, POINTER, Vectors, intrinsic, outlined
+
+NARROW_ROWS: Final = 2 * TILE_ROWS
+"""Rows of a tile that is one vector wide: half as many sums would wait for each other."""
 
 ARGUMENTS = (POINTER, INDEX, INDEX, INDEX, POINTER, INDEX, INDEX, POINTER, INDEX, INDEX, INDEX, INDEX, BIT)
 _POINTERS = (0, 4, 7)
@@ -39,7 +42,9 @@ def multiply_blocks(
     depth: Any,
     accumulate: Any,
 ) -> Any:
-    """Compute one tile of C: `rows` (1 to TILE_ROWS) by `columns`, which fill `vectors` (1 to TILE_VECTORS) vectors.
+    """Compute one tile of C: `rows` by `columns`, which fill `vectors` (1 to TILE_VECTORS) vectors.
+
+    There are 1 to TILE_ROWS rows, or to NARROW_ROWS if one vector is filled.
 
     `a`, `b`, `c` are typed pointers to the tile's first elements; p runs to `blocks` and k to `depth` (zero is fine).
     Nothing outside the tile is read or written. With `accumulate` the sums are added to C, else they replace it.
@@ -52,16 +57,16 @@ def multiply_blocks(
         tile_arguments = [*rest[:-1], builder.sub(columns, before_last), rest[-1]]
         for position in _POINTERS:
             tile_arguments[position] = builder.bitcast(tile_arguments[position], POINTER)
-        number = builder.add(builder.mul(vectors, ir.Constant(INDEX, TILE_ROWS)), rows)
+        number = builder.add(builder.mul(vectors, ir.Constant(INDEX, NARROW_ROWS)), rows)
         impossible, done = (builder.append_basic_block(name) for name in ("tile.impossible", "tile.done"))
         with builder.goto_block(impossible):
             builder.unreachable()
         switch = builder.switch(number, impossible)
         for tile_vectors in range(1, TILE_VECTORS + 1):
-            for tile_rows in range(1, TILE_ROWS + 1):
+            for tile_rows in range(1, (NARROW_ROWS if tile_vectors == 1 else TILE_ROWS) + 1):
                 function = _tile_function(builder.module, signature.args[3].dtype, tile_rows, tile_vectors)
                 case = builder.append_basic_block(function.name)
-                switch.add_case(tile_vectors * TILE_ROWS + tile_rows, case)
+                switch.add_case(tile_vectors * NARROW_ROWS + tile_rows, case)
                 with builder.goto_block(case):
                     builder.call(function, tile_arguments)
                     builder.branch(done)

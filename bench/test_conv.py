@@ -1,0 +1,115 @@
+"""The CPU convolutions beside PyTorch's, in the three directions, on the layers of small and middle-sized networks.
+
+    pytest bench/test_conv.py --benchmark-group-by=group
+
+Each group is one layer and one direction (the result, the gradient of the weights, that of the images), and holds both
+libraries on one core. `gflops` and `share` (of the core's measured peak) are in the extra information of each row
+(`--benchmark-json`); multiplications with padding count, although nbdl leaves them out.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numba import njit
+
+from nbdl.kernels.cpu import boxes, conv
+from nbdl.kernels.cpu.ceilings import peak_flops
+from nbdl.kernels.cpu.jit import OPTIONS
+from nbdl.kernels.geometry import Geometry
+
+SAME = ((1, 1), (1, 1))
+LAYERS = [
+    # images, geometry: the small network for MNIST, a worker's half of a batch of 32
+    (16, Geometry((28, 28, 1), (3, 3), 32)),
+    (16, Geometry((13, 13, 32), (3, 3), 64)),
+    # LeNet-5, a worker's half of a batch of 128
+    (64, Geometry((28, 28, 1), (5, 5), 6, padding=((2, 2), (2, 2)))),
+    (64, Geometry((14, 14, 6), (5, 5), 16)),
+    # a residual network for images of 32x32
+    (16, Geometry((32, 32, 3), (3, 3), 16, padding=SAME)),
+    (16, Geometry((32, 32, 16), (3, 3), 16, padding=SAME)),
+    (16, Geometry((32, 32, 16), (3, 3), 32, stride=(2, 2), padding=SAME)),
+    (16, Geometry((16, 16, 32), (3, 3), 32, padding=SAME)),
+    (16, Geometry((8, 8, 64), (3, 3), 64, padding=SAME)),
+    # a decoder, which goes the other way; groups
+    (16, Geometry((28, 28, 1), (4, 4), 32, stride=(2, 2), padding=SAME)),
+    (16, Geometry((14, 14, 32), (4, 4), 64, stride=(2, 2), padding=SAME)),
+    (16, Geometry((14, 14, 64), (3, 3), 64, padding=SAME, groups=4)),
+    (16, Geometry((14, 14, 64), (3, 3), 64, padding=SAME, groups=64)),
+]
+DIRECTIONS = ("convolve", "convolve_weights", "convolve_back")
+TABLES = {
+    "convolve": boxes.forward_boxes,
+    "convolve_weights": boxes.weight_boxes,
+    "convolve_back": boxes.input_boxes,
+}
+
+
+def repeated(name: str) -> Callable[..., None]:
+    """Return a compiled loop over one direction."""
+    kernel = getattr(conv, name)
+
+    @njit(**OPTIONS)
+    def run(first: Any, second: Any, out: Any, scratch: Any, table: Any, times: int) -> None:
+        for _ in range(times):
+            kernel(first, second, out, scratch, table)
+
+    return run
+
+
+LOOPS = {name: repeated(name) for name in DIRECTIONS}
+
+
+@pytest.fixture(scope="module")
+def peak() -> float:
+    return peak_flops()
+
+
+def operands(direction: str, n: int, g: Geometry) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Two operands and the result of a direction."""
+    rng = np.random.default_rng(0)
+    x, w, y = (
+        rng.standard_normal(shape, dtype=np.float32) for shape in ((n, *g.image), g.weights, (n, *g.result, g.outputs))
+    )
+    return {"convolve": (x, w, y), "convolve_weights": (x, y, w), "convolve_back": (y, w, x)}[direction]
+
+
+def torch_call(direction: str, n: int, g: Geometry) -> Callable[[], object]:
+    """PyTorch's function for a direction; images with their channels last in memory, which it prefers."""
+    torch = pytest.importorskip("torch")
+    torch.set_num_threads(1)
+    last = torch.channels_last
+    x = torch.randn(n, g.image[2], *g.image[:2]).contiguous(memory_format=last)
+    w = torch.randn(g.outputs, g.channels_in, *g.kernel).contiguous(memory_format=last)
+    y = torch.randn(n, g.outputs, *g.result).contiguous(memory_format=last)
+    padding = (g.padding[0][0], g.padding[1][0])
+    if direction == "convolve":
+        return lambda: torch.conv2d(x, w, None, g.stride, padding, g.dilation, g.groups)
+    mask = [direction == "convolve_back", direction == "convolve_weights", False]
+    backward = torch.ops.aten.convolution_backward
+    return lambda: backward(y, x, w, None, g.stride, padding, g.dilation, False, (0, 0), g.groups, mask)
+
+
+@pytest.mark.parametrize("library", ["nbdl", "torch"])
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize(("n", "g"), LAYERS, ids=str)
+def test_convolution(benchmark: Any, peak: float, n: int, g: Geometry, direction: str, library: str) -> None:
+    operations = 2 * n * int(np.prod(g.result)) * g.outputs * int(np.prod(g.weights[:3]))
+    times = max(1, min(100, 2 * 10**7 // operations))
+    benchmark.group = f"{direction} {n} {g}"
+    if library == "nbdl":
+        first, second, out = operands(direction, n, g)
+        arguments = (first, second, out, np.empty(conv.SCRATCH, np.float32), TABLES[direction](g), times)
+        benchmark.pedantic(LOOPS[direction], arguments, rounds=20, warmup_rounds=1)
+    else:
+        call = torch_call(direction, n, g)
+
+        def torch_loop() -> None:
+            for _ in range(times):
+                call()
+
+        benchmark.pedantic(torch_loop, rounds=20, warmup_rounds=1)
+    flops = operations * times / benchmark.stats.stats.min
+    benchmark.extra_info.update(gflops=round(flops / 1e9, 1), share=round(flops / peak, 3))
