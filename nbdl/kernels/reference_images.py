@@ -41,7 +41,9 @@ def max_pool(x: np.ndarray, g: Geometry) -> np.ndarray:
 
 
 def max_pool_back(x: np.ndarray, gradient: np.ndarray, g: Geometry) -> np.ndarray:
-    """The gradient of `max_pool`: it goes to the first of the largest elements of a window."""
+    """The gradient of `max_pool`: it goes to the first of the largest elements of a window, to the first of all if one
+    is NaN.
+    """
     padded, largest = _zeros(gradient, g), _first_largest(x, g)
     for number, (_, _, under_tap) in enumerate(_taps(padded, g)):
         under_tap += np.where(largest == number, gradient, 0)
@@ -80,7 +82,10 @@ def _flat_windows(x: np.ndarray, g: Geometry, fill: float = 0.0) -> np.ndarray:
 
 
 def _first_largest(x: np.ndarray, g: Geometry) -> np.ndarray:
-    return np.argmax(_flat_windows(x, g, -np.inf), axis=-1)
+    """Which tap of each window is the first of the largest ones; the first inside the image, where one is NaN."""
+    windows = _flat_windows(x, g, -np.inf)
+    inside = np.argmax(_flat_windows(np.ones_like(x), g), axis=-1)
+    return np.where(np.isnan(windows.max(-1)), inside, np.argmax(windows, axis=-1))
 
 
 def _groups(g: Geometry) -> Iterator[tuple[slice, slice]]:

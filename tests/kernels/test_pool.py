@@ -49,14 +49,14 @@ def test_channels_around_the_edges_of_vectors(name, dtype, window):
             check(name, g, 2, dtype, rng, getattr(reference_images, name), ties=name.startswith("max"))
 
 
-def test_nan_is_the_largest_and_takes_the_gradient():
+def test_nan_is_the_largest_and_the_first_element_gets_the_gradient():
     g = Geometry((2, 4, 1), (2, 2), 1, stride=(2, 2))
     x = np.array([[1, 2, np.nan, 5], [np.nan, 4, np.nan, 9]], np.float32).reshape(1, 2, 4, 1)
     out, back = np.empty((1, 1, 2, 1), np.float32), np.empty_like(x)
     pool.max_pool(x, out, pool_boxes(g))
     assert np.isnan(out).all()
     pool.max_pool_back(x, np.array([3, 4], np.float32).reshape(1, 1, 2, 1), back, pool_boxes(g))
-    np.testing.assert_array_equal(back[0, ..., 0], [[0, 0, 4, 0], [3, 0, 0, 0]])
+    np.testing.assert_array_equal(back[0, ..., 0], [[3, 0, 4, 0], [0, 0, 0, 0]])
 
 
 def test_infinities_are_ordinary():

@@ -9,8 +9,8 @@
 array([ 5.,  7., 13., 15.])
 
 Images are (n, height, width, channels). All arrays are C-contiguous and of one dtype, float32 or float64, and don't
-overlap; their shapes fit the table (the callers are generated). Of equal elements the first is the largest; NaN is
-larger than all.
+overlap; their shapes fit the table (the callers are generated). Of equal elements the first is the largest; a window
+with NaN gives NaN, and its gradient goes to its first element.
 """
 
 from typing import Any, Final

@@ -52,6 +52,19 @@ class Window:
         """The vector in the register."""
         return self.builder.load(self.value, typ=self.v.type)
 
+    def forget(self) -> None:
+        """Note nothing of any lane."""
+        self.builder.store(ir.Constant(self.v.mask_type, [0] * self.v.lanes), self.found)
+
+    def note(self, lanes: ir.Value) -> None:
+        """Note lanes beside those that have been."""
+        self.builder.store(self.builder.or_(self.noted, lanes), self.found)
+
+    @property
+    def noted(self) -> ir.Value:
+        """The mask of the lanes that were noted."""
+        return self.builder.load(self.found, typ=self.v.mask_type)
+
 
 @intrinsic
 def pool_line(
@@ -147,26 +160,36 @@ def _nothing(window: Window) -> None:
 
 def _begin_max(window: Window) -> None:
     window.keep(ir.Constant(window.v.type, [-float("inf")] * window.v.lanes))
+    window.forget()
 
 
 def _tap_max(window: Window, x: ir.Value) -> None:
     builder, value, largest = window.builder, window.load(x), window.kept
-    nan = builder.fcmp_unordered("uno", value, value)  # NaN stays
-    window.keep(builder.select(builder.or_(builder.fcmp_ordered(">", value, largest), nan), value, largest))
+    # In this order it is one instruction, which gives x if one of them is NaN; so it is noted where x is.
+    window.keep(builder.select(builder.fcmp_ordered(">", largest, value), largest, value))
+    window.note(builder.fcmp_unordered("uno", value, value))
+
+
+def _end_max(window: Window) -> None:
+    nan = ir.Constant(window.v.type, [float("nan")] * window.v.lanes)
+    window.keep(window.builder.select(window.noted, nan, window.kept))
+
+
+def _end_and_store_max(window: Window) -> None:
+    _end_max(window)
+    _store(window)
 
 
 def _begin_search(window: Window) -> None:
-    v = window.v
-    window.builder.store(ir.Constant(v.mask_type, [0] * v.lanes), window.found)
+    window.forget()
 
 
 def _first_largest(window: Window, x: ir.Value) -> ir.Value:
-    """Whether this tap is the first of the largest ones; NaN is, where the largest is NaN."""
-    builder, value = window.builder, window.load(x)
-    same = builder.or_(builder.fcmp_ordered("==", value, window.kept), builder.fcmp_unordered("uno", value, value))
-    found = builder.load(window.found, typ=window.v.mask_type)
-    window.builder.store(builder.or_(found, same), window.found)
-    return builder.and_(same, builder.not_(found))
+    """Whether this tap is the first of the largest ones; where the largest is NaN, the first tap is."""
+    before = window.noted
+    same = window.builder.fcmp_unordered("ueq", window.load(x), window.kept)
+    window.note(same)
+    return window.builder.and_(same, window.builder.not_(before))
 
 
 def _tap_max_back(window: Window, x: ir.Value) -> None:
@@ -211,9 +234,9 @@ def _hand_out(window: Window, part: ir.Value) -> None:
 
 Phase = tuple[Callable[[Window], None], Callable[[Window, ir.Value], None], Callable[[Window], None]]
 
-_LARGEST: Phase = (_begin_max, _tap_max, _nothing)
+_LARGEST: Phase = (_begin_max, _tap_max, _end_max)
 _PHASES: dict[str, tuple[Phase, ...]] = {
-    "max": ((_begin_max, _tap_max, _store),),
+    "max": ((_begin_max, _tap_max, _end_and_store_max),),
     "max_back": (_LARGEST, (_begin_search, _tap_max_back, _nothing)),
     "max_take": (_LARGEST, (_begin_search, _tap_max_take, _nothing)),
     "sum": ((_begin_sum, _tap_sum, _store),),
