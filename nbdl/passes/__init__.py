@@ -8,6 +8,7 @@ from nbdl.autodiff import expand_gradients
 from nbdl.ir.graph import Node
 from nbdl.ir.verify import verify
 from nbdl.passes.common import share_common
+from nbdl.passes.narrow import widen_narrow
 from nbdl.passes.pooling import pool_first
 from nbdl.passes.scans import improve_bodies, look_up_finals, merge_scans, trim_scans, write_out_scans
 from nbdl.passes.simplify import simplify
@@ -25,6 +26,7 @@ def improve_scans(outputs: Sequence[Node]) -> list[Node]:
 
 PASSES: tuple[Pass, ...] = (
     pool_first,
+    widen_narrow,
     expand_gradients,
     simplify,
     share_common,
