@@ -291,8 +291,13 @@ def _findable(value: Any) -> Any:
 def _resolve_schedule(given: Mapping[str, Any], optimizer: Mapping[str, Any]) -> Config:
     """A rate given for the optimizer is the one that the schedule starts with."""
     registered = lookup("schedules", str(given["name"])) if "name" in given else None
-    if registered is None or "lr" not in optimizer or "lr" not in registered.options.names:
+    if registered is None or "lr" not in optimizer:
         return resolve_named("schedule", given)
+    if "lr" not in registered.options.names:
+        raise OptionError(
+            f"optimizer.lr would have no effect: the {registered.label} says the learning rate by its options "
+            f"({', '.join(registered.options.names)}); set those, or take another schedule, such as constant"
+        )
     if "lr" in given:
         raise OptionError("the learning rate is given twice, as optimizer.lr and as schedule.lr; leave out one of them")
     return resolve_named("schedule", {**given, "lr": optimizer["lr"]})

@@ -184,6 +184,12 @@ def test_mistakes_in_set(assignment, message):
     assert str(caught.value).startswith(message)
 
 
+def test_a_rate_that_the_schedule_would_overrule():
+    layers = [{"schedule": {"name": "cosine", "steps": 5}}, parse_sets(["optimizer.lr=0.1"])]
+    with pytest.raises(OptionError, match=r"optimizer\.lr would have no effect: .*'cosine' .*\(steps, floor\)"):
+        resolve_config(BASE, *layers)
+
+
 @pytest.mark.parametrize(
     ("layer", "error", "message"),
     [
