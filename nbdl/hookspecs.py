@@ -32,8 +32,8 @@ def trained_with(**groups: Any) -> Callable[[Factory], Factory]:
 
     Args:
         groups: groups of a configuration: `loss`, `optimizer`, `schedule` (each a name, or a mapping with `name` and
-            options), `metrics` (a list of them), `callbacks` and `train` (mappings). The learning rate goes to the
-            optimizer, also where there is a schedule.
+            options), `metrics` (a list of them), `callbacks` and `train` (mappings). With a schedule that has
+            the option `lr`, the learning rate goes to the optimizer all the same: users set it there.
 
     Raises:
         TypeError: a group that doesn't exist.
