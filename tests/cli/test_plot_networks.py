@@ -251,6 +251,20 @@ def test_attention_of_heads(draw, layers):
         np.testing.assert_array_equal(axes.images[0].get_array(), head[:4, :4])
 
 
+def test_multi_head_attention_needs_no_method(draw):
+    """The maps of the last layer; each row of weights adds up to 1, and a decoder looks back only."""
+    x = np.random.default_rng(0).normal(size=(5, 6, 4)).astype(np.float32)
+    parts = Split(x, np.arange(5) % 2)
+    data = Dataset("d", "classification", parts, test=parts, classes=("no", "yes"))
+    net = nn.Sequential(nn.MultiHeadAttention(heads=1), nn.MultiHeadAttention(heads=2, causal=True))
+    figure = draw("attention", net, data)
+    drawn = [np.asarray(axes.images[0].get_array()) for axes in figure.axes if axes.images and axes.get_title()]
+    assert len(drawn) == 2
+    for weights in drawn:
+        np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-5)
+        assert not np.triu(weights, 1).any()
+
+
 def test_attention_of_another_shape(draw):
     net = StandIn()
     net.attention = lambda x: np.zeros((len(x), 3))

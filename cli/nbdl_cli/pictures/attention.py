@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nbdl import nn
 from nbdl.data import Split
 from nbdl.data.vocabulary import END, PADDING, Vocabulary
 from nbdl.errors import DataError
+from nbdl.tensor import Tensor
 from nbdl_cli.answers import predicted_tokens
 from nbdl_cli.figures import new_figure, shortened, some
 
@@ -44,18 +46,17 @@ class Map:
 def draw_attention(subject: "Subject") -> "Figure":
     """Draw the weights with which each place made (a line) takes from each place given (a column).
 
-    A network that gives one map a row, `(n, target, source)`, is drawn for several rows; one with heads, `(n, heads,
-    query, key)` or `(n, layers, heads, query, key)`, for one row, by the heads of its last layer.
+    They come from the network's `attention(x)`, or else from its multi-head attention. One map a row, `(n, target,
+    source)`, is drawn for several rows; heads, `(n, heads, query, key)` or `(n, layers, heads, query, key)`, are drawn
+    for one row, those of the last layer.
 
     Raises:
         DataError: the weights have another shape.
 
     Source: Bahdanau, Cho, Bengio, Neural Machine Translation by Jointly Learning to Align and Translate, ICLR 2015.
     """
-    attention = subject.method("attention")
-    assert attention is not None, "maps are offered for networks that attend"
     rows = subject.rows.take(some(len(subject.rows), EXAMPLES))
-    weights = np.asarray(attention(*subject.inputs(rows)), np.float32)
+    weights = _weights(subject, rows)
     if weights.ndim not in (3, 4, 5) or len(weights) != len(rows):
         raise DataError(f"the network's attention has the shape {weights.shape}; (n, target, source) or (n, heads, "
                         "query, key) can be drawn")
@@ -66,13 +67,33 @@ def draw_attention(subject: "Subject") -> "Figure":
         made, true = _made(subject, rows, written), _true(rows, written)
         titles = [_title(*each) for each in zip(given, made, true, strict=True)]
         maps = [Map(*each, named=True) for each in zip(titles, weights, made, given, strict=True)]
-        return _draw_maps(subject, maps, ("token made", "token given"))
+        figure = _draw_maps(maps, ("token made", "token given"))
+        figure.suptitle(f"{subject.name}: attention on some of {len(subject.rows):,} {subject.part} rows")
+        return figure
     heads = weights[0] if weights.ndim == 4 else weights[0, -1]
     maps = [
         Map(f"head {number + 1}", head, given[0], given[0], named=vocabulary is not None)
         for number, head in enumerate(heads[:MOST_HEADS])
     ]
-    return _draw_maps(subject, maps, ("place that looks", "place looked at"))
+    figure = _draw_maps(maps, ("place that looks", "place looked at"))
+    figure.suptitle(f"{subject.name}: attention of the last layer on the first {subject.part} row")
+    return figure
+
+
+def attends(subject: "Subject") -> bool:
+    """Whether a network says from where it takes what it makes."""
+    return subject.method("attention") is not None or any(
+        isinstance(layer, nn.MultiHeadAttention) for layer in subject.net.modules()
+    )
+
+
+def _weights(subject: "Subject", rows: Split) -> np.ndarray:
+    attention = subject.method("attention")
+    if attention is not None:
+        return np.asarray(attention(*subject.inputs(rows)), np.float32)
+    with nn.attention_maps() as maps:
+        subject.net.eval()(*map(Tensor, subject.inputs(rows)))
+    return list(maps.values())[-1].numpy()
 
 
 # --- what stands at the places ----------------------------------------------------------------------------------------
@@ -120,7 +141,7 @@ def _text(names: list[str]) -> str:
 # --- drawing ----------------------------------------------------------------------------------------------------------
 
 
-def _draw_maps(subject: "Subject", maps: list[Map], words: tuple[str, str]) -> "Figure":
+def _draw_maps(maps: list[Map], words: tuple[str, str]) -> "Figure":
     columns = 1 if len(maps) == 1 else 2 if len(maps) <= 4 else 3
     lines = -(-len(maps) // columns)
     tallest = [max(each.shape[0] / each.shape[1] for each in maps[line * columns : (line + 1) * columns])
@@ -138,7 +159,6 @@ def _draw_maps(subject: "Subject", maps: list[Map], words: tuple[str, str]) -> "
     for axes in places[::columns]:
         axes.set_ylabel(words[0])
     figure.colorbar(image, ax=places, label="attention weight", shrink=0.5, aspect=40)
-    figure.suptitle(f"{subject.name}: attention on {subject.part} rows")
     return figure
 
 
@@ -155,6 +175,7 @@ def _draw_map(axes: "Axes", each: Map, largest: float) -> "AxesImage":
     else:
         image = axes.imshow(weights, cmap="Blues", vmin=0, vmax=largest, aspect="auto",
                             extent=(0.5, given + 0.5, made + 0.5, 0.5))
+        axes.locator_params(integer=True, nbins=6)
     axes.spines[:].set_visible(True)
     axes.set_title(each.title)
     return image

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nbdl.errors import NbdlError, OptionError, suggest
 from nbdl_cli.figures import drawing, save_figure
-from nbdl_cli.pictures.attention import draw_attention
+from nbdl_cli.pictures.attention import attends, draw_attention
 from nbdl_cli.pictures.confusion import draw_confusion
 from nbdl_cli.pictures.curves import draw_curves
 from nbdl_cli.pictures.filters import draw_filters
@@ -52,7 +52,7 @@ ONE_FEATURE = Need("data of one feature", lambda run: _is_plain(run, 1))
 TWO_FEATURES = Need("data of two features", lambda run: _is_plain(run, 2))
 ENCODES = Need("a network with a method encode(x)", _has("encode"))
 GENERATES = Need("a network with a method generate(count, seed)", _has("generate"))
-ATTENDS = Need("a network with a method attention(x)", _has("attention"))
+ATTENDS = Need("a network with multi-head attention, or a method attention(x)", attends)
 
 
 def _is_sequence(run: Subject) -> bool:
