@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from nbdl.kernels.cpu import boxes, conv
+from nbdl.kernels.cpu import boxes, conv, pool
 from nbdl.kernels.cpu.ceilings import peak_flops
 from nbdl.kernels.cpu.jit import OPTIONS
 from nbdl.kernels.geometry import Geometry
@@ -39,12 +39,12 @@ LAYERS = [
     (16, Geometry((14, 14, 64), (3, 3), 64, padding=SAME, groups=4)),
     (16, Geometry((14, 14, 64), (3, 3), 64, padding=SAME, groups=64)),
 ]
-DIRECTIONS = ("convolve", "convolve_weights", "convolve_back")
 TABLES = {
     "convolve": boxes.forward_boxes,
     "convolve_weights": boxes.weight_boxes,
     "convolve_back": boxes.input_boxes,
 }
+DIRECTIONS = tuple(TABLES)
 
 
 def repeated(name: str) -> Callable[..., None]:
@@ -59,7 +59,20 @@ def repeated(name: str) -> Callable[..., None]:
     return run
 
 
+def repeated_by_channel(name: str) -> Callable[..., None]:
+    """The same for convolutions in as many groups as channels, which have kernels of their own."""
+    kernel = getattr(pool, name)
+
+    @njit(**OPTIONS)
+    def run(first: Any, second: Any, out: Any, scratch: Any, table: Any, times: int) -> None:
+        for _ in range(times):
+            kernel(first, second, out, table)
+
+    return run
+
+
 LOOPS = {name: repeated(name) for name in DIRECTIONS}
+BY_CHANNEL = {name: repeated_by_channel(name.replace("convolve", "depthwise")) for name in DIRECTIONS}
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +114,11 @@ def test_convolution(benchmark: Any, peak: float, n: int, g: Geometry, direction
     benchmark.group = f"{direction} {n} {g}"
     if library == "nbdl":
         first, second, out = operands(direction, n, g)
-        arguments = (first, second, out, np.empty(conv.SCRATCH, np.float32), TABLES[direction](g), times)
-        benchmark.pedantic(LOOPS[direction], arguments, rounds=20, warmup_rounds=1)
+        loop, table = LOOPS[direction], TABLES[direction](g)
+        if g.groups == g.outputs:
+            loop, table = BY_CHANNEL[direction], boxes.pool_boxes(g)
+        arguments = (first, second, out, np.empty(conv.SCRATCH, np.float32), table, times)
+        benchmark.pedantic(loop, arguments, rounds=20, warmup_rounds=1)
     else:
         call = torch_call(direction, n, g)
 

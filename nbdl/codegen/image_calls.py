@@ -26,13 +26,23 @@ KERNELS = {
 """The kernel of each primitive, and the function that makes its table."""
 
 
+DEPTHWISE = {
+    "conv2d": ("depthwise", "pool_boxes"),
+    "conv2d_weights": ("depthwise_weights", "pool_boxes"),
+    "conv2d_back": ("depthwise_back", "pool_boxes"),
+}
+"""The same where each channel is convolved by itself."""
+
+
 def _call(printer: ModulePrinter, node: Node) -> list[str]:
-    kernel, table = KERNELS[node.name]
+    geometry = node.param("geometry")
+    alone = geometry.groups == geometry.image[2] == geometry.outputs > 1
+    kernel, table = (DEPTHWISE if alone and node.name in DEPTHWISE else KERNELS)[node.name]
     arguments = [printer.views.view(each, 0, each.shape) for each in node.inputs]
     arguments.append(printer.views.view(node, 0, node.shape, writing=True))
     if table != "pool_boxes":
         arguments.append(printer.views.scratch(node.dtype))
-    arguments.append(printer.table(f"{table}({node.param('geometry')!r})", f"{label(node)}_boxes"))
+    arguments.append(printer.table(f"{table}({geometry!r})", f"{label(node)}_boxes"))
     return [f"{kernel}({', '.join(arguments)})"]
 
 

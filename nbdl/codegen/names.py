@@ -35,7 +35,9 @@ KERNELS = {
     "random": "random_normal random_normal_float64 random_uniform random_uniform_float64".split(),
     "matmul": ["SCRATCH", *[f"matmul_{x}{y}" for x in "nt" for y in "nt"]],
     "conv": "convolve convolve_back convolve_weights".split(),
-    "pool": "max_pool max_pool_back max_pool_take sum_pool sum_pool_back".split(),
+    "pool": (
+        "depthwise depthwise_back depthwise_weights max_pool max_pool_back max_pool_take sum_pool sum_pool_back"
+    ).split(),
     "boxes": "Geometry forward_boxes input_boxes pool_boxes weight_boxes".split(),
     "barrier": ["barrier"],
     "views": ["part", "view"],

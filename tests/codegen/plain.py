@@ -143,7 +143,7 @@ def _matmul(swap_x: bool, swap_y: bool) -> Callable[..., None]:
 
 def _over_images(name: str) -> Callable[..., None]:
     """The twin of a kernel for images, whose table is the geometry itself here."""
-    meaning = getattr(reference_images, name)
+    meaning = getattr(reference_images, name.replace("depthwise", "convolve"))
 
     def run(*arguments: Any) -> None:
         *operands, geometry = arguments

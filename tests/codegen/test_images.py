@@ -102,6 +102,16 @@ def sequences_and_shared_weights(make: Maker) -> None:
 
 
 @case
+def each_channel_by_itself(make: Maker) -> None:
+    x, w1, w2 = make.rows("x", 7, 6, 3), make.state("w1", 3, 2, 1, 3), make.state("w2", 3, 3, 1, 3)
+    image, first, second = tensors(x, w1, w2)
+    h = nbdl.conv2d(image, first, stride=(1, 2), padding=1, dilation=(2, 1), groups=3)
+    y = nbdl.conv2d_transpose(nbdl.tanh(h), second, stride=2, groups=3)
+    make.result(y.node)
+    train(make, nbdl.mean(nbdl.square(y)), w1, w2)
+
+
+@case
 def images_without_a_batch(make: Maker) -> None:
     x, w, single = make.state("x", 3, 6, 5, 2), make.state("w", 3, 3, 2, 4), make.state("single", 6, 5, 2)
     images, weights, one = tensors(x, w, single)
@@ -172,6 +182,14 @@ def test_a_convolution_of_single_pixels_is_a_matrix_product() -> None:
     make = Maker()
     CASES["pooling_of_all_kinds"](make)
     assert "convolve" not in Program(make.variables, "pixels").source
+
+
+def test_a_convolution_in_as_many_groups_as_channels_has_its_own_kernel() -> None:
+    make = Maker()
+    CASES["each_channel_by_itself"](make)
+    source = Program(make.variables, "channels").source
+    assert "convolve" not in source
+    assert all(f"    {name}(" in source for name in ("depthwise", "depthwise_weights", "depthwise_back"))
 
 
 def test_only_gradients_of_weights_add_up_over_the_batch() -> None:

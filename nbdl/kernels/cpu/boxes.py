@@ -30,10 +30,11 @@ BOX: Final = (
 """Where a box begins in A, B and C; its extent, and the steps to the next line and pixel; its columns; the two loops of
 its sum; whether it is added to C."""
 
-POOL_HEAD: Final = "boxes x_image y_image channels row_step tap_step overlapping clear".split()
-POOL_BOX: Final = "x y lines pixels x_line x_pixel y_line y_pixel rows taps".split()
-"""The same for pooling: x is the image, y the result, `rows` and `taps` of the window lie inside the image; `clear`
-says that some of the image lies in no window."""
+POOL_HEAD: Final = "boxes x_image y_image channels row_step tap_step kernel_row overlapping clear kernel".split()
+POOL_BOX: Final = "x y w lines pixels x_line x_pixel y_line y_pixel rows taps".split()
+"""The same for pooling: x is the image, y the result, w a kernel with a number for each tap and channel, of `kernel`
+elements; `rows` and `taps` of the window lie inside the image; `clear` says that some of the image lies in no
+window."""
 
 SUM_IMAGES: Final = -1
 """As a number of blocks: as many as there are images, which are added up."""
@@ -204,23 +205,29 @@ def _inputs(g: Geometry, sizes: _Sizes) -> Iterator[Box]:
 
 
 def pool_boxes(g: Geometry) -> np.ndarray:
-    """The boxes of a pooling."""
+    """The boxes of a pooling, and of a convolution in as many groups as channels."""
     sizes = _Sizes(g)
     tiled = tuple(places * size for places, size in zip(g.result, g.kernel, strict=True)) == g.image[:2]
-    covered = tiled and g.stride == g.kernel and g.padding == NO_PADDING
+    covered = tiled and g.stride == g.kernel and g.padding == NO_PADDING and g.dilation == (1, 1)
+    apart = all(
+        stride >= size and spread == 1 for stride, size, spread in zip(g.stride, g.kernel, g.dilation, strict=True)
+    )
     head = {
         "x_image": sizes.image,
         "y_image": sizes.result,
         "channels": g.image[2],
-        "row_step": sizes.image_line,
-        "tap_step": g.image[2],
-        "overlapping": int(any(stride < size for stride, size in zip(g.stride, g.kernel, strict=True))),
+        "row_step": g.dilation[0] * sizes.image_line,
+        "tap_step": g.dilation[1] * g.image[2],
+        "kernel_row": g.kernel[1] * g.outputs,
+        "overlapping": int(not apart),
         "clear": int(not covered),
+        "kernel": g.kernel[0] * g.kernel[1] * g.outputs,
     }
     boxes = [
         {
             "x": sizes.in_image(y, x, ky, kx),
             "y": sizes.in_result(y, x),
+            "w": (ky * g.kernel[1] + kx) * g.outputs,
             "lines": y_end - y,
             "pixels": x_end - x,
             "x_line": sizes.down,

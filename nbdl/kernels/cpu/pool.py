@@ -1,4 +1,5 @@
-"""Pooling of images on a CPU: the largest element, or the sum, of each window and channel, and their gradients.
+"""Windows of images on a CPU, each channel by itself: the largest element, the sum, the sum with weights (a convolution
+in as many groups as channels), and their gradients.
 
 >>> import numpy as np
 >>> from nbdl.kernels.cpu.boxes import pool_boxes
@@ -24,7 +25,7 @@ from nbdl.kernels.cpu.shared import shared
 from nbdl.kernels.cpu.vector import offset, pointer
 
 BOX_FIELDS: Final = len(POOL_BOX)
-MAX, MAX_BACK, MAX_TAKE, SUM, SUM_BACK = range(len(MODES))
+MAX, MAX_BACK, MAX_TAKE, SUM, SUM_BACK, DEPTH, DEPTH_WEIGHTS, DEPTH_BACK = range(len(MODES))
 
 
 def _signature(scalar: types.Float) -> Any:
@@ -36,21 +37,23 @@ def _signature(scalar: types.Float) -> Any:
 def _pool(x: Any, g: Any, out: Any, table: Any, mode: int, n: int) -> None:
     """Run over all windows of `n` images, the boxes of the table one after another."""
     boxes, x_image, y_image, channels = table[0], table[1], table[2], table[3]
-    row_step, tap_step, overlapping = table[4], table[5], table[6]
-    into_image = mode in (MAX_BACK, SUM_BACK)
+    row_step, tap_step, kernel_row = table[4], table[5], table[6]
+    into_image = mode in (MAX_BACK, SUM_BACK, DEPTH_BACK)
+    cleared = table[9] if mode == DEPTH_WEIGHTS else n * x_image if into_image and table[8] != 0 else 0
+    for i in range(cleared):
+        out[i] = 0
     for image in range(n):
-        if into_image and table[7] != 0:
-            cleared = offset(out, image * x_image)
-            for i in range(x_image):
-                cleared[i] = 0
         for number in range(1, boxes + 1):
             box = offset(table, number * BOX_FIELDS)
-            for line in range(box[2]):
-                large, small = image * x_image + box[0] + line * box[4], image * y_image + box[1] + line * box[6]
+            kernel = box[2]
+            for line in range(box[3]):
+                large, small = image * x_image + box[0] + line * box[5], image * y_image + box[1] + line * box[7]
                 pool_line(
-                    mode, offset(x, large), offset(g, large if mode == MAX_TAKE else small),
-                    offset(out, large if into_image else small), box[3], box[5], box[7], box[8], row_step, box[9],
-                    tap_step, channels, overlapping != 0,
+                    mode,
+                    offset(x, small if mode == DEPTH_BACK else large),
+                    offset(g, large if mode == MAX_TAKE else kernel if mode in (DEPTH, DEPTH_BACK) else small),
+                    offset(out, large if into_image else kernel if mode == DEPTH_WEIGHTS else small),
+                    box[4], box[6], box[8], box[9], row_step, box[10], tap_step, channels, kernel_row, table[7] != 0,
                 )  # fmt: skip
 
 
@@ -82,3 +85,21 @@ def sum_pool(x, out, table):
 def sum_pool_back(g, out, table):
     """The gradient of `sum_pool`: each element gets the sum of the g of all windows that it is in."""
     _pool((pointer(g), pointer(g), pointer(out), pointer(table), SUM_BACK, g.shape[0]))
+
+
+@kernel
+def depthwise(x, w, out, table):
+    """out[i, y, z, c] = the sum of a window of x, times w[ky, kx, 0, c]"""
+    _pool((pointer(x), pointer(w), pointer(out), pointer(table), DEPTH, x.shape[0]))
+
+
+@kernel
+def depthwise_weights(x, g, out, table):
+    """The gradient of `depthwise` with respect to w."""
+    _pool((pointer(x), pointer(g), pointer(out), pointer(table), DEPTH_WEIGHTS, x.shape[0]))
+
+
+@kernel
+def depthwise_back(g, w, out, table):
+    """The gradient of `depthwise` with respect to x."""
+    _pool((pointer(g), pointer(w), pointer(out), pointer(table), DEPTH_BACK, g.shape[0]))

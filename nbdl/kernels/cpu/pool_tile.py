@@ -1,8 +1,9 @@
-"""Pooling of a line of windows, in vectors along the channels: the loops that `pool.py` runs over an image.
+"""Windows of a line, in vectors along the channels: the loops that `pool.py` runs over an image.
 
 A window has `rows` rows, `row_step` scalars apart, of `taps` pixels, `tap_step` apart; windows follow one another at
-`x_pixel` scalars in the image and `y_pixel` in the result. For each vector of channels, what a window gathers stays in
-a register.
+`x_pixel` scalars in the image and `y_pixel` in the result. A kernel, where there is one, has a number for each tap and
+channel, and `kernel_row` scalars from row to row. For each vector of channels, what a window gathers stays in a
+register.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,18 +16,31 @@ from numba.core import cgutils
 
 from nbdl.kernels.cpu.vector import BIT, INDEX, POINTER, Vectors, intrinsic, outlined
 
-MODES: Final = ("max", "max_back", "max_take", "sum", "sum_back")
-"""What is computed from x (an image) and g:
+LAYOUTS: Final = {
+    "max": ("image", "result", "result"),
+    "max_back": ("image", "result", "image"),
+    "max_take": ("image", "image", "result"),
+    "sum": ("image", "result", "result"),
+    "sum_back": ("image", "result", "image"),
+    "depth": ("image", "kernel", "result"),
+    "depth_weights": ("image", "result", "kernel"),
+    "depth_back": ("result", "kernel", "image"),
+}
+"""How x, g and out lie in each mode. What is computed:
 
 - `max`, `sum`: out = the largest element, or the sum, of a window of x
-- `max_back`: out (an image) = g where x is the first of the largest elements of its window, 0 elsewhere
-- `max_take`: out = g (an image) where x is the first of the largest elements
-- `sum_back`: out (an image) = g everywhere in its window
+- `max_back`: out = g where x is the first of the largest elements of its window, 0 elsewhere
+- `max_take`: out = g where x is the first of the largest elements
+- `sum_back`: out = g everywhere in its window
+- `depth`: out = the sum over a window of x, times the kernel g
+- `depth_weights`: out += x, times g, for each tap
+- `depth_back`: out = x everywhere in its window, times the kernel g
 
-Where windows overlap, which `add` says, what they give is added up.
+Where windows overlap, which `add` says, what they give to an image is added up.
 """
 
-ARGUMENTS = (POINTER, POINTER, POINTER, *[INDEX] * 8, BIT)
+MODES: Final = tuple(LAYOUTS)
+ARGUMENTS = (POINTER, POINTER, POINTER, *[INDEX] * 9, BIT)
 
 
 class Window:
@@ -36,8 +50,13 @@ class Window:
         self.v, self.builder, self.mask, self.add = v, v.builder, mask, add
         self.value = cgutils.alloca_once(v.builder, v.type)
         self.found = cgutils.alloca_once(v.builder, v.mask_type)
+        self.x: ir.Value = None
         self.g: ir.Value = None
         self.out: ir.Value = None
+
+    def move(self, places: Sequence[ir.Value]) -> None:
+        """Go to other elements of x, g and out."""
+        self.x, self.g, self.out = places
 
     def load(self, place: ir.Value) -> ir.Value:
         """Read a vector of an operand."""
@@ -81,9 +100,10 @@ def pool_line(
     taps: Any,
     tap_step: Any,
     channels: Any,
+    kernel_row: Any,
     add: Any,
 ) -> Any:
-    """Pool `pixels` windows, `mode` being a place in MODES; the pointers begin at the first window."""
+    """Do `pixels` windows, `mode` being a place in MODES; the pointers begin at the first window."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         mode, *rest = arguments
@@ -101,34 +121,49 @@ def pool_line(
         return context.get_dummy_value()
 
     n = types.intp
-    return types.void(n, x, g, out, n, n, n, n, n, n, n, n, types.boolean), emit
+    return types.void(n, x, g, out, n, n, n, n, n, n, n, n, n, types.boolean), emit
 
 
 def _line_function(module: ir.Module, scalar: types.Float, mode: str) -> ir.Function:
     """Return the loops of one mode: over windows, channels, and the taps of a window, once or twice."""
-    g_is_image, out_is_image = mode == "max_take", mode.endswith("back")
 
     def emit(builder: ir.IRBuilder, arguments: Sequence[ir.Value]) -> None:
-        x, g, out, pixels, x_pixel, y_pixel, rows, row_step, taps, tap_step, channels, add = arguments
+        x, g, out, pixels, x_pixel, y_pixel, rows, row_step, taps, tap_step, channels, kernel_row, add = arguments
         v = Vectors(builder, scalar)
 
         def line(square: bool) -> None:
             with _loop(builder, pixels) as pixel, _loop(builder, channels, v.lanes) as channel:
                 window = Window(v, v.prefix_mask(builder.sub(channels, channel)), add)
-                large = builder.add(builder.mul(pixel, x_pixel), channel)
-                small = builder.add(builder.mul(pixel, y_pixel), channel)
+                corner = {
+                    "image": builder.add(builder.mul(pixel, x_pixel), channel),
+                    "result": builder.add(builder.mul(pixel, y_pixel), channel),
+                    "kernel": channel,
+                }
+
+                def move(image: ir.Value, kernel: ir.Value) -> None:
+                    offsets = corner | {
+                        "image": builder.add(corner["image"], image),
+                        "kernel": builder.add(corner["kernel"], kernel),
+                    }
+                    layout = zip((x, g, out), LAYOUTS[mode], strict=True)
+                    window.move([v.address(start, offsets[kind]) for start, kind in layout])
+
                 for begin, tap, end in _PHASES[mode]:
-                    window.g, window.out = v.address(g, small), v.address(out, small)
+                    move(zero, zero)
                     begin(window)
-                    for steps in squares if square else _steps(builder, rows, row_step, taps, tap_step):
-                        there = builder.add(large, steps)
-                        window.g = v.address(g, there) if g_is_image else window.g
-                        window.out = v.address(out, there) if out_is_image else window.out
-                        tap(window, v.address(x, there))
-                    window.out = v.address(out, small)
+                    for image, kernel in squares if square else _steps(builder, rows, taps, steps):
+                        move(image, kernel)
+                        tap(window)
+                    move(zero, zero)
                     end(window)
 
-        squares = [ir.Constant(INDEX, 0), tap_step, row_step, builder.add(row_step, tap_step)]
+        zero, steps = ir.Constant(INDEX, 0), (row_step, tap_step, kernel_row, channels)
+        squares = [
+            (zero, zero),
+            (tap_step, channels),
+            (row_step, kernel_row),
+            (builder.add(row_step, tap_step), builder.add(kernel_row, channels)),
+        ]
         two = ir.Constant(INDEX, 2)
         is_square = builder.and_(builder.icmp_signed("==", rows, two), builder.icmp_signed("==", taps, two))
         with builder.if_else(is_square) as (square, other):  # by far the most common window, written out
@@ -141,11 +176,18 @@ def _line_function(module: ir.Module, scalar: types.Float, mode: str) -> ir.Func
 
 
 def _steps(
-    builder: ir.IRBuilder, rows: ir.Value, row_step: ir.Value, taps: ir.Value, tap_step: ir.Value
-) -> Iterator[ir.Value]:
-    """Emit the loops over the taps of a window; what the caller emits in between is their body."""
-    with _loop(builder, rows) as row, _loop(builder, taps) as number:
-        yield builder.add(builder.mul(row, row_step), builder.mul(number, tap_step))
+    builder: ir.IRBuilder, rows: ir.Value, taps: ir.Value, steps: Sequence[ir.Value]
+) -> Iterator[tuple[ir.Value, ir.Value]]:
+    """Emit the loops over the taps of a window; what the caller emits in between is their body.
+
+    `steps` are those of the rows and taps of the image, and of the kernel; yields the way from the first tap in both.
+    """
+    row_step, tap_step, kernel_row, kernel_tap = steps
+    with _loop(builder, rows) as row, _loop(builder, taps) as tap:
+        yield (
+            builder.add(builder.mul(row, row_step), builder.mul(tap, tap_step)),
+            builder.add(builder.mul(row, kernel_row), builder.mul(tap, kernel_tap)),
+        )
 
 
 @contextmanager
@@ -163,8 +205,8 @@ def _begin_max(window: Window) -> None:
     window.forget()
 
 
-def _tap_max(window: Window, x: ir.Value) -> None:
-    builder, value, largest = window.builder, window.load(x), window.kept
+def _tap_max(window: Window) -> None:
+    builder, value, largest = window.builder, window.load(window.x), window.kept
     # In this order it is one instruction, which gives x if one of them is NaN; so it is noted where x is.
     window.keep(builder.select(builder.fcmp_ordered(">", largest, value), largest, value))
     window.note(builder.fcmp_unordered("uno", value, value))
@@ -184,21 +226,21 @@ def _begin_search(window: Window) -> None:
     window.forget()
 
 
-def _first_largest(window: Window, x: ir.Value) -> ir.Value:
+def _first_largest(window: Window) -> ir.Value:
     """Whether this tap is the first of the largest ones; where the largest is NaN, the first tap is."""
     before = window.noted
-    same = window.builder.fcmp_unordered("ueq", window.load(x), window.kept)
+    same = window.builder.fcmp_unordered("ueq", window.load(window.x), window.kept)
     window.note(same)
     return window.builder.and_(same, window.builder.not_(before))
 
 
-def _tap_max_back(window: Window, x: ir.Value) -> None:
-    part = window.builder.select(_first_largest(window, x), window.load(window.g), window.v.zero)
+def _tap_max_back(window: Window) -> None:
+    part = window.builder.select(_first_largest(window), window.load(window.g), window.v.zero)
     _hand_out(window, part)
 
 
-def _tap_max_take(window: Window, x: ir.Value) -> None:
-    first = window.builder.and_(_first_largest(window, x), window.mask)
+def _tap_max_take(window: Window) -> None:
+    first = window.builder.and_(_first_largest(window), window.mask)
     window.v.store(window.load(window.g), window.out, first)
 
 
@@ -206,16 +248,38 @@ def _begin_sum(window: Window) -> None:
     window.keep(window.v.zero)
 
 
-def _tap_sum(window: Window, x: ir.Value) -> None:
-    window.keep(window.builder.fadd(window.kept, window.load(x)))
+def _tap_sum(window: Window) -> None:
+    window.keep(window.builder.fadd(window.kept, window.load(window.x)))
 
 
 def _begin_sum_back(window: Window) -> None:
     window.keep(window.load(window.g))
 
 
-def _tap_sum_back(window: Window, x: ir.Value) -> None:
+def _tap_sum_back(window: Window) -> None:
     _hand_out(window, window.kept)
+
+
+def _tap_depth(window: Window) -> None:
+    window.keep(window.v.multiply_add(window.load(window.x), window.load(window.g), window.kept))
+
+
+def _begin_depth_weights(window: Window) -> None:
+    window.keep(window.load(window.g))
+
+
+def _tap_depth_weights(window: Window) -> None:
+    v = window.v
+    total = v.multiply_add(window.load(window.x), window.kept, window.load(window.out))
+    v.store(total, window.out, window.mask)
+
+
+def _begin_depth_back(window: Window) -> None:
+    window.keep(window.load(window.x))
+
+
+def _tap_depth_back(window: Window) -> None:
+    _hand_out(window, window.builder.fmul(window.kept, window.load(window.g)))
 
 
 def _store(window: Window) -> None:
@@ -232,7 +296,7 @@ def _hand_out(window: Window, part: ir.Value) -> None:
             v.store(part, window.out, window.mask)
 
 
-Phase = tuple[Callable[[Window], None], Callable[[Window, ir.Value], None], Callable[[Window], None]]
+Phase = tuple[Callable[[Window], None], Callable[[Window], None], Callable[[Window], None]]
 
 _LARGEST: Phase = (_begin_max, _tap_max, _end_max)
 _PHASES: dict[str, tuple[Phase, ...]] = {
@@ -241,4 +305,7 @@ _PHASES: dict[str, tuple[Phase, ...]] = {
     "max_take": (_LARGEST, (_begin_search, _tap_max_take, _nothing)),
     "sum": ((_begin_sum, _tap_sum, _store),),
     "sum_back": ((_begin_sum_back, _tap_sum_back, _nothing),),
+    "depth": ((_begin_sum, _tap_depth, _store),),
+    "depth_weights": ((_begin_depth_weights, _tap_depth_weights, _nothing),),
+    "depth_back": ((_begin_depth_back, _tap_depth_back, _nothing),),
 }
