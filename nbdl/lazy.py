@@ -21,7 +21,7 @@ from nbdl.ir import ops
 from nbdl.ir.graph import Node, current_scope, topological, with_inputs
 from nbdl.ir.interpret import evaluate_all
 from nbdl.ir.primitives import TABLE
-from nbdl.ir.shapes import has_batch
+from nbdl.ir.shapes import Batch, has_batch
 
 GRADIENT = TABLE["gradient"]
 
@@ -68,13 +68,20 @@ def is_debugging() -> bool:
 
 @contextmanager
 def examples(values: Mapping[Node, np.ndarray]) -> Iterator[None]:
-    """Inside, what is only being recorded has a value when it is asked for: the one from these values of its leaves."""
+    """Inside, what is only being recorded has a value when it is asked for: the one from these values of its leaves,
+    and those of the examples around.
+    """
     outer = _debugging.examples
-    _debugging.examples = values
+    _debugging.examples = {**(outer or {}), **values}
     try:
         yield
     finally:
         _debugging.examples = outer
+
+
+def has_examples() -> bool:
+    """Whether what is being recorded has a value when it is asked for."""
+    return _debugging.examples is not None
 
 
 def value_of(node: Node) -> np.ndarray:
@@ -88,9 +95,8 @@ def value_of(node: Node) -> np.ndarray:
 
 def _example(node: Node, values: Mapping[Node, np.ndarray]) -> np.ndarray:
     order = topological(expand_gradients([node]), lambda each: is_known(each) or each in values)
-    rows = max((len(values[each]) for each in order if each in values and has_batch(each.shape)), default=0)
-    missing = [each for each in order if each not in values]
-    check_known(each for each in missing if each.name != "batch_size")
+    rows = max((len(array) for leaf, array in values.items() if leaf.shape[:1] == (Batch(),)), default=0)
+    check_known(each for each in order if each.name == "input" and each not in values)
     return evaluate_all(order, values, rows=rows)[order[-1]]
 
 
@@ -164,7 +170,7 @@ def is_source(node: Node) -> bool:
 def check_known(nodes: Iterable[Node]) -> None:
     """Raise `UntraceableError` if a node has no value because a program is only being recorded."""
     for node in nodes:
-        if not node.inputs and node.value is None and node.name in ("input", "batch_size"):
+        if node.value is None and _is_recorded_only(node):
             where = f" in {current_scope()}" if current_scope() else ""
             raise UntraceableError(
                 f"a value was asked for{where} while the program is only being recorded (by float(), if, numpy() or a "
@@ -218,7 +224,12 @@ def live_nodes(nodes: Iterable[Node], gradients: Sequence[Node]) -> list[Node]:
 
 def is_traced(node: Node) -> bool:
     """Whether a node depends on something that is only known when a program runs."""
-    return any(each.value is None and each.name in ("input", "batch_size") for each in topological([node], is_known))
+    return any(each.value is None and _is_recorded_only(each) for each in topological([node], is_known))
+
+
+def _is_recorded_only(node: Node) -> bool:
+    """Whether a node can have no value of its own: it is given, or has as many rows as there will be."""
+    return node.name in ("input", "batch_size") or has_batch(node.shape)
 
 
 def constants_of(outputs: Sequence[Node]) -> list[Node]:

@@ -220,3 +220,28 @@ def test_ones_own_error_comes_out_as_it_is():
     net.compile("sgd", "mse", debug=True)
     with pytest.raises(RuntimeError, match=r"^mine$"):
         net.fit(X, Y, verbose=False)
+
+
+def test_tensors_with_a_row_for_each_row_of_the_batch_have_values():
+    seen = []
+
+    class Net(nn.Module):
+        def build(self, *shapes):
+            self.w = self.parameter("w", (2,))
+
+        def forward(self, x):
+            seen.append(nbdl.zeros((x.shape[0], 2)).numpy().shape)
+            return x * self.w
+
+    net = Net().compile("sgd", "mse", debug=True)
+    net.fit(np.ones((4, 2), np.float32), np.ones((4, 2), np.float32), verbose=False)
+    assert set(seen) == {(4, 2)}
+
+
+def test_tensors_with_rows_have_no_value_while_a_program_is_recorded():
+    class Net(nn.Module):
+        def forward(self, x):
+            return x + float(nbdl.sum(nbdl.zeros((x.shape[0], 2))))
+
+    with pytest.raises(UntraceableError, match="in net while the program is only being recorded"):
+        Net().compile("sgd", "mse").predict(np.ones((4, 2), np.float32))
