@@ -50,6 +50,8 @@ def pull_back(seeds: Sequence[tuple[Node, Node]], wrt: Sequence[Node]) -> list[N
             key = (node.param("kind"), node.param("index"))
             _add_to(several.setdefault(node.inputs[0], {}), key, gradient)
             continue
+        if node.title and gradient.inputs and not gradient.title:
+            gradient.title = f"d_{node.title}"
         with scope(node.scope if node.scope.startswith(BACKWARD) else BACKWARD + (node.scope or "the loss")):
             for each, part in zip(node.inputs, node.primitive.derivative(node, gradient), strict=True):
                 if part is not None and each in needed:

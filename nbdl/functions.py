@@ -34,18 +34,18 @@ def asarray(x: TensorLike, dtype: Any = None) -> Tensor:
     return _wrap(ops.value(as_array(x, dtype)))
 
 
-def full(shape: int | Sequence[int], value: float, dtype: Any = np.float32) -> Tensor:
+def full(shape: int | Sequence[Size], value: float, dtype: Any = np.float32) -> Tensor:
     """A tensor filled with one value."""
     sizes = (shape,) if isinstance(shape, int) else tuple(shape)
     return _wrap(ops.broadcast_to(ops.constant(value, np.dtype(dtype)), sizes))
 
 
-def zeros(shape: int | Sequence[int], dtype: Any = np.float32) -> Tensor:
+def zeros(shape: int | Sequence[Size], dtype: Any = np.float32) -> Tensor:
     """A tensor of zeros."""
     return full(shape, 0, dtype)
 
 
-def ones(shape: int | Sequence[int], dtype: Any = np.float32) -> Tensor:
+def ones(shape: int | Sequence[Size], dtype: Any = np.float32) -> Tensor:
     """A tensor of ones."""
     return full(shape, 1, dtype)
 

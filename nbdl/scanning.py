@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from nbdl.autodiff import pull_back
 from nbdl.ir import ops
-from nbdl.ir.graph import Node, topological, with_inputs
+from nbdl.ir.graph import Node, scope, topological, with_inputs
 from nbdl.ir.primitives import define
 from nbdl.ir.scan import (
     Body,
@@ -29,6 +29,7 @@ from nbdl.ir.scan import (
     infer_scan,
     result,
     scan,
+    titled_leaf,
 )
 from nbdl.ir.shapes import Batch, Shape, has_batch, product
 
@@ -54,6 +55,8 @@ class _Backward:
         self.reverse: bool = node.param("reverse")
         self.gradients = gradients
         self.forward = set(self.body.order)
+        # maxima are compared with what they were taken of: computed again, it may differ in the last bit
+        self.compared = {node.inputs[0] for node in self.body.order if node.name == "max"}
         self.saved: dict[Node, int] = {}  # further stacks of the forward scan
         self.elements: dict[Node, Node] = {}  # leaves of the backward body, with their operands
         self.constants: dict[Node, Node] = {}
@@ -64,11 +67,14 @@ class _Backward:
     def run(self) -> list[Node | None]:
         """Return the gradients of the forward scan's operands."""
         states = [leaf for leaf in self.body.states if leaf.dtype.kind == "f"]
-        d_states = [ops.leaf(leaf.shape, leaf.dtype, name=f"d_{leaf.param('name')}") for leaf in states]
+        d_states = [_gradient_leaf(leaf) for leaf in states]
         wrt = [leaf for leaf in self.body.leaves if leaf.dtype.kind == "f"]
         found = dict(zip(wrt, pull_back(self._seeds(dict(zip(states, d_states, strict=True))), wrt), strict=True))
         elements = {leaf: self._stacked(found[leaf]) for leaf in self.body.elements if leaf in found}
         constants = {leaf: self._constant(found[leaf]) for leaf in self.body.constants if leaf in found}
+        for leaf in states:
+            if found[leaf].inputs and not found[leaf].title:
+                found[leaf].title = f"new_d_{leaf.title or 'state'}"
         body = self._backward_body(d_states, [found[leaf] for leaf in states])
         operands = [*map(self._begin, states), *self.elements.values(), *self.constants.values()]
         self.scan = scan(body, operands, self.length, reverse=not self.reverse)
@@ -96,7 +102,7 @@ class _Backward:
             if kind == "final":
                 continue  # the gradient that the way back begins with
             output = self.body.output((kind, index))
-            leaf = ops.leaf(output.shape, output.dtype, name="d_output")
+            leaf = _gradient_leaf(output)
             if kind == "total":
                 self.constants[leaf] = gradient
             else:
@@ -110,7 +116,8 @@ class _Backward:
         """Whether a node of the forward body is known on the way back without being computed again."""
         if node not in self.forward or not node.inputs:
             return node in self.forward
-        return node in self.body.new_states or node in self.body.stacks or node.name not in CHEAP
+        kept = {*self.body.new_states, *self.body.stacks, *self.compared}
+        return node in kept or node.name not in CHEAP
 
     def _operand(self, node: Node) -> Node:
         """All steps of a node of the forward body that is known on the way back, or a constant."""
@@ -135,7 +142,7 @@ class _Backward:
             if node in self.body.constants:
                 self.constants[node] = self._operand(node)
             else:
-                fresh[node] = node if not node.inputs else ops.leaf(node.shape, node.dtype, name=node.name)
+                fresh[node] = node if not node.inputs else _stand_in(node)
                 self.elements[fresh[node]] = self._operand(node)
         rebuilt = iter(_rebuilt(outputs, fresh))
         return Body(
@@ -154,7 +161,8 @@ class _Backward:
             if node not in have:
                 self.saved.setdefault(node, len(self.saved))
         body = replace(self.body, stacks=(*self.body.stacks, *self.saved))
-        self.extended = scan(body, self.node.inputs, self.length, reverse=self.reverse)
+        with scope(self.node.scope):
+            self.extended = scan(body, self.node.inputs, self.length, reverse=self.reverse)
 
     # --- what happens after the loop ---
 
@@ -182,12 +190,21 @@ class _Backward:
         return lambda: result(self.scan, "total", place)
 
 
+def _stand_in(node: Node) -> Node:
+    """The leaf by which a step backwards knows a value of the step forwards."""
+    return titled_leaf(node.shape, node.dtype, node.title or node.name)
+
+
+def _gradient_leaf(node: Node) -> Node:
+    return titled_leaf(node.shape, node.dtype, f"d_{node.title or 'output'}")
+
+
 def _adds_rows(node: Node) -> bool:
     """Whether a node is a sum over the rows of a batch that can as well be taken over the rows of all steps."""
     if node.name == "sum":
         return any(isinstance(node.inputs[0].shape[axis], Batch) for axis in node.param("axes"))
     if node.name == "matmul":
-        x, y = node.inputs
+        x = node.inputs[0]
         deep = x.shape[-2] if node.param("transpose_x") else x.shape[-1]
         return isinstance(deep, Batch) and len(node.shape) == 2
     return node.name == "scatter_add" and has_batch(node.inputs[1].shape)

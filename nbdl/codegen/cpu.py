@@ -11,7 +11,7 @@ from nbdl.codegen.calls import print_call
 from nbdl.codegen.expressions import Text, dtype_name, number, operation
 from nbdl.codegen.index import core, own_index, size_text
 from nbdl.codegen.loop_text import LoopFunction, LoopPrinter
-from nbdl.codegen.names import KERNELS, RESERVED, Names, heading, label
+from nbdl.codegen.names import KERNELS, RESERVED, ModuleNames, Names, heading, label
 from nbdl.codegen.plan import Plan, Variable
 from nbdl.codegen.views import Views
 from nbdl.codegen.work import Call, Loop, Position, is_scalar, is_scalar_work, root_of
@@ -26,7 +26,8 @@ class ModulePrinter:
         self.plan = plan
         self.fusion = plan.fusion
         self.title = title
-        self.names = Names({*RESERVED, *[each.name for each in plan.fusion.custom]})
+        self.module_names = ModuleNames()
+        self.names = self._own_names()
         self.arrays = {variable: self.names.of(variable, variable.name) for variable in plan.variables}
         self.views = Views(plan, self.names, self.arrays)
         self.functions: dict[str, str] = {}
@@ -36,6 +37,9 @@ class ModulePrinter:
         self.scalars: dict[Node, Text] = {}
         self.scalar_uses = self._count_scalar_uses()
         self.scope = ""
+
+    def _own_names(self) -> Names:
+        return self.module_names.inside({*RESERVED, *[each.name for each in self.fusion.custom]})
 
     def inner(self, plan: Plan) -> BodyPrinter:
         """A printer for the body of a scan in this program."""
@@ -55,7 +59,7 @@ class ModulePrinter:
     def table(self, text: str, base: str) -> str:
         """The name of an array that the module makes when it is imported."""
         if text not in self.tables:
-            self.tables[text] = self.names.unique(base)
+            self.tables[text] = self.module_names.unique(base)
         return self.tables[text]
 
     def _tables(self) -> list[str]:
@@ -81,7 +85,7 @@ class ModulePrinter:
         names = {
             "inlined": True,
             "kernel": True,
-            "loop": self.functions,
+            "loop": "@loop" in self.function_lines,
             "plugin_kernel": self.fusion.custom,
             "program": True,
         }
@@ -310,18 +314,19 @@ class ModulePrinter:
         return LoopPrinter(self.fusion, loop, stored, self.plan.slots, self.views.memory, splittable).print()
 
     def _define(self, loop: Loop, function: LoopFunction) -> str:
-        """Print a function unless one with the same body exists already."""
-        parameters = function.parameters
-        text = "\n".join([", ".join(parameters), *function.body])
-        key = _canonical(text, parameters)
+        """Print a loop's function."""
+        return self.define("loop", _loop_name(loop), function.parameters, function.body)
+
+    def define(self, decorator: str, name: str, parameters: list[str], body: list[str]) -> str:
+        """Print a function unless one with the same body exists already; returns its name."""
+        key = _canonical("\n".join([decorator, ", ".join(parameters), *body]), parameters)
         if key not in self.functions:
-            name = self.names.unique(_loop_name(loop))
-            self.functions[key] = name
+            self.functions[key] = self.module_names.unique(name)
             self.function_lines += [
                 "",
-                "@loop",
-                f"def {name}({', '.join(parameters)}):",
-                *("    " + line for line in function.body),
+                f"@{decorator}",
+                f"def {self.functions[key]}({', '.join(parameters)}):",
+                *("    " + line if line else "" for line in body),
                 "",
             ]
         return self.functions[key]
@@ -389,22 +394,33 @@ class ModulePrinter:
 
 
 class BodyPrinter(ModulePrinter):
-    """Prints the body of a scan as a function of the program that `outer` prints."""
+    """Prints the body of a scan as a function of the program that `outer` prints.
+
+    Its names are its own, so that the bodies of two equal layers are the same text, and one function.
+    """
 
     def __init__(self, plan: Plan, outer: ModulePrinter):
         self.plan = plan
         self.fusion = plan.fusion
         self.title = outer.title
-        self.names = outer.names
-        self.arrays = {variable: self.names.of(variable, variable.name) for variable in plan.variables}
-        self.views = Views(plan, self.names, self.arrays)
         self.functions = outer.functions
         self.function_lines = outer.function_lines
         self.tables = outer.tables
+        self.module_names = outer.module_names
+        self.names = self._own_names()
+        self.arrays = {variable: self.names.of(variable, variable.name) for variable in plan.variables}
+        self.views = Views(plan, self.names, self.arrays, in_body=True)
         self.handed_in = list(self.arrays.values())
         self.scalars = {}
         self.scalar_uses = self._count_scalar_uses()
-        self.scope = outer.scope
+        self.scope = self._first_scope()
+
+    def _first_scope(self) -> str:
+        """The scope that needs no heading."""
+        if not self.plan.kernels:
+            return ""
+        first = self.plan.kernels[0]
+        return first.node.scope if isinstance(first, Call) else first.seeds[-1].scope
 
     def body_lines(self) -> list[str]:
         """The lines of the function."""

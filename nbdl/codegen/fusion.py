@@ -23,6 +23,7 @@ from nbdl.codegen.work import (
     is_call,
     is_scalar,
     is_scalar_work,
+    memory_operands,
     reduced_variables,
     result_index,
     root_of,
@@ -92,7 +93,7 @@ class Fusion:
                 stored.add(node)
             elif is_call(node):
                 stored.add(node)
-                stored.update(root_of(each) for each in node.inputs)
+                stored.update(root_of(each) for each in memory_operands(node))
             elif node.primitive.kind == "result":
                 stored.add(node)
             elif node.name == "reshape" and not squeezes(node):
@@ -116,7 +117,8 @@ class Fusion:
 
     def _needs_memory(self, node: Node) -> bool:
         """A number worked out outside of loops has memory only if a call reads it."""
-        return any(node in map(root_of, each.inputs) for each in self.order if is_call(each) and each.name != "pack")
+        calls = [each for each in self.order if is_call(each) and each.name != "pack"]
+        return any(node in map(root_of, memory_operands(each)) for each in calls)
 
     # --- what a stored value reads ---
 
@@ -188,7 +190,7 @@ class Fusion:
             self.scalar_position[node] = max((self.ready(each) for each in node.inputs), default=START)
             if node not in self.stored:
                 return
-        if flattens(node) or node.primitive.kind in ("leaf", "result"):
+        if flattens(node) or node.name == "input" or node.primitive.kind == "result":
             return
         if is_call(node):
             level = max((self._level_for(node, each) for each in node.inputs), default=0)
@@ -199,13 +201,13 @@ class Fusion:
             self._place_seed(node)
 
     def _results(self, call: Node) -> list[Node]:
-        """The results of a scan that are stored: those that something reads, and the history of every state."""
+        """The results of a scan that are stored: those that something reads, and two slots of every other state."""
         if call.name != "scan":
             return []
         read = [node for node in self.order if node.primitive.kind == "result" and node.inputs[0] is call]
-        states = {node.param("index") for node in read if node.param("kind") == "state"}
+        states = {node.param("index") for node in read if node.param("kind") in ("state", "pair")}
         hidden = [index for index in range(len(call.param("body").states)) if index not in states]
-        return [*read, *[result(call, "state", index) for index in hidden]]
+        return [*read, *[result(call, "pair", index) for index in hidden]]
 
     def _level_for(self, call: Node, operand: Node) -> int:
         """The level at which a call can read an operand; sums that are packed are still partial: the whole is added up

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nbdl.codegen.expressions import Text, dtype_name, number, operation
@@ -56,7 +56,7 @@ class LoopPrinter:
         fusion: Fusion,
         loop: Loop,
         stored: set[Node],
-        slots: Mapping[Node, Slot],
+        slots: Mapping[Node, Sequence[Slot]],
         memory: Namer,
         splittable: bool,
     ):
@@ -167,10 +167,12 @@ class LoopPrinter:
             return
         value = (seed, index)
         text = self._compute(value, block)
-        if self.uses.get(value, 0):
+        slots = self.slots.get(seed, (None,))
+        if self.uses.get(value, 0) or len(slots) > 1:
             text = block.known[value] = text if text.text.isidentifier() else self._named(value, text, block)
-        self.results[self.slots[seed].whole if seed in self.slots else seed] = None
-        block.lines.append(f"{self._element(seed, index)} = {text.text}")
+        for slot in slots:
+            self.results[slot.whole if slot else seed] = None
+            block.lines.append(f"{self._element(seed, index, slot)} = {text.text}")
 
     def _print_reduction(self, seed: Node, index: Index, block: Block) -> None:
         operand = self._text((seed.inputs[0], index), block)
@@ -239,6 +241,8 @@ class LoopPrinter:
 
     def _compute(self, value: Value, block: Block) -> Text:
         node, index = value
+        if node.primitive.kind == "leaf":
+            return self._loaded(value, block)
         if node.name == "iota":
             text = self._linear(node, index)
             return (
@@ -285,10 +289,10 @@ class LoopPrinter:
         block.known[value] = Text(name)
         return block.known[value]
 
-    def _element(self, node: Node, index: Index) -> str:
+    def _element(self, node: Node, index: Index, slot: Slot | None = None) -> str:
         """`array[i, j]`: axes of size 1 are left out."""
         if node in self.slots:
-            slot = self.slots[node]
+            slot = slot or self.slots[node][0]
             place = index[slot.axis].moved(slot.start, 1)
             node, index = slot.whole, (*index[: slot.axis], place, *index[slot.axis + 1 :])
         places = [place for place, size in zip(index, node.shape, strict=True) if size != 1]
@@ -320,7 +324,7 @@ class LoopPrinter:
         return self.names[key]
 
     def _new_name(self, node: Node) -> str:
-        return self._unique(_NAMES.get(node.name, node.name))
+        return self._unique(node.title or _NAMES.get(node.name, node.name))
 
     def _unique(self, base: str) -> str:
         name, count = base, 1

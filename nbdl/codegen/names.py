@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from nbdl.autodiff import BACKWARD
 from nbdl.codegen.expressions import DTYPE_NAMES
 from nbdl.ir.graph import PARAMETER, Node
+from nbdl.ir.scan import Body
 
 _OPERATIONS = {
     "pack": "vector",
@@ -25,7 +26,7 @@ _WORDS = (
     "rows first_row batch_size capacity worker workers sync arena shared mine scratch picked control run step key "
     "seed number inf nan "
     "part view span barrier low size begin count first steps batch examples order stride block kernel program inlined "
-    "loop abs min range sqrt"
+    "loop abs min range sqrt time"
 ).split()
 
 KERNELS = {
@@ -47,10 +48,16 @@ RESERVED = {*keyword.kwlist, *_WORDS, *DTYPE_NAMES.values(), *[name for group in
 
 
 class Names:
-    """Gives every node a name, and no two the same one."""
+    """Gives every node a name, and no two the same one.
 
-    def __init__(self, reserved: Iterable[str] = ()):
+    Args:
+        reserved: names that mean something else.
+        others: further ones, looked at anew each time.
+    """
+
+    def __init__(self, reserved: Iterable[str] = (), others: Container[str] = ()):
         self._taken = set(reserved)
+        self._others = others
         self._names: dict[object, str] = {}
 
     def of(self, key: object, base: str) -> str:
@@ -63,10 +70,36 @@ class Names:
         """A name that nothing has yet."""
         base = identifier(base)
         name, count = base, 1
-        while name in self._taken:
+        while name in self._taken or name in self._others:
             count += 1
             name = f"{base}_{count}"
         self._taken.add(name)
+        return name
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._taken
+
+
+class ModuleNames:
+    """Names of functions and tables of a module, which no function uses for something of its own."""
+
+    def __init__(self) -> None:
+        self.given: set[str] = set()
+        self._functions: list[Names] = []
+
+    def inside(self, reserved: Iterable[str]) -> Names:
+        """The names inside of one function."""
+        self._functions.append(Names(reserved, self.given))
+        return self._functions[-1]
+
+    def unique(self, base: str) -> str:
+        """A name that nothing has yet."""
+        base = identifier(base)
+        name, count = base, 1
+        while name in self.given or any(name in each for each in self._functions):
+            count += 1
+            name = f"{base}_{count}"
+        self.given.add(name)
         return name
 
 
@@ -84,20 +117,37 @@ def label(node: Node) -> str:
     """A name for a node: its own for a leaf or parameter, else layer and operation (`d_...` on the way back)."""
     if node.name == "input" and node.param("name"):
         return identifier(node.param("name"))
-    scope = node.scope
+    scope = node.inputs[0].scope if node.primitive.kind == "result" else node.scope
     if scope.startswith(PARAMETER):
         return identifier(scope.removeprefix(PARAMETER))
-    if node.name == "reshape":
+    if node.name == "reshape" or (node.name == "slice" and node.inputs[0].primitive.kind == "result"):
         return label(node.inputs[0])
     backward = scope.startswith(BACKWARD)
     layer = scope.removeprefix(BACKWARD).split(".")[-1].removeprefix("the ")
     if layer.startswith("update by"):
         layer = "new"
-    return identifier(f"{'d_' if backward else ''}{layer}_{_OPERATIONS.get(node.name, node.name)}")
+    return identifier(f"{'d_' if backward else ''}{layer}_{_what(node).removeprefix('d_' if backward else '')}")
+
+
+def _what(node: Node) -> str:
+    """What a node computes, in a word."""
+    if node.primitive.kind != "result":
+        return node.title or _OPERATIONS.get(node.name, node.name)
+    body: Body = node.inputs[0].param("body")
+    kind, index = node.param("kind"), node.param("index")
+    if kind in ("stack", "total"):
+        return short_label(body.output((kind, index)))
+    return body.states[index].title
 
 
 def short_label(node: Node) -> str:
-    """What an array is called inside a function that several layers may share: the last word of its label."""
+    """What an array is called inside a function that several layers may share: its title, or the last word of its
+    label.
+    """
+    if node.title:
+        return identifier(node.title)
+    if node.scope.startswith(PARAMETER):
+        return identifier(node.scope.rpartition(".")[2])
     name = label(node)
     if node.name == "input":
         return name

@@ -21,6 +21,7 @@ import numpy as np
 from nbdl.codegen.fusion import Fusion
 from nbdl.codegen.index import own_index
 from nbdl.codegen.memory import Block, align, lay_out
+from nbdl.codegen.names import short_label
 from nbdl.codegen.work import Call, Kernel, Loop, Position, adds_batch, is_scalar_work, root_of, sums_batch
 from nbdl.errors import ShapeError, VerifyError
 from nbdl.ir import ops
@@ -98,7 +99,7 @@ class Plan:
     variables: Sequence[Variable]
     fusion: Fusion
     buffers: dict[Node, Buffer] = field(default_factory=dict)
-    slots: dict[Node, Slot] = field(default_factory=dict)
+    slots: dict[Node, list[Slot]] = field(default_factory=dict)
     meetings: list[Meeting] = field(default_factory=list)
     copies: list[Variable] = field(default_factory=list)
     scalar_results: list[Variable] = field(default_factory=list)
@@ -155,7 +156,7 @@ def _plan_bodies(plan: Plan) -> None:
     """Plan the bodies of scans; one runs at a time, so that they share their memory, behind everything else."""
     for kernel in plan.kernels:
         if isinstance(kernel, Call) and kernel.node.name == "scan":
-            plan.bodies[kernel.node] = make_plan(body_variables(kernel.node.param("body")))
+            plan.bodies[kernel.node] = make_plan(body_variables(kernel.node))
     for inner in plan.bodies.values():
         inner.outer = plan
         _shift(inner, plan.row_bytes, plan.local_bytes)
@@ -163,15 +164,20 @@ def _plan_bodies(plan: Plan) -> None:
     plan.local_bytes += max((inner.local_bytes for inner in plan.bodies.values()), default=0)
 
 
-def body_variables(body: Body) -> list[Variable]:
+def body_variables(scan: Node) -> list[Variable]:
     """The arrays that the body of a scan is called with: its leaves, and what it computes."""
-    variables = [Variable(leaf.param("name"), "value", leaf) for leaf in body.leaves]
-    names = [*[f"new_{leaf.param('name')}" for leaf in body.states], *["output"] * len(body.stacks)]
-    kept = zip(names, (*body.new_states, *body.stacks), strict=True)
-    variables += [Variable(name, "own", None, node) for name, node in kept]
+    body: Body = scan.param("body")
+    operands = dict(zip(body.leaves, scan.inputs, strict=True))
+    variables = [
+        Variable(leaf.title or short_label(operands[leaf]), "value", leaf) for leaf in body.leaves
+    ]
+    for leaf, node in zip(body.states, body.new_states, strict=True):
+        variables.append(Variable(f"new_{leaf.title}", "own", None, node))
+    for node in body.stacks:
+        variables.append(Variable(short_label(node), "own", None, node))
     for node in body.totals:
         before = ops.leaf(node.shape, node.dtype, name="total")
-        variables.append(Variable("total", "own", before, ops.add(before, node)))
+        variables.append(Variable(f"total_{short_label(node)}", "own", before, ops.add(before, node)))
     return variables
 
 
@@ -341,21 +347,27 @@ class _Placement:
     # --- concatenations ---
 
     def _place_slots(self) -> None:
-        """Loops compute the parts of a concatenation in their place there, if nobody else needs them."""
+        """Loops compute the parts of concatenations in their places there, if nobody else needs them."""
+        slots: dict[Node, list[Slot]] = {}
+        readers: dict[Node, set[int]] = {}
         for kernel in self.plan.kernels:
             if not isinstance(kernel, Call) or kernel.node.name != "concatenate":
                 continue
             whole, start = kernel.node, 0
             axis = whole.param("axis")
             for part in whole.inputs:
-                alone = self.readers.get(part, []) == [self.number[kernel]]
-                made = isinstance(self.fusion.kernel_of.get(part), Loop) and part.primitive.kind != "reduction"
-                free = part not in self.plan.buffers and part not in self.fusion.shared
-                if alone and made and free:
-                    self.plan.slots[part] = Slot(whole, axis, start)
+                slots.setdefault(part, []).append(Slot(whole, axis, start))
+                readers.setdefault(part, set()).add(self.number[kernel])
                 size = part.shape[axis]
                 assert isinstance(size, int)  # the batch axis isn't concatenated
                 start += size
+        for part, places in slots.items():
+            loop = self.fusion.kernel_of.get(part)
+            if not isinstance(loop, Loop) or part.primitive.kind == "reduction":
+                continue
+            alone = set(self.readers[part]) - {self.number[loop]} == readers[part]
+            if alone and part not in self.plan.buffers and part not in self.fusion.shared:
+                self.plan.slots[part] = places
 
     # --- everything else ---
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from nbdl.codegen.expressions import dtype_name
 from nbdl.codegen.index import core, size_text
-from nbdl.codegen.names import Names, label
+from nbdl.codegen.names import Names, label, short_label
 from nbdl.codegen.plan import Buffer, Plan, Variable, locate
 from nbdl.codegen.work import root_of
 from nbdl.ir.graph import Node
@@ -32,19 +32,22 @@ class Piece:
 class Views:
     """The views of a program: each is made once, at the beginning of a step, and named after what lies there.
 
-    `lines` are the lines that make them; `arrays` the names of the variables' arrays.
+    `lines` are the lines that make them; `arrays` the names of the variables' arrays, which are flat at the top of a
+    program, and have the axes of what lies there in the body of a scan (`in_body`).
     """
 
-    def __init__(self, plan: Plan, names: Names, arrays: Mapping[Variable, str]):
+    def __init__(self, plan: Plan, names: Names, arrays: Mapping[Variable, str], *, in_body: bool = False):
         self.plan = plan
         self.names = names
         self.arrays = arrays
+        self.in_body = in_body
+        self._label = short_label if in_body else label
         self.lines: list[str] = []
         self._views: dict[Piece, str] = {}
 
     def of(self, node: Node, *, writing: bool = False) -> str:
         """The name of a node's array, axes of size 1 left out."""
-        return self.view(node, 0, core(node.shape) or (1,), label(node), writing=writing)
+        return self.view(node, 0, core(node.shape) or (1,), writing=writing)
 
     def view(self, node: Node, start: int, shape: tuple[Size, ...], base: str = "", *, writing: bool = False) -> str:
         """The name of an array of `shape` that begins at element `start` of a stored node."""
@@ -53,7 +56,7 @@ class Views:
         partial = buffer.space == "partial"
         piece = Piece(root, start + offset, rows, shape, writing and partial)
         if piece not in self._views:
-            self._views[piece] = self._make_view(piece, root, base or label(node))
+            self._views[piece] = self._make_view(piece, root, base or self._label(node))
         return self._views[piece]
 
     def _make_view(self, piece: Piece, root: Node, base: str) -> str:
@@ -89,7 +92,8 @@ class Views:
     ) -> str:
         """The name of an array of `shape` that begins at an element of a variable's array."""
         array = self.arrays[variable]
-        if start == 0 and not start_rows and shape == (product(variable.node.shape),):
+        whole = variable.node.shape
+        if start == 0 and not start_rows and shape == ((core(whole) or (1,)) if self.in_body else (product(whole),)):
             return array
         name = self.names.of((variable, start, start_rows, shape), base or variable.name)
         place = f"{start} + {start_rows} * rows" if start and start_rows else str(start or f"{start_rows} * rows")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from nbdl.codegen.index import Index, Place, flattens
 from nbdl.ir.graph import Node
+from nbdl.ir.scan import known_number
 from nbdl.ir.shapes import Batch, Size, has_batch, product
 
 Value = tuple[Node, Index]
@@ -79,6 +80,14 @@ def is_scalar_work(node: Node) -> bool:
 def is_call(node: Node) -> bool:
     """Whether a kernel of its own computes a node."""
     return node.primitive.kind == "call" or node.name == "pad"
+
+
+def memory_operands(call: Node) -> list[Node]:
+    """The operands of a call that must lie in memory: all but states that begin with a known number."""
+    if call.name != "scan":
+        return list(call.inputs)
+    states = len(call.param("body").states)
+    return [each for place, each in enumerate(call.inputs) if place >= states or known_number(each) is None]
 
 
 def root_of(node: Node) -> Node:

@@ -26,7 +26,8 @@ Params = tuple[tuple[str, Hashable], ...]
 class Node:
     """One operation: a primitive, its inputs, its static parameters, and the shape and dtype of the result.
 
-    `scope` names the layer that the operation comes from (for comments in generated code and for messages).
+    `scope` names the layer that the operation comes from (for comments in generated code and for messages), `title`
+    what is computed, if that has a name of its own (`forget_gate`).
     `differentiable` says whether a gradient may flow through: it does from a parameter on.
     """
 
@@ -41,6 +42,7 @@ class Node:
         "scope",
         "shape",
         "tensor",
+        "title",
         "value",
     )
 
@@ -62,6 +64,7 @@ class Node:
         self.differentiable = differentiable
         self.value = value
         self.scope: str = _local.scope
+        self.title: str = ""
         self.tensor: Callable[[], object] | None = None  # weak reference to the user's tensor
         self.number = next(_numbers)
 
@@ -184,5 +187,5 @@ def substitute(
 def with_inputs(node: Node, inputs: tuple[Node, ...]) -> Node:
     """The same operation on other inputs of the same shapes."""
     made = Node(node.primitive, inputs, node.params, node.shape, node.dtype, node.differentiable)
-    made.scope = node.scope
+    made.scope, made.title = node.scope, node.title
     return made

@@ -67,8 +67,8 @@ class Primitive:
 
     - `infer(*inputs, **params)` returns shape and dtype, or raises `ShapeError` / `DtypeError`;
     - `evaluate(context, node, *arrays)` returns the value in NumPy;
-    - `derivative(node, gradient)` returns the gradient of each input (None: none flows there), or is None; that of a node
-      with several results gets a mapping from the results' keys to their gradients;
+    - `derivative(node, gradient)` returns the gradient of each input (None: none flows there), or is None; that of a
+      node with several results gets a mapping from the results' keys to their gradients;
     - `text` is a format of the printed expression, `{0}`, `{1}` being the inputs and `{name}` the parameters.
     """
 

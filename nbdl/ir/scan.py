@@ -6,6 +6,7 @@ constants (what the body takes from outside, the same in every step). Its result
 - `state`: the history of a state, `(length + 1, ...)`: a slot before and after every step. Forwards, step t reads slot
   t and writes slot t + 1; in reverse it reads slot t + 1 and writes slot t.
 - `final`: a state after the last step: a slot of its history, with a gradient of its own.
+- `pair`: the two latest slots of a state, which take turns: what is left of the history where only the end is needed.
 - `stack`: what a step gives, one step after another, `(length, ...)`.
 - `total`: what a step gives, added up over the steps.
 """
@@ -13,7 +14,7 @@ constants (what the body takes from outside, the same in every step). Its result
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -26,7 +27,7 @@ from nbdl.ir.interpret import evaluate_all
 from nbdl.ir.primitives import Context, apply
 from nbdl.ir.shapes import Shape, show_shape
 
-Kind = Literal["state", "final", "stack", "total"]
+Kind = Literal["state", "final", "pair", "stack", "total"]
 ResultKey = tuple[Kind, int]
 
 
@@ -73,8 +74,18 @@ class Body:
 
     def output(self, key: ResultKey) -> Node:
         """What a step gives to a result."""
-        kinds = {"state": self.new_states, "final": self.new_states, "stack": self.stacks, "total": self.totals}
-        return kinds[key[0]][key[1]]
+        kinds = {"stack": self.stacks, "total": self.totals}
+        return kinds.get(key[0], self.new_states)[key[1]]
+
+    def with_outputs(self, outputs: Sequence[Node]) -> Body:
+        """The body that computes these in place of its outputs."""
+        states, stacks = len(self.new_states), len(self.stacks)
+        return replace(
+            self,
+            new_states=tuple(outputs[:states]),
+            stacks=tuple(outputs[states : states + stacks]),
+            totals=tuple(outputs[states + stacks :]),
+        )
 
     @cached_property
     def order(self) -> list[Node]:
@@ -103,6 +114,13 @@ class Body:
         return f"<body of {len(self.order) - len(self.leaves)} operations>"
 
 
+def titled_leaf(shape: Shape, dtype: np.dtype[Any], title: str) -> Node:
+    """A leaf of a body, under the name by which people know its value."""
+    leaf = ops.leaf(shape, dtype, name=title, differentiable=dtype.kind == "f")
+    leaf.title = title
+    return leaf
+
+
 def inner_nodes(scan: Node) -> Iterator[Node]:
     """The nodes of a scan's body, and of bodies in it."""
     body: Body = scan.param("body")
@@ -120,6 +138,13 @@ def scan(body: Body, operands: Sequence[Node], length: int, *, reverse: bool = F
 def result(node: Node, kind: Kind, index: int) -> Node:
     """One of the results of a scan."""
     return apply("result", node, kind=kind, index=index)
+
+
+def known_number(operand: Node) -> Node | None:
+    """The constant that all elements of an operand are, if it is known when the graph is made."""
+    while operand.name in ("broadcast", "reshape"):
+        (operand,) = operand.inputs
+    return operand if operand.name == "constant" else None
 
 
 def before(history: Node, reverse: bool) -> Node:
@@ -140,6 +165,11 @@ def last(history: Node, reverse: bool) -> Node:
 def first(history: Node, reverse: bool) -> Node:
     """Of a state's history: the state before the first step."""
     return _slot(history, _length(history) - 1 if reverse else 0)
+
+
+def last_of_pair(pair: Node, length: int, reverse: bool) -> Node:
+    """Of the two latest slots of a state: the state after the last step."""
+    return _slot(pair, 0 if reverse else length % 2)
 
 
 def _length(history: Node) -> int:
@@ -176,8 +206,8 @@ def infer_scan(*operands: Node, body: Body, length: int, reverse: bool) -> tuple
     for old, new in zip(body.states, body.new_states, strict=True):
         if (old.shape, old.dtype) != (new.shape, new.dtype):
             raise ShapeError(
-                f"the state of a scan must keep its shape and dtype: {old.dtype}{show_shape(old.shape)} before the "
-                f"step, {new.dtype}{show_shape(new.shape)} after it"
+                f"the state {old.title!r} of a scan must keep its shape and dtype: {old.dtype}{show_shape(old.shape)} "
+                f"before the step, {new.dtype}{show_shape(new.shape)} after it"
             )
     return BUNDLE, ops.FLOAT32
 
@@ -192,29 +222,34 @@ def infer_result(node: Node, kind: Kind, index: int) -> tuple[Shape, np.dtype[An
 def evaluate_scan(context: Context, node: Node, *operands: np.ndarray) -> Any:
     """Run the loop with NumPy; returns the arrays of all results by their keys."""
     body, length, reverse = node.param("body"), node.param("length"), node.param("reverse")
-    values = dict(zip(body.leaves, operands, strict=True))
     made = {
         key: np.zeros((*_leading(key[0], length), *context.shape(each)), each.dtype) for key, each in body.results()
     }
-    slots = (1, 0) if reverse else (0, 1)
-    for index in range(len(body.states)):
-        made["state", index][length if reverse else 0] = operands[index]
-        made["final", index] = made["state", index][0 if reverse else length]
-    for time in reversed(range(length)) if reverse else range(length):
-        known = dict(values)
-        known |= {leaf: made["state", index][time + slots[0]] for index, leaf in enumerate(body.states)}
-        known |= {leaf: values[leaf][time] for leaf in body.elements}
+    begin, end, step = (length, 0, -1) if reverse else (0, length, 1)
+    operand_of = dict(zip(body.leaves, operands, strict=True))
+    for index, state in enumerate(body.states):
+        made["state", index][begin] = operand_of[state]
+    for slot in range(begin, end, step):
+        time = min(slot, slot + step)
+        # `[time, ...]`: an array without axes stays one
+        known = {leaf: operand_of[leaf] for leaf in body.constants}
+        known |= {leaf: made["state", index][slot, ...] for index, leaf in enumerate(body.states)}
+        known |= {leaf: operand_of[leaf][time, ...] for leaf in body.elements}
         computed = evaluate_all(body.order, known, rows=context.rows, check=context.check)
-        for (kind, index), each in body.results():
-            if kind == "total":
-                made[kind, index] += computed[each]
+        for key, each in body.results():
+            if key[0] == "total":
+                made[key] += computed[each]
             else:
-                made[kind, index][time + slots[1] * (kind == "state")] = computed[each]
+                made[key][slot + step if key[0] == "state" else time] = computed[each]
+    for index in range(len(body.states)):
+        history = made["state", index]
+        made["final", index] = history[end, ...]
+        made["pair", index] = np.stack([history[end - step], history[end]][:: 1 if end % 2 else -1])
     return made
 
 
 def _leading(kind: Kind, length: int) -> tuple[int, ...]:
-    return {"state": (length + 1,), "stack": (length,)}.get(kind, ())
+    return {"state": (length + 1,), "pair": (2,), "stack": (length,)}.get(kind, ())
 
 
 def evaluate_result(context: Context, node: Node, made: Any) -> np.ndarray:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from nbdl.errors import NbdlError, VerifyError
 from nbdl.ir.graph import Node, topological
 from nbdl.ir.primitives import TABLE
+from nbdl.ir.scan import Body
 
 
 def verify(outputs: Sequence[Node], *, like: Sequence[Node] = (), after: str = "") -> None:
@@ -33,3 +34,13 @@ def _verify_node(node: Node, where: str) -> None:
         raise VerifyError(f"{node!r} can't be what it claims{where}: {error}") from error
     if (shape, dtype) != (node.shape, node.dtype):
         raise VerifyError(f"{node!r} should be {dtype}{shape}{where}")
+    if node.name == "scan":
+        _verify_body(node.param("body"), where)
+
+
+def _verify_body(body: Body, where: str) -> None:
+    leaves = set(body.leaves)
+    for node in body.order:
+        if node.name == "input" and node not in leaves:
+            raise VerifyError(f"the step of a scan takes {node!r} from outside, not as a constant{where}")
+        _verify_node(node, where)

@@ -10,19 +10,42 @@ from nbdl.ir.verify import verify
 from nbdl.passes.common import share_common
 from nbdl.passes.narrow import widen_narrow
 from nbdl.passes.pooling import pool_first
-from nbdl.passes.scans import improve_bodies, look_up_finals, merge_scans, trim_scans, write_out_scans
+from nbdl.passes.scans import (
+    hoist,
+    improve_bodies,
+    inline_numbers,
+    look_up_finals,
+    merge_scans,
+    scans_of,
+    share_results,
+    trim_scans,
+    write_out_scans,
+)
 from nbdl.passes.simplify import simplify
 from nbdl.passes.transposes import fold_transposes
 
 Pass = Callable[[Sequence[Node]], list[Node]]
 
-IN_BODIES: tuple[Pass, ...] = (simplify, share_common, simplify, fold_transposes, share_common)
-
 
 def improve_scans(outputs: Sequence[Node]) -> list[Node]:
-    """Make the most of scans: one for each loop, without what nobody needs, their bodies improved, scans in them too."""
-    return improve_bodies(trim_scans(merge_scans(look_up_finals(outputs))), (improve_scans, *IN_BODIES))
+    """Make the most of scans, those in bodies too: one for each loop, without what nobody needs, their bodies improved.
+    """
+    if not scans_of(outputs):
+        return list(outputs)
+    outputs = inline_numbers(trim_scans(merge_scans(outputs)))
+    return trim_scans(hoist(share_results(improve_bodies(outputs, IN_BODIES))))
 
+
+IN_BODIES: tuple[Pass, ...] = (
+    improve_scans,
+    simplify,
+    share_common,
+    simplify,
+    fold_transposes,
+    share_common,
+    look_up_finals,
+    share_common,
+)
 
 PASSES: tuple[Pass, ...] = (
     pool_first,
@@ -34,6 +57,8 @@ PASSES: tuple[Pass, ...] = (
     write_out_scans,
     simplify,
     fold_transposes,
+    share_common,
+    look_up_finals,
     share_common,
 )
 

@@ -24,6 +24,8 @@ def simplify(outputs: Sequence[Node]) -> list[Node]:
         for rule in (*RULES.get(node.name, ()), *RULES_BY_KIND.get(node.primitive.kind, ())):
             better = rule(node)
             if better is not None and better.shape == node.shape:
+                if better.inputs:
+                    better.title = better.title or node.title
                 return better
         return node
 

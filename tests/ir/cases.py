@@ -300,8 +300,10 @@ OTHERS: dict[str, Callable[[Generator], Case]] = {
     },
 }
 
-WITHOUT_CASES = {"input", "gradient"}
-"""An input has no meaning of its own; gradients are tested as what they are, in test_autodiff.py."""
+WITHOUT_CASES = {"input", "gradient", "scan", "result"}
+"""An input has no meaning of its own; gradients are tested as what they are, in test_autodiff.py, and loops in
+tests/test_scan.py.
+"""
 
 
 def case(name: str, seed: int) -> Case:
