@@ -7,8 +7,7 @@ Random Numbers: As Easy as 1, 2, 3, SC 2011).
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,7 +24,7 @@ from nbdl.tensor import Tensor
 class _State:
     generator: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
     key: Node | None = None
-    streams: Iterator[int] = field(default_factory=itertools.count)
+    stream: int = 0
 
 
 _state = _State()
@@ -45,12 +44,25 @@ def generator() -> np.random.Generator:
 @contextmanager
 def traced(key: Node) -> Iterator[None]:
     """Random tensors recorded inside depend on `key`: an int64 pair (seed, step) known when the program runs."""
-    outer = _state.key, _state.streams
-    _state.key, _state.streams = key, itertools.count()
+    outer = _state.key, _state.stream
+    _state.key, _state.stream = key, 0
     try:
         yield
     finally:
-        _state.key, _state.streams = outer
+        _state.key, _state.stream = outer
+
+
+@contextmanager
+def drawn_again() -> Iterator[Callable[[], None]]:
+    """Inside, calling what this gives goes back to the random numbers from its beginning: a step of a loop that is
+    called again and again draws the same ones each time.
+    """
+    stream = _state.stream
+
+    def go_back() -> None:
+        _state.stream = stream
+
+    yield go_back
 
 
 def fresh_key() -> Node:
@@ -61,7 +73,8 @@ def fresh_key() -> Node:
 def _key_and_stream() -> tuple[Node, int]:
     if _state.key is None:  # outside of a program each random tensor has a key of its own
         return fresh_key(), 0
-    return _state.key, next(_state.streams)
+    _state.stream += 1
+    return _state.key, _state.stream - 1
 
 
 def uniform(shape: Sequence[Size], dtype: Any = np.float32) -> Tensor:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from nbdl import scanning  # noqa: F401 - rows of the primitive table
+from nbdl import (
+    lazy,
+    random,
+    scanning,  # noqa: F401 - rows of the primitive table
+)
 from nbdl.autodiff import expand_gradients
 from nbdl.errors import ShapeError, UntraceableError
 from nbdl.ir import ops
 from nbdl.ir.graph import Node, topological, with_inputs
-from nbdl.ir.scan import Body, after, result
+from nbdl.ir.scan import Body, after, result, titled_leaf
 from nbdl.ir.scan import scan as record_scan
-from nbdl.ir.shapes import Batch, show_shape
+from nbdl.ir.shapes import Batch, Shape, show_shape
 from nbdl.tensor import Tensor, node_of
-from nbdl.trees import Structure, flatten, unflatten
+from nbdl.trees import Container, Leaf, Structure, flatten, unflatten
 
 Step = Callable[[Any, Any], tuple[Any, Any]]
 
@@ -23,7 +28,7 @@ Step = Callable[[Any, Any], tuple[Any, Any]]
 def scan(
     step: Step, initial: Any, elements: Any = None, *, length: int | None = None, reverse: bool = False
 ) -> tuple[Any, Any]:
-    """Call `step` again and again, each time on the state that it returned before; return the last state and the outputs.
+    """Call `step` again and again, each time on the state that it returned before; return last state and outputs.
 
     (state, output_t) = step(state, element_t) for t = 0, 1, ... (from the last element to the first with `reverse`).
     The step is recorded once and becomes a native loop; gradients flow through it, through everything that it uses from
@@ -46,13 +51,14 @@ def scan(
         UntraceableError: the step returns something else, or asks for the value of a tensor.
 
     >>> import nbdl
-    >>> total, sums = nbdl.scan(lambda total, x: (total + x, total + x), nbdl.asarray(0.0), nbdl.asarray([1.0, 2.0, 3.0]))
-    >>> total, sums
+    >>> nbdl.scan(lambda total, x: (total + x, total + x), nbdl.asarray(0.0), nbdl.asarray([1.0, 2.0, 3.0]))
     (tensor(6.), tensor([1., 3., 6.]))
     """
     states, state_structure = _nodes(initial)
     through, element_structure = _nodes(elements)
     traced = _Traced(step, states, state_structure, through, element_structure, _length(through, length))
+    if lazy.is_debugging() and not any(map(lazy.is_traced, (*states, *through))):
+        return traced.run(reverse)
     return traced.record(reverse)
 
 
@@ -60,6 +66,16 @@ def _nodes(tree: Any) -> tuple[list[Node], Structure]:
     leaves: list[Any] = []
     structure = flatten(tree, leaves)
     return [node_of(each if isinstance(each, Tensor) else Tensor(each)) for each in leaves], structure
+
+
+def _names(structure: Structure, name: str) -> list[str]:
+    """What the leaves are called: after the key under which they are found, or the field of a named tuple."""
+    if isinstance(structure, Leaf):
+        return [name]
+    if not isinstance(structure, Container):
+        return []
+    keys = structure.keys or getattr(structure.kind, "_fields", None) or [name] * len(structure.children)
+    return [each for key, child in zip(keys, structure.children, strict=True) for each in _names(child, str(key))]
 
 
 def _length(elements: Sequence[Node], length: int | None) -> int:
@@ -73,8 +89,8 @@ def _length(elements: Sequence[Node], length: int | None) -> int:
         raise ShapeError("scan needs elements, or the number of steps as length=...")
     assert isinstance(wanted, int)
     if any(size != wanted for size in sizes) or wanted < 1:
-        shapes = ", ".join(show_shape(each.shape) for each in elements)
-        raise ShapeError(f"a scan of {wanted} steps can't go through elements {shapes}")
+        shapes = f" through elements {', '.join(show_shape(each.shape) for each in elements)}" if elements else ""
+        raise ShapeError(f"a scan can't go {wanted} steps{shapes}")
     return wanted
 
 
@@ -89,16 +105,32 @@ class _Traced:
     element_structure: Structure
     length: int
 
-    def record(self, reverse: bool) -> tuple[Any, Any]:
-        states = [ops.leaf(each.shape, each.dtype, name="state", differentiable=_is_float(each)) for each in self.states]
-        elements = [
-            ops.leaf(each.shape[1:], each.dtype, name="element", differentiable=_is_float(each))
-            for each in self.elements
+    def run(self, reverse: bool) -> tuple[Any, Any]:
+        """Call the step for each element: what it prints, and where it stops, is seen as it happens."""
+        states, made = self.states, {}
+        with random.drawn_again() as go_back:
+            for time in reversed(range(self.length)) if reverse else range(self.length):
+                go_back()
+                states, made[time], structure = self._call(states, [_at(each, time) for each in self.elements])
+        stacks = [
+            ops.concatenate([ops.reshape(made[time][place], (1, *each.shape)) for time in range(self.length)], 0)
+            for place, each in enumerate(made[0])
         ]
-        new, outputs, output_structure = self._call(states, elements)
+        return self._result(states, stacks, structure)
+
+    def record(self, reverse: bool) -> tuple[Any, Any]:
+        """Call the step once, and record a loop of it."""
+        states = self._leaves([each.shape for each in self.states], self.states, self.state_structure, "state")
+        shapes = [each.shape[1:] for each in self.elements]
+        elements = self._leaves(shapes, self.elements, self.element_structure, "element")
+        with self._examples(states, elements, reverse):
+            new, outputs, output_structure = self._call(states, elements)
         expanded = expand_gradients([*new, *outputs])
         new, outputs = expanded[: len(new)], expanded[len(new) :]
         own = _depending({*states, *elements}, [*new, *outputs])
+        for leaf, node in zip(states, new, strict=True):
+            if node in own and node.inputs and not node.title:
+                node.title = f"new_{leaf.title}"
         body, constants = _close(states, elements, new, [each for each in outputs if each not in new], own)
         node = record_scan(body, [*self.states, *self.elements, *constants], self.length, reverse=reverse)
         final = [result(node, "final", index) for index in range(len(states))]
@@ -106,10 +138,32 @@ class _Traced:
         made = [
             after(result(node, "state", new.index(each)), reverse) if each in new else next(stacks) for each in outputs
         ]
+        return self._result(final, made, output_structure)
+
+    def _result(self, final: Sequence[Node], stacks: Sequence[Node], structure: Structure) -> tuple[Any, Any]:
         return (
             unflatten(self.state_structure, [Tensor.wrap(each) for each in final]),
-            unflatten(output_structure, [Tensor.wrap(each) for each in made]),
+            unflatten(structure, [Tensor.wrap(each) for each in stacks]),
         )
+
+    def _examples(
+        self, states: Sequence[Node], elements: Sequence[Node], reverse: bool
+    ) -> AbstractContextManager[None]:
+        """With `debug=True`, code that asks for values while it is recorded gets those of the first step."""
+        if not lazy.has_examples():
+            return nullcontext()
+        values = {leaf: lazy.value_of(node) for leaf, node in zip(states, self.states, strict=True)}
+        first = -1 if reverse else 0
+        values |= {leaf: lazy.value_of(node)[first, ...] for leaf, node in zip(elements, self.elements, strict=True)}
+        return lazy.examples(values)
+
+    @staticmethod
+    def _leaves(shapes: Sequence[Shape], nodes: Sequence[Node], structure: Structure, name: str) -> list[Node]:
+        """Leaves of the body for what a step is given."""
+        return [
+            titled_leaf(shape, each.dtype, own)
+            for shape, each, own in zip(shapes, nodes, _names(structure, name), strict=True)
+        ]
 
     def _call(self, states: list[Node], elements: list[Node]) -> tuple[list[Node], list[Node], Structure]:
         given = [
@@ -121,13 +175,29 @@ class _Traced:
             raise UntraceableError(f"the step of a scan returns (state, output), not {type(returned).__name__}")
         new, structure = _nodes(returned[0])
         if structure != self.state_structure:
-            raise UntraceableError("the step of a scan must return a state of the structure that it was given")
+            raise UntraceableError(
+                "the step of a scan must return a state like the one that it was given: "
+                f"{_show(self.state_structure)}, not {_show(structure)}"
+            )
         outputs, output_structure = _nodes(returned[1])
         return new, outputs, output_structure
 
 
-def _is_float(node: Node) -> bool:
-    return node.dtype.kind == "f"
+def _at(x: Node, time: int) -> Node:
+    return ops.reshape(ops.slice_axis(x, 0, time, 1), x.shape[1:])
+
+
+def _show(structure: Structure) -> str:
+    """A structure as one would write it."""
+    if isinstance(structure, Leaf):
+        return "a tensor"
+    if not isinstance(structure, Container):
+        number = " (a constant: whole numbers that change are tensors, such as nbdl.asarray(0))"
+        return f"{structure.value!r}{number if isinstance(structure.value, int) else ''}"
+    children = [_show(each) for each in structure.children]
+    if structure.keys is not None:
+        return "{" + ", ".join(f"{key!r}: {each}" for key, each in zip(structure.keys, children, strict=True)) + "}"
+    return f"({', '.join(children)})"
 
 
 def _depending(leaves: set[Node], outputs: Sequence[Node]) -> set[Node]:
@@ -150,8 +220,8 @@ def _close(
             return node
         if node not in outside:
             name = node.param("name") if node.name == "input" else ""
-            outside[node] = ops.leaf(node.shape, node.dtype, name=name or "given", differentiable=node.differentiable)
-            outside[node].scope = node.scope
+            outside[node] = ops.leaf(node.shape, node.dtype, name=name, differentiable=node.differentiable)
+            outside[node].scope, outside[node].title = node.scope, node.title
         return outside[node]
 
     outputs = [*new, *stacks]
