@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+import nbdl
+from nbdl import Tensor
 from nbdl.codegen.plan import Variable
 from nbdl.errors import NbdlError
 from nbdl.ir import ops
@@ -112,7 +114,18 @@ class Growth:
 
     def grow(self, count: int) -> None:
         """Add about `count` nodes."""
-        makers = [
+        makers = self.makers()
+        for number in range(count):
+            maker = makers[self.random.integers(len(makers))]
+            try:
+                with scope(f"layer_{number % 5}"):
+                    self._add(maker())
+            except NbdlError:
+                continue
+
+    def makers(self) -> list[Callable[[], Node]]:
+        """What makes nodes, each as likely as any other."""
+        makers: list[Callable[[], Node]] = [
             self._unary,
             self._binary,
             self._binary,
@@ -144,13 +157,7 @@ class Growth:
             self._mean,
             self._softmax,
         ]
-        for number in range(count):
-            maker = makers[self.random.integers(len(makers))]
-            try:
-                with scope(f"layer_{number % 5}"):
-                    self._add(maker())
-            except NbdlError:
-                continue
+        return makers
 
     def _unary(self) -> Node:
         name = str(self.random.choice(UNARY))
@@ -414,6 +421,75 @@ class Growth:
             same = [node for node in self.nodes if node.shape == shape and node.dtype == self.dtype]
             updates[name] = same[self.random.integers(len(same))]
         return updates
+
+
+class LoopGrowth(Growth):
+    """Random graphs with loops over time in them; their steps are small random graphs as well."""
+
+    def makers(self) -> list[Callable[[], Node]]:
+        """A quarter of the nodes are taken from loops."""
+        makers = super().makers()
+        return makers + [self._loop] * (len(makers) // 3)
+
+    def _loop(self) -> Node:
+        def is_sequence(node: Node) -> bool:
+            return len(node.shape) > 0 and isinstance(node.shape[0], int) and 1 <= node.shape[0] <= 6
+
+        x = self.pick("f", is_sequence)
+        shape = x.shape[1:]
+        states = [self._broadcasting(shape) for _ in range(self.random.integers(1, 3))]
+        shape = broadcast(shape, *[each.shape for each in states])
+        product(shape)
+        outside = [self._broadcasting(shape, kept=True) for _ in range(2)]
+        begin = [ops.broadcast_to(each, shape) for each in states]
+        plan = self.random.integers(0, 1 << 30)
+
+        def step(state: list[Tensor], element: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+            random = np.random.default_rng(plan)
+            known = [*[each.node for each in state], element.node, *outside]
+            for _ in range(random.integers(2, 7)):
+                known.append(_combined(random, known, shape))
+            new = [ops.broadcast_to(known[-1 - place], shape) for place in range(len(state))]
+            kept = [known[place] for place in random.integers(0, len(known), 2)]
+            return [Tensor.wrap(apply("sin", each)) for each in new], [Tensor.wrap(each) for each in kept]
+
+        reverse = bool(self.random.random() < 0.4)
+        last, kept = nbdl.scan(step, [Tensor.wrap(each) for each in begin], Tensor.wrap(x), reverse=reverse)
+        for each in (*last, *kept):
+            self._add(each.node)
+        return self.random.choice(np.array([*last, *kept], object)).node
+
+    def _broadcasting(self, shape: Shape, *, kept: bool = False) -> Node:
+        """A node that broadcasts with a shape, and (`kept`) to it."""
+
+        def fits(node: Node) -> bool:
+            try:
+                together = broadcast(node.shape, shape)
+                product(together)
+            except NbdlError:
+                return False
+            return together == shape or not kept
+
+        return self.pick("f", fits)
+
+
+def _combined(random: np.random.Generator, known: list[Node], shape: Shape) -> Node:
+    """Another node of a step, which broadcasts to the state's shape."""
+    x, y = (known[place] for place in random.integers(0, len(known), 2))
+    choice = random.integers(7)
+    if choice == 0:
+        return apply(str(random.choice(["tanh", "sigmoid", "negative", "abs", "erf"])), x)
+    if choice == 1:
+        return ops.where(ops.binary("less", x, y), x, ops.multiply(y, 0.5))
+    if choice == 2 and x.shape == shape and len(shape) > 0 and isinstance(shape[-1], int):
+        total = ops.reduce_sum(x, (len(shape) - 1,)) if random.random() < 0.7 else ops.reduce_max(x, (len(shape) - 1,))
+        return ops.subtract(x, ops.multiply(total, 0.3))
+    if choice == 3 and x.shape == shape and len(shape) > 0 and isinstance(shape[-1], int) and shape[-1] > 1:
+        front, size = ops.slice_axis(x, len(shape) - 1, 0, 1), shape[-1]
+        return ops.concatenate([ops.slice_axis(x, len(shape) - 1, 1, size - 1), front], len(shape) - 1)
+    if choice == 4 and len(shape) == 2 and x.shape == y.shape == shape and not has_batch(shape[1:]):
+        return ops.multiply(ops.product_of(x, ops.product_of(y, y, True, False), False, False), 0.01)
+    return apply(str(random.choice(["add", "subtract", "multiply", "maximum"])), x, y)
 
 
 def _fits(node: Node, other: Node) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nbdl.codegen.program import Program
-from tests.codegen.growth import EXAMPLES, Growth
+from tests.codegen.growth import EXAMPLES, Growth, LoopGrowth
 from tests.codegen.maker import RUNS
 from tests.codegen.oracle import compare, run_oracle
 from tests.codegen.plain import PlainRun
@@ -18,8 +18,10 @@ from tests.codegen.plain import PlainRun
 STEPS = 2
 
 
-def grown(seed: int, size: int, results: int, dtype: str = "float64") -> tuple[Growth, Program]:
-    growth = Growth(seed, np.dtype(dtype))
+def grown(
+    seed: int, size: int, results: int, dtype: str = "float64", kind: type[Growth] = Growth
+) -> tuple[Growth, Program]:
+    growth = kind(seed, np.dtype(dtype))
     growth.grow(size)
     growth.made = growth.variables(results)
     return growth, Program(growth.made, "a random graph")
@@ -47,8 +49,8 @@ class Native:
         self.bound.run(order, 0, steps)
 
 
-def check_plain(seed: int, size: int) -> None:
-    growth, program = grown(seed, size, 6)
+def check_plain(seed: int, size: int, kind: type[Growth] = Growth) -> None:
+    growth, program = grown(seed, size, 6, kind=kind)
     check(growth, program, PlainRun, ((7, 1), (5, 3), (1, 2)), 1e-9)
     check(growth, program, partial(PlainRun, isolated=False), ((5, 3),), 1e-9)
 
@@ -70,6 +72,19 @@ def test_large_graphs_as_plain_python(block: int) -> None:
 def test_many_graphs_as_plain_python(block: int) -> None:
     for seed in range(50):
         check_plain(20_000 + 100 * block + seed, 30)
+
+
+@pytest.mark.parametrize("block", range(6))
+def test_graphs_with_loops_as_plain_python(block: int) -> None:
+    for seed in range(10):
+        check_plain(30_000 + 100 * block + seed, 10, LoopGrowth)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(20))
+def test_many_graphs_with_loops_as_plain_python(block: int) -> None:
+    for seed in range(40):
+        check_plain(40_000 + 100 * block + seed, 16, LoopGrowth)
 
 
 NATIVE = [(0, "float64"), (1, "float64"), (2, "float64"), (3, "float32")]
