@@ -20,6 +20,7 @@ from nbdl.nn.pooling import (
     ZeroPadding2D,
 )
 from nbdl.nn.positions import LearnedPositions, SinusoidalPositions
+from nbdl.nn.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
 
 
 @hookimpl
@@ -49,6 +50,10 @@ def nbdl_layers(register: Register) -> None:
     register("embedding", Embedding)
     register("learned_positions", LearnedPositions)
     register("sinusoidal_positions", SinusoidalPositions)
+    register("simple_rnn", SimpleRNN)
+    register("lstm", LSTM)
+    register("gru", GRU)
+    register("bidirectional", Bidirectional)
     register("multi_head_attention", MultiHeadAttention)
     register("feed_forward", FeedForward)
     register("transformer_block", TransformerBlock)

@@ -12,8 +12,9 @@ from nbdl import plugins
 KINDS = ("models", "activations", "losses", "optimizers", "schedules", "metrics", "callbacks", "initializers")
 BUILT_IN = {each.factory.__module__ for kind in KINDS for each in plugins.all(kind) if each.package == "nbdl"}
 CORE = {"nbdl.testing", "nbdl.tensor", "nbdl.resolve", "nbdl.train.metric", "nbdl.ir.shapes", "nbdl.nn.layers"}
-CORE |= {"nbdl.sampling"}
-CORE |= {f"nbdl.nn.{name}" for name in ("attention", "blocks", "embedding", "masks", "normalization", "positions")}
+CORE |= {"nbdl.sampling", "nbdl.recurrence"}
+LAYERS = ("attention", "blocks", "embedding", "masks", "normalization", "positions", "recurrent")
+CORE |= {f"nbdl.nn.{name}" for name in LAYERS}
 
 
 @pytest.mark.parametrize("name", sorted(BUILT_IN | CORE))

@@ -104,8 +104,8 @@ def _turned(part: nn.Module, name: str, back: bool = False) -> Callable[[np.ndar
 
 
 def _recurrent_outward(part: Any, own: State) -> State:
-    """weight_ih, weight_hh, bias_ih, bias_hh of each layer and direction; PyTorch's second bias is 0 here, but for
-    GRU's candidate.
+    """weight_ih, weight_hh, bias_ih, bias_hh of each layer and direction; only a GRU has two biases here, of others
+    PyTorch's second one is 0.
     """
     theirs: State = {}
     for place, layer in enumerate(part.layers):
@@ -113,9 +113,7 @@ def _recurrent_outward(part: Any, own: State) -> State:
         theirs["weight_ih" + end] = own[inner + "weight"].T
         theirs["weight_hh" + end] = own[inner + "recurrent_weight"].T
         if layer.use_bias:
-            second = np.zeros_like(own[inner + "bias"])
-            if inner + "candidate_bias" in own:
-                second[-layer.units :] = own[inner + "candidate_bias"]
+            second = own.get(inner + "recurrent_bias", np.zeros_like(own[inner + "bias"]))
             theirs |= {"bias_ih" + end: own[inner + "bias"], "bias_hh" + end: second}
     return theirs
 
@@ -127,11 +125,11 @@ def _recurrent_inward(part: Any, theirs: State) -> State:
         own[inner + "weight"] = theirs["weight_ih" + end].T
         own[inner + "recurrent_weight"] = theirs["weight_hh" + end].T
         if layer.use_bias:
-            second = np.array(theirs["bias_hh" + end])
+            first, second = theirs["bias_ih" + end], theirs["bias_hh" + end]
             if isinstance(layer, nn.GRU):
-                own[inner + "candidate_bias"] = second[-layer.units :].copy()
-                second[-layer.units :] = 0
-            own[inner + "bias"] = theirs["bias_ih" + end] + second
+                own |= {inner + "bias": first, inner + "recurrent_bias": second}
+            else:
+                own[inner + "bias"] = first + second
     return own
 
 

@@ -27,7 +27,7 @@ class Stack(Module):
 
     Takes x `(time, n, input_size)`, or `(n, time, input_size)` with `batch_first`, or without n, and the states to
     begin with, `(layers * directions, n, hidden_size)` each. Returns the states of the last layer after every
-    step, and the last states of all layers. There is one bias where PyTorch has two that are added up.
+    step, and the last states of all layers. There is one bias where PyTorch has two that are added up (all but GRU).
 
     Args:
         input_size: number of inputs a step.
