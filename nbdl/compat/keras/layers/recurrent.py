@@ -42,18 +42,19 @@ class SimpleRNN(Layer, nn.SimpleRNN):
 class LSTM(Layer, nn.LSTM):
     """`nbdl.nn.LSTM`."""
 
-    def __init__(self, units: int, activation: str = "tanh", *, unit_forget_bias: bool = True, **options: Any):
-        refuse("LSTM", {"activation": activation}, {"activation": "tanh"})
-        nn.LSTM.__init__(self, units, forget_bias=float(unit_forget_bias), **_taken(self, options))
+    def __init__(self, units: int, activation: Any = "tanh", *, unit_forget_bias: bool = True, **options: Any):
+        told = _taken(self, options)
+        told["bias_initializer"] = None if unit_forget_bias else "zeros"
+        nn.LSTM.__init__(self, units, activation_of(activation), **told)
 
 
 class GRU(Layer, nn.GRU):
     """`nbdl.nn.GRU`: the gate is applied after the product, as Keras' `reset_after=True`."""
 
-    def __init__(self, units: int, activation: str = "tanh", *, reset_after: bool = True, **options: Any):
-        known = {"activation": "tanh", "reset_after": True}
-        refuse("GRU", {"activation": activation, "reset_after": reset_after}, known)
-        nn.GRU.__init__(self, units, **_taken(self, options))
+    def __init__(self, units: int, activation: Any = "tanh", *, reset_after: bool = True, **options: Any):
+        refuse("GRU", {"reset_after": reset_after}, {"reset_after": True})
+        told = _taken(self, options)
+        nn.GRU.__init__(self, units, activation_of(activation), **told)
 
 
 class Bidirectional(Layer, nn.Bidirectional):
