@@ -58,14 +58,15 @@ def draw_comparison(runs: Sequence[Path], units: Mapping[str, str] | None = None
             raise RunError(f"{run} has finished no epoch yet, so there is nothing to draw")
     names = _measured(tables)
     columns = 1 if len(names) == 1 else 2
-    lines = -(-len(names) // columns)
-    figure = new_figure(4.8 if columns == 1 else 7, 0.7 + 2.5 * lines + 0.2 * (len(tables) > 1) * len(tables))
-    drawn = [_draw_number(figure.add_subplot(lines, columns, place + 1), name, tables, units or {})
+    height = -(-len(names) // columns)
+    figure = new_figure(4.8 if columns == 1 else 7, 0.7 + 2.5 * height + 0.2 * (len(tables) > 1) * len(tables))
+    drawn = [_draw_number(figure.add_subplot(height, columns, place + 1), name, tables, units or {})
              for place, name in enumerate(names)]
     if len(tables) > 1:
-        # One legend below: the same in every axis, names of runs would cover the curves.
-        handles, labels = max(drawn, key=lambda axes: len(axes.lines)).get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=2)
+        # One legend below: in every axis names of runs would cover the curves. Training in a column, validation in one.
+        lines = {str(line.get_label()): line for axes in drawn for line in axes.lines}
+        labels = sorted(lines, key=lambda label: label.endswith(PARTS[1][2]))
+        figure.legend([lines[label] for label in labels], labels, loc="outside lower center", ncols=2)
     figure.suptitle(next(iter(tables)) if len(tables) == 1 else "Comparison of runs")
     return figure
 

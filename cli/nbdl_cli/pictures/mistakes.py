@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 LINES = 5
 COLUMNS = {"image": 6, "sequence": 3}
-HEIGHTS = {"image": 1.38, "sequence": 1.75}
+HEIGHTS = {"image": 1.45, "sequence": 1.75}
 TOLD_APART = 3  # up to this many channels a sequence is drawn as lines
 STRONG = 0.99  # share of the values that are drawn in colours of their own, not in the strongest
-SHORT = 14  # characters of a class over a narrow axis
+SHORT = 14  # characters of a class beside a narrow axis
+VERY_SHORT = 5  # characters of a class that leave room for a number
 
 
 def draw_mistakes(subject: "Subject") -> "Figure":
@@ -53,11 +54,13 @@ def draw_mistakes(subject: "Subject") -> "Figure":
 def _draw_images(
     subject: "Subject", figure: "Figure", places: "list[Axes]", rows: np.ndarray, numbers: list[str]
 ) -> None:
+    names = [shortened(name, SHORT) for name in subject.classes]
+    behind = ", " if max(map(len, names)) <= VERY_SHORT else "\n"
     for axes, image, row in zip(places, subject.images(subject.rows.values[rows]), rows, strict=True):
         show_image(axes, image, cmap="gray", vmin=0, vmax=1)
-        axes.set_title(subject.classes[subject.rows.y[row]], fontsize=8, color=BLACK, pad=2)
-        predicted = subject.classes[subject.decisions[row]]
-        axes.set_xlabel(f"{predicted}, {numbers[row]}", fontsize=8, color=RED, labelpad=2)
+        axes.set_title(names[subject.rows.y[row]], fontsize=8, color=BLACK, pad=2)
+        predicted = names[subject.decisions[row]]
+        axes.set_xlabel(f"{predicted}{behind}{numbers[row]}", fontsize=8, color=RED, labelpad=2)
 
 
 def _draw_sequences(

@@ -31,7 +31,7 @@ class Subject:
     def __init__(self, path: Path):
         self.path = path
         self.folder = RunFolder.open(path)
-        self.name = path.resolve().name
+        self.name = shortened(path.resolve().name, 40)
 
     # --- the network ---
 
