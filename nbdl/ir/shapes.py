@@ -63,7 +63,10 @@ def product(shape: Shape) -> Size:
 
 def has_batch(shape: Shape) -> bool:
     """Say whether an axis of `shape` depends on the batch."""
-    return any(isinstance(size, Batch) for size in shape)
+    for size in shape:  # noqa: SIM110 - any(...) makes a generator: this is asked for every node of every step
+        if isinstance(size, Batch):
+            return True
+    return False
 
 
 def broadcast(*shapes: Shape) -> Shape:
