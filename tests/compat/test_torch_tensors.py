@@ -5,7 +5,9 @@ import pytest
 
 import nbdl
 import nbdl.compat.torch as torch
+from nbdl import lazy
 from nbdl.errors import OptionError, RunError, ShapeError
+from nbdl.optim.optimizer import NativeUpdate
 from tests.compat.twins import assert_same, compare, theirs
 
 X = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
@@ -264,3 +266,19 @@ def test_states_in_files(tmp_path):
         torch.save({"net": net}, tmp_path / "whole.pt")
     with pytest.raises(RunError):
         torch.load(tmp_path / "missing.pt")
+
+
+def test_rows_of_data_are_picked_at_once_and_a_loop_over_slices_stays_one_graph():
+    x = torch.tensor(X)
+    assert x[1:].node.value is not None
+    np.testing.assert_array_equal(x[x[:, 0] > 0].numpy(), X[X[:, 0] > 0])
+    np.testing.assert_array_equal(x[torch.arange(3), torch.tensor([3, 0, 1])].numpy(), X[np.arange(3), [3, 0, 1]])
+    w = torch.zeros(4, requires_grad=True)
+    optimizer = torch.optim.SGD([w], lr=0.1)
+    for step in range(lazy.ROUNDS + 4):
+        row = x[step % 3 : step % 3 + 1]
+        optimizer.zero_grad()
+        ((row * w).sum() - 1).pow(2).backward()
+        optimizer.step()
+    native = optimizer.param_groups[0].native.state.programs.values()
+    assert [isinstance(each, NativeUpdate) for each in native] == [True]

@@ -51,9 +51,7 @@ class Model(Layer):
 
     # --- training ---
 
-    def compile(
-        self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Any = None, **options: Any
-    ) -> None:
+    def compile(self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Any = None, **options: Any) -> None:
         """Say how the network is trained, by Keras' names."""
         options.pop("jit_compile", None)  # nbdl always compiles, however Keras would
         refuse("compile", options, {"run_eagerly": False, "steps_per_execution": 1, "weighted_metrics": None})

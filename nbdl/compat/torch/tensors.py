@@ -183,6 +183,17 @@ class Tensor(NativeTensor):
         """The tensor: there are no strides to be seen."""
         return self
 
+    def __getitem__(self, key: Any) -> Tensor:
+        """What NumPy's indexing gives. Of data it gives values at once, so that a loop over slices doesn't record a
+        different graph for each of them; where gradients flow it is recorded.
+        """
+        parts = key if isinstance(key, tuple) else (key,)
+        nodes = [self.node, *[part.node for part in parts if isinstance(part, NativeTensor)]]
+        if self.node.differentiable or any(map(lazy.is_traced, nodes)):
+            return as_view(super().__getitem__(key))
+        known = tuple([part.numpy() if isinstance(part, NativeTensor) else part for part in parts])
+        return as_view(NativeTensor(np.asarray(self.numpy()[known], order="C")))
+
     # --- in place ---
 
     def _replace(self, value: Any) -> Tensor:
@@ -320,6 +331,5 @@ def _returning(function: Callable[..., Any], finish: Callable[[Any], Any]) -> Ca
 
 for _name in OPERATORS:
     setattr(Tensor, _name, _returning(getattr(NativeTensor, _name), as_torch))
-for _name in ("reshape", "__getitem__"):
-    setattr(Tensor, _name, _returning(getattr(NativeTensor, _name), as_view))
+setattr(Tensor, "reshape", _returning(NativeTensor.reshape, as_view))  # noqa: B010 - as the others
 Tensor.T = property(lambda self: as_view(NativeTensor.T.__get__(self)))  # type: ignore[method-assign, assignment]

@@ -23,7 +23,8 @@ def _taken(layer: Layer, options: dict[str, Any]) -> dict[str, Any]:
     """What the native layer is told; the rest is for all layers, or refused."""
     refuse(type(layer).__name__, {name: options.pop(name) for name in REFUSED if name in options}, REFUSED)
     told = {name: options.pop(name) for name in KNOWN if name in options}
-    told["reverse"] = options.pop("go_backwards", False)
+    # `reverse` is what nbdl's Bidirectional makes the other layer with.
+    told["reverse"] = options.pop("go_backwards", False) | options.pop("reverse", False)
     for name in ("kernel_initializer", "recurrent_initializer"):
         if name in options:
             told[name] = initializer_of(options.pop(name))

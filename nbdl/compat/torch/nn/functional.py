@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -139,11 +140,18 @@ def interpolate(x: Any, size: Any = None, scale_factor: Any = None, mode: str = 
 # --- losses -----------------------------------------------------------------------------------------------------------
 
 
+@cache
+def _native(name: str) -> Callable[..., NativeTensor]:
+    """A loss among the plugins: looked up once, because a lookup looks whether plugins have changed."""
+    found: Callable[..., NativeTensor] = getattr(losses, name)
+    return found
+
+
 def _loss(native: str, **fixed: Any) -> Any:
     """A loss of nbdl, which is a mean over all elements, under PyTorch's conventions."""
 
     def loss(input: Any, target: Any, *, reduction: str = "mean", **options: Any) -> Tensor:
-        value = getattr(losses, native)(input, target, **fixed, **options)
+        value = _native(native)(input, target, **fixed, **options)
         return as_torch(_reduced(value, functions.asarray(input), reduction))
 
     loss.__doc__ = f"nbdl's loss `{native}`. Shapes must be equal: PyTorch would broadcast them, with a warning."
@@ -203,13 +211,12 @@ def cross_entropy(
     logits, given = _classes_last(input), functions.asarray(target)
     if given.dtype.kind == "f":
         refuse("cross_entropy of probabilities", {"weight": weight}, {"weight": None})
-        value = losses.categorical_crossentropy(
-            logits, _classes_last(given), from_logits=True, label_smoothing=label_smoothing
-        )
+        options = {"from_logits": True, "label_smoothing": label_smoothing}
+        value = _native("categorical_crossentropy")(logits, _classes_last(given), **options)
         return as_torch(_reduced(value, logits[..., 0], reduction))
     if weight is None and ignore_index < 0 and reduction == "mean" and given.ndim == 1:
-        value = losses.sparse_categorical_crossentropy(logits, given, from_logits=True, label_smoothing=label_smoothing)
-        return as_torch(value)
+        options = {"from_logits": True, "label_smoothing": label_smoothing}
+        return as_torch(_native("sparse_categorical_crossentropy")(logits, given, **options))
     refuse(
         "cross_entropy with weights, places that don't count, or another reduction",
         {"label_smoothing": label_smoothing},
