@@ -147,6 +147,7 @@ def test_boundaries(draw, runs):
         assert np.abs(drawn - row).max(axis=1).min() < 1e-3
     left, right, bottom, top = axes.images[0].get_extent()
     plane = np.asarray(axes.images[0].get_array())
+    assert axes.images[0].origin == "lower"
     back = subject.facts.preprocessing.numbers
     decided = 0
     for x, wanted in zip(subject.rows.x, subject.decisions, strict=True):
