@@ -1,18 +1,55 @@
-"""Find the line behind noisy points: the smallest network, and what it found."""
+"""Linear regression from its formula: a line through noisy points, by gradient descent.
 
+prediction = slope * x + intercept; the error is the mean of its squared distances from y. The gradient is worked out
+by nbdl, and a step of the descent is one native program.
+"""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
 import numpy as np
+from nbdl_cli.figures import COLORS
 
-from nbdl import nn
+import nbdl
 
+STEPS, RATE = 1000, 0.1
 rng = np.random.default_rng(0)
-x = rng.uniform(-1, 1, size=(500, 2)).astype(np.float32)
-y = 3 * x[:, 0] - 2 * x[:, 1] + 0.5 + rng.normal(scale=0.05, size=500).astype(np.float32)
+x = rng.random(100, dtype=np.float32)
+y = (3 * x + 2 + 0.5 * rng.normal(size=100)).astype(np.float32)
 
-net = nn.Sequential(nn.Dense(1))
-net.compile(optimizer={"name": "sgd", "lr": 0.1}, loss="mse", metrics=["r2"])
-history = net.fit(x, y, epochs=20, batch_size=25, seed=0, verbose=False)
 
-slope, intercept = net[0].weight.numpy()[:, 0], net[0].bias.numpy()[0]
-print(f"y = {slope[0]:.3f} * x1 + {slope[1]:.3f} * x2 + {intercept:.3f}")
-print(f"loss: {history['loss'][0]:.4f} in the first epoch, {history['loss'][-1]:.4f} in the last")
-print(f"R2: {net.evaluate(x, y)['r2']:.4f}")
+def error(line):
+    slope, intercept = line
+    return nbdl.mean((slope * x + intercept - y) ** 2)
+
+
+@nbdl.jit
+def step(line):
+    value, gradient = nbdl.value_and_grad(error)(line)
+    return [number - RATE * slope for number, slope in zip(line, gradient, strict=True)], value
+
+
+line, errors = [nbdl.Tensor(0.0), nbdl.Tensor(0.0)], []
+for _ in range(STEPS):
+    line, value = step(line)
+    errors.append(float(value))
+
+slope, intercept = (float(number) for number in line)
+best_slope, best_intercept = np.polyfit(x, y, 1)
+print(f"found by {STEPS} steps:  y = {slope:.3f} * x + {intercept:.3f}, error {errors[-1]:.4f}")
+print(f"least squares:       y = {best_slope:.3f} * x + {best_intercept:.3f}")
+
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
+ends = np.array([0, 1])
+left.plot(x, y, "o", color=COLORS[0], markersize=4, alpha=0.6, label="data")
+left.plot(ends, 3 * ends + 2, "--", color=COLORS[6], label="true line")
+left.plot(ends, slope * ends + intercept, color=COLORS[1], linewidth=2, label="found line")
+left.set(xlabel="x", ylabel="y", title=f"y = {slope:.2f} x + {intercept:.2f}")
+right.loglog(range(1, STEPS + 1), errors, color=COLORS[0], label="error")
+right.axhline(np.mean((best_slope * x + best_intercept - y) ** 2), ls=":", color=COLORS[6], label="least squares")
+right.set(xlabel="step", ylabel="mean squared error", title="Descent")
+for axes in (left, right):
+    axes.grid(alpha=0.3)
+    axes.legend()
+figure.savefig("linear_regression.png", dpi=150)
+print("picture:", Path("linear_regression.png").absolute())
