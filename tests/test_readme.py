@@ -108,4 +108,4 @@ def test_links_lead_to_files(page):
 
 def test_there_is_something_to_test():
     assert len(PAGES) >= 4
-    assert all(blocks(page, "python") for page in PAGES)
+    assert all(blocks(page, "python") or blocks(page, "sh") for page in PAGES)
