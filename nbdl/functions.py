@@ -252,8 +252,7 @@ def softmax(x: TensorLike, axis: int = -1) -> Tensor:
     losses.
     """
     source = asarray(x)
-    numerator = exp(source - stop_gradient(max(source, axis, keepdims=True)))
-    result = numerator / sum(numerator, axis, keepdims=True)
+    result = _wrap(ops.softmax(source.node, axis))
     if axis in (-1, source.ndim - 1):
         result.logits = source
     return result

@@ -240,6 +240,7 @@ RULES: dict[str, Rule] = {
     "pad": _Mapping.along,
     "concatenate": _Mapping.along,
     "argmax": _Mapping.along,
+    "softmax": _Mapping.along,
     "matmul": _Mapping.matmul,
     "gather": _Mapping.gather,
     "scatter_add": _Mapping.scatter_add,

@@ -32,6 +32,8 @@ def operations(node: Node, rows: int) -> int:
         return _elements(node, rows) * math.prod(node.param("geometry").kernel)
     if node.name in ("max_pool_back", "sum_pool_back"):
         return _elements(node, rows)
+    if node.name == "softmax":  # maximum, difference, exponential, sum, quotient
+        return 5 * _elements(node, rows)
     if node.name == "scan":
         return int(node.param("length")) * sum(operations(each, rows) for each in node.param("body").order)
     return 0

@@ -201,6 +201,11 @@ def reduce_max(x: Node, axes: Sequence[int]) -> Node:
     return apply("max", x, axes=tuple(axes)) if axes else x
 
 
+def softmax(x: Node, axis: int) -> Node:
+    """exp(x) / sum(exp(x)) along an axis, without overflow."""
+    return apply("softmax", as_float(x), axis=normalize_axes(axis, len(x.shape))[0])
+
+
 def count(shape: Shape, axes: Sequence[int], dtype: Any) -> Node:
     """The number of elements along axes, as a scalar."""
     size = product(tuple(shape[axis] for axis in axes))

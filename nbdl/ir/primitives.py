@@ -28,7 +28,7 @@ Kind = Literal["leaf", "elementwise", "index", "reduction", "movement", "view", 
 - `view`: the same elements in the same order with another shape;
 - `call`: a kernel of its own (matrix product, gather, ...);
 - `result`: one of several values that a call computes (`scan`);
-- `deferred`: replaced by other nodes before anything runs (`gradient`).
+- `deferred`: replaced by other nodes before anything runs (`gradient`, `softmax`).
 """
 
 InferRule = Callable[..., tuple[Shape, np.dtype[Any]]]

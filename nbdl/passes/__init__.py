@@ -8,6 +8,7 @@ from nbdl.autodiff import expand_gradients
 from nbdl.ir.graph import Node
 from nbdl.ir.verify import verify
 from nbdl.passes.common import share_common
+from nbdl.passes.composites import expand_composites
 from nbdl.passes.narrow import widen_narrow
 from nbdl.passes.pooling import pool_first
 from nbdl.passes.scans import (
@@ -37,6 +38,7 @@ def improve_scans(outputs: Sequence[Node]) -> list[Node]:
 
 
 IN_BODIES: tuple[Pass, ...] = (
+    expand_composites,
     improve_scans,
     simplify,
     share_common,
@@ -51,6 +53,7 @@ PASSES: tuple[Pass, ...] = (
     pool_first,
     widen_narrow,
     expand_gradients,
+    expand_composites,
     simplify,
     share_common,
     improve_scans,

@@ -227,6 +227,13 @@ def argmax(generator: Generator) -> Case:
     return Case("argmax", (x,), {"axis": axis}, oracle.argmax(x, axis))
 
 
+def softmax(generator: Generator) -> Case:
+    x = generator.normal(size=(int(generator.integers(1, 5)), int(generator.integers(1, 5)))) * 3
+    axis = int(generator.integers(0, 2))
+    expected = oracle.softmax(x) if axis == 1 else oracle.softmax(x.T).T
+    return Case("softmax", (x,), {"axis": axis}, expected)
+
+
 # --- images -----------------------------------------------------------------------------------------------------------
 
 
@@ -280,6 +287,7 @@ OTHERS: dict[str, Callable[[Generator], Case]] = {
     "iota": iota,
     "random_uniform": lambda generator: random("random_uniform", generator),
     "random_normal": lambda generator: random("random_normal", generator),
+    "softmax": softmax,
     "sum": sum_,
     "max": max_,
     "reshape": reshape,
