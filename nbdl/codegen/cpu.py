@@ -311,7 +311,7 @@ class ModulePrinter:
 
     def _loop_function(self, loop: Loop, splittable: bool) -> LoopFunction:
         stored = {seed for seed in loop.seeds if seed in self.plan.buffers}
-        return LoopPrinter(self.fusion, loop, stored, self.plan.slots, self.views.memory, splittable).print()
+        return LoopPrinter(self.plan, loop, stored, self.views.memory, splittable).print()
 
     def _define(self, loop: Loop, function: LoopFunction) -> str:
         """Print a loop's function."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from nbdl.codegen.expressions import Text, dtype_name, number, operation
-from nbdl.codegen.fusion import Fusion
 from nbdl.codegen.index import Index, core, size_text
 from nbdl.codegen.names import RESERVED, short_label
-from nbdl.codegen.plan import Slot
+from nbdl.codegen.plan import Plan, Slot
 from nbdl.codegen.times import Times
 from nbdl.codegen.work import Loop, Value, is_scalar, reduced_variables, result_index
 from nbdl.ir.graph import Node
@@ -53,15 +52,15 @@ class LoopPrinter:
 
     def __init__(
         self,
-        fusion: Fusion,
+        plan: Plan,
         loop: Loop,
         stored: set[Node],
-        slots: Mapping[Node, Sequence[Slot]],
         memory: Namer,
         splittable: bool,
     ):
-        self.fusion = fusion
-        self.slots = slots
+        self.fusion = fusion = plan.fusion
+        self.slots = plan.slots
+        self.row_shapes = plan.row_shapes
         self.splittable = splittable  # each worker is handed a part of every array
         self.loop = loop
         self.stored = stored
@@ -290,12 +289,14 @@ class LoopPrinter:
         return block.known[value]
 
     def _element(self, node: Node, index: Index, slot: Slot | None = None) -> str:
-        """`array[i, j]`: axes of size 1 are left out."""
+        """`array[i, j]`: axes of size 1 are left out, and the place of the row where the array has one row only."""
         if node in self.slots:
             slot = slot or self.slots[node][0]
             place = index[slot.axis].moved(slot.start, 1)
             node, index = slot.whole, (*index[: slot.axis], place, *index[slot.axis + 1 :])
         places = [place for place, size in zip(index, node.shape, strict=True) if size != 1]
+        if node in self.row_shapes:
+            places = places[self.split :]
         return f"{self._array(node)}[{', '.join(place.text(list(VARIABLES)) for place in places) or '0'}]"
 
     def _linear(self, node: Node, index: Index) -> str:

@@ -22,12 +22,22 @@ from nbdl.codegen.fusion import Fusion
 from nbdl.codegen.index import own_index
 from nbdl.codegen.memory import Block, align, lay_out
 from nbdl.codegen.names import short_label
-from nbdl.codegen.work import Call, Kernel, Loop, Position, adds_batch, is_scalar_work, root_of, sums_batch
+from nbdl.codegen.work import (
+    Call,
+    Kernel,
+    Loop,
+    Position,
+    adds_batch,
+    is_scalar_work,
+    root_of,
+    row_shape,
+    sums_batch,
+)
 from nbdl.errors import ShapeError, VerifyError
 from nbdl.ir import ops
 from nbdl.ir.graph import Node
 from nbdl.ir.scan import Body
-from nbdl.ir.shapes import Batch, has_batch, product, show_shape
+from nbdl.ir.shapes import Batch, Shape, has_batch, product, show_shape
 
 Space = Literal["rows", "local", "partial", "shared", "state"]
 Role = Literal["rows", "state", "value", "result", "row_result", "key", "own"]
@@ -100,6 +110,7 @@ class Plan:
     fusion: Fusion
     buffers: dict[Node, Buffer] = field(default_factory=dict)
     slots: dict[Node, list[Slot]] = field(default_factory=dict)
+    row_shapes: dict[Node, Shape] = field(default_factory=dict)
     meetings: list[Meeting] = field(default_factory=list)
     copies: list[Variable] = field(default_factory=list)
     scalar_results: list[Variable] = field(default_factory=list)
@@ -241,19 +252,21 @@ class _Placement:
         ]
         self._place_partials([node for node in homeless if sums_batch(node)])
         rest = [node for node in homeless if not sums_batch(node)]
+        self.plan.row_shapes = {node: shape for node in rest if (shape := self._row_shape(node)) is not None}
         used = set(self.fusion.order)
         gathered = [
             each.leaf
             for each in self.plan.variables
             if each.role == "rows" and each.leaf is not None and each.leaf in used
         ]
-        self.plan.row_bytes = self._place_in("rows", [*gathered, *[node for node in rest if has_batch(node.shape)]])
+        of_rows = [node for node in rest if has_batch(node.shape) and node not in self.plan.row_shapes]
+        self.plan.row_bytes = self._place_in("rows", [*gathered, *of_rows])
         keys = [
             each.leaf
             for each in self.plan.variables
             if each.role == "key" and each.leaf is not None and each.leaf in used
         ]
-        whole = [*keys, *[node for node in rest if not has_batch(node.shape)]]
+        whole = [*keys, *[node for node in rest if node in self.plan.row_shapes or not has_batch(node.shape)]]
         self.plan.local_bytes = self._place_in("local", [node for node in whole if node not in self.fusion.shared])
         self.plan.shared_bytes = self._place_in("shared", [node for node in whole if node in self.fusion.shared])
 
@@ -394,12 +407,20 @@ class _Placement:
         for node in nodes:
             first = self._first_write(node)
             last = max(self.readers.get(node, []), default=first)
-            blocks.append(Block(byte_size(node), first, max(first, last)))
+            size = byte_size(node, self.plan.row_shapes.get(node))
+            blocks.append(Block(size, first, max(first, last)))
         alignment = 4 if space == "rows" else 64
         offsets, total = lay_out(blocks, alignment)
         for node, offset in zip(nodes, offsets, strict=True):
             self.plan.buffers[node] = Buffer(space, offset)
         return total
+
+    def _row_shape(self, node: Node) -> Shape | None:
+        """The shape of one row of a value that no other kernel reads."""
+        loop = self.fusion.kernel_of[node]
+        if not isinstance(loop, Loop) or set(self.readers.get(node, ())) - {self.number[loop]}:
+            return None
+        return row_shape(node, loop)
 
     def _first_write(self, node: Node) -> int:
         """The number of the first kernel that writes to a node's memory; -1 is before the first kernel."""
@@ -436,8 +457,8 @@ def stored_by(kernel: Kernel) -> list[Node]:
     return kernel.stored if isinstance(kernel, Call) else list(kernel.seeds)
 
 
-def byte_size(node: Node) -> int:
-    """Bytes of a node, or bytes a row if it has the batch axis."""
-    size = product(node.shape)
+def byte_size(node: Node, shape: Shape | None = None) -> int:
+    """Bytes of a node (or of another shape of its numbers), or bytes a row if it has the batch axis."""
+    size = product(node.shape if shape is None else shape)
     count = size.multiple if isinstance(size, Batch) else size
     return align(count * node.dtype.itemsize, 4)

@@ -47,7 +47,8 @@ class Views:
 
     def of(self, node: Node, *, writing: bool = False) -> str:
         """The name of a node's array, axes of size 1 left out."""
-        return self.view(node, 0, core(node.shape) or (1,), writing=writing)
+        shape = self.plan.row_shapes.get(node, core(node.shape))
+        return self.view(node, 0, shape or (1,), writing=writing)
 
     def view(self, node: Node, start: int, shape: tuple[Size, ...], base: str = "", *, writing: bool = False) -> str:
         """The name of an array of `shape` that begins at element `start` of a stored node."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from nbdl.codegen.index import Index, Place, flattens
+from nbdl.codegen.index import Index, Place, core, flattens, own_index
 from nbdl.ir.graph import Node
 from nbdl.ir.scan import known_number
-from nbdl.ir.shapes import Batch, Size, has_batch, product
+from nbdl.ir.shapes import Batch, Shape, Size, has_batch, product
 
 Value = tuple[Node, Index]
 """One element of a node, in terms of the loop variables."""
@@ -61,6 +61,17 @@ class Loop:
 
 
 Kernel = Call | Loop
+
+
+def row_shape(node: Node, loop: Loop) -> Shape | None:
+    """The shape that a stored value needs if nothing but its own loop reads it: that of one row of a split loop, which
+    is done with it before the next row begins; None if it needs all.
+    """
+    inner = tuple(loop.domain[loop.split :]) if loop.split else ()
+    whole = core(node.shape) == tuple(loop.domain) and loop.index[node] == own_index(node.shape)
+    if not inner or not whole or has_batch(inner) or loop.shared or node.primitive.kind == "reduction":
+        return None
+    return inner
 
 
 def is_scalar(node: Node) -> bool:

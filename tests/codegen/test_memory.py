@@ -46,7 +46,8 @@ def regions(plan: Plan) -> list[tuple[str, int, int]]:
     found = []
     for node, buffer in plan.buffers.items():
         if buffer.variable is None and not isinstance(buffer, PackedBuffer):
-            found.append((buffer.space, buffer.offset, buffer.offset + byte_size(node)))
+            size = byte_size(node, plan.row_shapes.get(node))
+            found.append((buffer.space, buffer.offset, buffer.offset + size))
     return found
 
 
@@ -73,6 +74,19 @@ def test_buffers_of_random_graphs_are_aligned_and_inside(seed: int) -> None:
     assert all(end <= start for (_, end), (start, _) in pairwise(pieces)), (
         "partial sums never share memory"
     )
+
+
+def test_what_one_row_needs_alone_has_memory_for_one_row() -> None:
+    make = Maker()
+    x = make.rows("x", 4, 50)
+    y = ops.softmax(x, 2)
+    make.result(y, ops.reduce_sum(ops.exp(x * 2) / (1 + ops.reduce_max(ops.exp(x * 2), (2,))), (1, 2)))
+    program = make.check()
+    shapes = list(program.plan.row_shapes.values())
+    assert shapes
+    assert set(shapes) == {(50,)}
+    assert program.plan.local_bytes <= 64 + 2 * align(50 * 8)
+    assert "exp_3[k]" in program.source or "exp_2[k]" in program.source
 
 
 def test_rows_begin_at_cache_lines_whatever_the_batch() -> None:
