@@ -11,6 +11,7 @@ from nbdl.codegen.scans import print_scan
 from nbdl.codegen.work import adds_batch, is_scalar_work, root_of
 from nbdl.ir.graph import Node
 from nbdl.ir.shapes import Shape, Size, product
+from nbdl.ir.strided import layout_of
 
 if TYPE_CHECKING:
     from nbdl.codegen.cpu import ModulePrinter
@@ -44,6 +45,16 @@ def _matmul(printer: ModulePrinter, node: Node) -> list[str]:
         f"for block in range({size_text(product(node.shape[:-2]))}):",
         f"    {function}({', '.join(parts)}, {scratch})",
     ]
+
+
+def _strided_matmul(printer: ModulePrinter, node: Node) -> list[str]:
+    layout = layout_of(node)
+    assert layout is not None  # else the pass would not have made it
+    x, y = reversed(node.inputs) if layout.swapped else node.inputs
+    arguments = []
+    for each, steps, writing in ((x, layout.a, False), (y, layout.b, False), (node, layout.c, True)):
+        arguments += [printer.views.view(each, 0, (product(each.shape),), writing=writing), _shape(steps)]
+    return [f"matmul_blocks({', '.join([*arguments, _shape(layout.sizes), printer.views.scratch(node.dtype)])})"]
 
 
 def _gather(printer: ModulePrinter, node: Node) -> list[str]:
@@ -148,6 +159,7 @@ def _shape(shape: Shape) -> str:
 
 CALLS: dict[str, Callable[[ModulePrinter, Node], list[str]]] = {
     "matmul": _matmul,
+    "strided_matmul": _strided_matmul,
     "gather": _gather,
     "scatter_add": _scatter_add,
     "argmax": _argmax,

@@ -14,6 +14,7 @@ from nbdl.ir.scan import Body
 _OPERATIONS = {
     "pack": "vector",
     "matmul": "product",
+    "strided_matmul": "product",
     "sum": "total",
     "max": "largest",
     "where": "chosen",
@@ -34,7 +35,7 @@ KERNELS = {
     "scalars": "floor is_finite maximum minimum sign".split(),
     "elementary": "cos erf exp expm1 log log1p power sigmoid sin tanh".split(),
     "random": "random_normal random_normal_float64 random_uniform random_uniform_float64".split(),
-    "matmul": ["SCRATCH", *[f"matmul_{x}{y}" for x in "nt" for y in "nt"]],
+    "matmul": ["SCRATCH", "matmul_blocks", *[f"matmul_{x}{y}" for x in "nt" for y in "nt"]],
     "conv": "convolve convolve_back convolve_weights".split(),
     "pool": (
         "depthwise depthwise_back depthwise_weights max_pool max_pool_back max_pool_take sum_pool sum_pool_back"

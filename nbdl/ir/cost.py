@@ -25,6 +25,9 @@ def operations(node: Node, rows: int) -> int:
     if node.name == "matmul":
         depth = node.inputs[0].shape[-2 if node.param("transpose_x") else -1]
         return 2 * _elements(node, rows) * (depth.multiple * rows if isinstance(depth, Batch) else depth)
+    if node.name == "strided_matmul":
+        deep = node.inputs[0].shape[node.param("x_axes")[-1]]
+        return 2 * _elements(node, rows) * (deep.multiple * rows if isinstance(deep, Batch) else deep)
     if node.name in ("conv2d", "conv2d_weights", "conv2d_back"):
         result = {"conv2d": node, "conv2d_weights": node.inputs[1], "conv2d_back": node.inputs[0]}[node.name]
         return 2 * _elements(result, rows) * math.prod(node.param("geometry").weights[:3])

@@ -189,6 +189,18 @@ def _sigmoid(x: Any) -> Any:
 _OF_NUMPY = "cos exp expm1 log log1p sin tanh sqrt floor maximum minimum power inf nan".split()
 
 
+def _matmul_blocks(
+    a: Any, a_steps: Any, b: Any, b_steps: Any, c: Any, c_steps: Any, sizes: Any, scratch: Any
+) -> None:
+    """The twin of the kernel: an index outside of an array is an error."""
+    i, j, m, n, k = (np.arange(size) for size in sizes)
+    outer, inner = i[:, None, None, None], j[:, None, None]
+    x = a[outer * a_steps[0] + inner * a_steps[1] + m[:, None] * a_steps[2] + k * a_steps[3]]
+    y = b[outer * b_steps[0] + inner * b_steps[1] + k[:, None] * b_steps[2] + n * b_steps[3]]
+    assert 1 in b_steps[2:]
+    c[outer * c_steps[0] + inner * c_steps[1] + m[:, None] * c_steps[2] + n] = x @ y
+
+
 def namespace() -> dict[str, Any]:
     """What generated modules import, in plain Python."""
     names: dict[str, Any] = {
@@ -205,6 +217,7 @@ def namespace() -> dict[str, Any]:
         "part": _part,
         "move": _move,
         "SCRATCH": SCRATCH,
+        "matmul_blocks": _matmul_blocks,
         **{f"matmul_{'nt'[x]}{'nt'[y]}": _matmul(bool(x), bool(y)) for x in (0, 1) for y in (0, 1)},
         "Geometry": Geometry,
         **{name: lambda geometry: geometry for name in KERNELS["boxes"] if name.endswith("boxes")},

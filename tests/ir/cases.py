@@ -227,6 +227,17 @@ def argmax(generator: Generator) -> Case:
     return Case("argmax", (x,), {"axis": axis}, oracle.argmax(x, axis))
 
 
+def strided_matmul(generator: Generator) -> Case:
+    rank = int(generator.integers(2, 5))
+    leading = tuple(generator.integers(1, 4, rank - 2))
+    m, n, k = (int(size) for size in generator.integers(1, 5, 3))
+    x, y = generator.normal(size=(*leading, m, k)), generator.normal(size=(*leading, k, n))
+    x_axes, y_axes, axes = (tuple(int(axis) for axis in generator.permutation(rank)) for _ in range(3))
+    expected = np.transpose(oracle.matmul(x, y), axes)
+    lying = [np.ascontiguousarray(np.transpose(each, np.argsort(order))) for each, order in ((x, x_axes), (y, y_axes))]
+    return Case("strided_matmul", tuple(lying), {"x_axes": x_axes, "y_axes": y_axes, "axes": axes}, expected)
+
+
 def softmax(generator: Generator) -> Case:
     x = generator.normal(size=(int(generator.integers(1, 5)), int(generator.integers(1, 5)))) * 3
     axis = int(generator.integers(0, 2))
@@ -288,6 +299,7 @@ OTHERS: dict[str, Callable[[Generator], Case]] = {
     "random_uniform": lambda generator: random("random_uniform", generator),
     "random_normal": lambda generator: random("random_normal", generator),
     "softmax": softmax,
+    "strided_matmul": strided_matmul,
     "sum": sum_,
     "max": max_,
     "reshape": reshape,

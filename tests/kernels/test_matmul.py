@@ -227,3 +227,40 @@ def test_narrower_machines(processor, features, width, tmp_path):
 )
 def test_machine_vector(features, triple, expected):
     assert machine_vector(features, triple) == expected
+
+
+def lying_in_larger(rng, sizes, contiguous, dtype):
+    """An array that holds matrices with gaps, `sizes` = (i, j, rows, columns); the steps along these; a view of them.
+
+    `contiguous` is the axis along which elements lie side by side; the order of the others is random.
+    """
+    others = [axis for axis in range(4) if axis != contiguous]
+    order = [*rng.permutation(others), contiguous]
+    steps, step = [0] * 4, 1
+    for axis in reversed(order):
+        steps[axis] = step
+        step *= max(sizes[axis], 1) + (0 if axis == contiguous else int(rng.integers(0, 3)))
+    start = int(rng.integers(0, 5))
+    whole = rng.standard_normal(start + step + 8).astype(dtype)
+    flat = whole[start:]
+    view = np.lib.stride_tricks.as_strided(flat, sizes, [each * flat.itemsize for each in steps])
+    return flat, tuple(steps), view
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_blocks_of_matrices_in_larger_arrays(dtype):
+    rng = np.random.default_rng(7)
+    scratch = np.full(matmul.SCRATCH, np.nan, dtype)
+    for _ in range(150):
+        i, j = (int(size) for size in rng.integers(0, 4, 2))
+        m, n, k = (int(size) for size in rng.choice([1, 2, 5, 6, 7, 15, 16, 17, 33, 64, 65, 130], 3))
+        a, a_steps, a_view = lying_in_larger(rng, (i, j, m, k), int(rng.integers(2, 4)), dtype)
+        b, b_steps, b_view = lying_in_larger(rng, (i, j, k, n), int(rng.integers(2, 4)), dtype)
+        c, c_steps, c_view = lying_in_larger(rng, (i, j, m, n), 3, dtype)
+        untouched = c.copy()
+        lies_in_c = np.lib.stride_tricks.as_strided(untouched, c_view.shape, c_view.strides)
+        matmul.matmul_blocks(a, a_steps, b, b_steps, c, c_steps[:3], (i, j, m, n, k), scratch)
+        for place in np.ndindex(i, j):
+            assert_product(c_view[place], a_view[place], b_view[place], np.zeros((m, n), dtype), f"{m}x{k}x{n} {place}")
+        lies_in_c[...] = c_view
+        np.testing.assert_array_equal(c, untouched, err_msg="wrote between the matrices")

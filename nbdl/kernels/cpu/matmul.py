@@ -1,4 +1,5 @@
-"""The matrix product on a CPU: `matmul_nn`, `_tn`, `_nt`, `_tt` and their accumulating twins `matmul_nn_add`, ...
+"""The matrix product on a CPU: `matmul_nn`, `_tn`, `_nt`, `_tt`, their accumulating twins `matmul_nn_add`, ..., and
+`matmul_blocks`, many products of matrices that lie in larger arrays.
 
 The letters say which operand is stored transposed. C is walked in panels of columns as wide as a register tile; a
 panel is cut along k, its part of B is packed into `scratch` where that pays, and the tiles go down the rows.
@@ -45,7 +46,9 @@ inline = njit(inline="always")
 
 def _signature(scalar: types.Float) -> Any:
     pointer, index = types.CPointer(scalar), types.intp
-    return types.void(pointer, index, index, pointer, index, pointer, index, index, index, index, pointer)
+    return types.void(
+        pointer, index, index, pointer, index, index, pointer, index, index, index, index, index, pointer
+    )
 
 
 @inline
@@ -58,7 +61,7 @@ def _rows(
     vectors: int,
     columns: int,
     c: Any,
-    n: int,
+    c_row: int,
     m: int,
     depth: int,
     add: bool,
@@ -67,8 +70,8 @@ def _rows(
     row = 0
     for tiles in range((m + TILE_ROWS - 1) // TILE_ROWS, 0, -1):
         rows = (m - row + tiles - 1) // tiles
-        a_tile, c_tile = offset(a, row * a_row), offset(c, row * n)
-        multiply_tile(rows, vectors, columns, a_tile, a_row, a_column, b, b_row, c_tile, n, depth, add)
+        a_tile, c_tile = offset(a, row * a_row), offset(c, row * c_row)
+        multiply_tile(rows, vectors, columns, a_tile, a_row, a_column, b, b_row, c_tile, c_row, depth, add)
         row += rows
 
 
@@ -101,6 +104,7 @@ def _panels(
     b_row: int,
     transposed: int,
     c: Any,
+    c_row: int,
     m: int,
     n: int,
     depth: int,
@@ -123,7 +127,7 @@ def _panels(
         elif pack:
             part, part_row = packed, width * lanes
             _pack_rows(offset(b, column), b_row, columns, depth, packed, part_row)
-        _rows(a, a_row, a_column, part, part_row, width, columns, offset(c, column), n, m, depth, add)
+        _rows(a, a_row, a_column, part, part_row, width, columns, offset(c, column), c_row, m, depth, add)
         first += width
 
 
@@ -133,91 +137,127 @@ def _product(
     a_row: int,
     a_column: int,
     b: Any,
+    b_row: int,
     transposed: int,
     c: Any,
+    c_row: int,
     m: int,
     n: int,
     k: int,
     add: int,
     packed: Any,
 ) -> None:
-    """Compute C block by block; `transposed` says that B is stored as [n, k]."""
-    if n == 1 and a_column == 1:
+    """Compute C block by block; `transposed` says that B is stored as [n, k], `b_row` apart are the rows stored."""
+    if n == 1 and a_column == 1 and c_row == 1 and (transposed != 0 or b_row == 1):
         multiply_vector(a, a_row, b, c, m, k, add != 0)
         return
-    if m == 1 and transposed != 0:
-        multiply_vector(b, k, a, c, n, k, add != 0)
+    if m == 1 and a_column == 1 and transposed != 0:
+        multiply_vector(b, b_row, a, c, n, k, add != 0)
         return
-    if k == 1:  # a column and a row lie in memory alike
+    if k == 1 and b_row == 1:  # a column and a row lie in memory alike
         transposed = 0
-    if n == 1:  # A is stored as [k, m]: C transposed is a row, B transposed times A
-        a, b, transposed, a_column, n, m = b, a, 0, 1, m, 1
-    b_row, step = (k, 1) if transposed else (n, n)  # between stored rows of B; between its steps along k
+    if n == 1 and a_row == 1 and c_row == 1:  # A is stored as [k, m]: C transposed is a row, B transposed times A
+        step = 1 if transposed else b_row
+        a, b, transposed, a_row, a_column, b_row, n, m = b, a, 0, 1, step, a_column, m, 1
+    step = 1 if transposed else b_row  # between the steps of B along k
     pack = transposed != 0 or (m >= PACK_ROWS and n > TILE_VECTORS * vector_lanes(a))
     limit = DEPTH if pack else k
     depths = (k + limit - 1) // limit if k > 0 else 1
     for top in range(0, m, ROWS):
-        rows, c_part = ROWS if ROWS < m - top else m - top, offset(c, top * n)
+        rows, c_part = ROWS if ROWS < m - top else m - top, offset(c, top * c_row)
         start = 0
         for left in range(depths, 0, -1):
             depth = (k - start + left - 1) // left
             a_part, b_part = offset(a, top * a_row + start * a_column), offset(b, start * step)
             more = add != 0 or start > 0
-            _panels(a_part, a_row, a_column, b_part, b_row, transposed, c_part, rows, n, depth, more, pack, packed)
+            _panels(
+                a_part, a_row, a_column, b_part, b_row, transposed, c_part, c_row, rows, n, depth, more, pack, packed
+            )
             start += depth
 
 
 @kernel
 def matmul_nn(a: Any, b: Any, c: Any, scratch: Any) -> None:
     """c[m, n] = a[m, k] @ b[k, n]"""
-    m, k = a.shape
-    _product((pointer(a), k, 1, pointer(b), False, pointer(c), m, b.shape[1], k, False, pointer(scratch)))
+    (m, k), n = a.shape, b.shape[1]
+    _product((pointer(a), k, 1, pointer(b), n, False, pointer(c), n, m, n, k, False, pointer(scratch)))
 
 
 @kernel
 def matmul_tn(a: Any, b: Any, c: Any, scratch: Any) -> None:
     """c[m, n] = a[k, m].T @ b[k, n]"""
-    k, m = a.shape
-    _product((pointer(a), 1, m, pointer(b), False, pointer(c), m, b.shape[1], k, False, pointer(scratch)))
+    (k, m), n = a.shape, b.shape[1]
+    _product((pointer(a), 1, m, pointer(b), n, False, pointer(c), n, m, n, k, False, pointer(scratch)))
 
 
 @kernel
 def matmul_nt(a: Any, b: Any, c: Any, scratch: Any) -> None:
     """c[m, n] = a[m, k] @ b[n, k].T"""
-    m, k = a.shape
-    _product((pointer(a), k, 1, pointer(b), True, pointer(c), m, b.shape[0], k, False, pointer(scratch)))
+    (m, k), n = a.shape, b.shape[0]
+    _product((pointer(a), k, 1, pointer(b), k, True, pointer(c), n, m, n, k, False, pointer(scratch)))
 
 
 @kernel
 def matmul_tt(a: Any, b: Any, c: Any, scratch: Any) -> None:
     """c[m, n] = a[k, m].T @ b[n, k].T"""
-    k, m = a.shape
-    _product((pointer(a), 1, m, pointer(b), True, pointer(c), m, b.shape[0], k, False, pointer(scratch)))
+    (k, m), n = a.shape, b.shape[0]
+    _product((pointer(a), 1, m, pointer(b), k, True, pointer(c), n, m, n, k, False, pointer(scratch)))
 
 
 @kernel
 def matmul_nn_add(a: Any, b: Any, c: Any, scratch: Any) -> None:
     """c[m, n] += a[m, k] @ b[k, n]"""
-    m, k = a.shape
-    _product((pointer(a), k, 1, pointer(b), False, pointer(c), m, b.shape[1], k, True, pointer(scratch)))
+    (m, k), n = a.shape, b.shape[1]
+    _product((pointer(a), k, 1, pointer(b), n, False, pointer(c), n, m, n, k, True, pointer(scratch)))
 
 
 @kernel
 def matmul_tn_add(a: Any, b: Any, c: Any, scratch: Any) -> None:
     """c[m, n] += a[k, m].T @ b[k, n]"""
-    k, m = a.shape
-    _product((pointer(a), 1, m, pointer(b), False, pointer(c), m, b.shape[1], k, True, pointer(scratch)))
+    (k, m), n = a.shape, b.shape[1]
+    _product((pointer(a), 1, m, pointer(b), n, False, pointer(c), n, m, n, k, True, pointer(scratch)))
 
 
 @kernel
 def matmul_nt_add(a: Any, b: Any, c: Any, scratch: Any) -> None:
     """c[m, n] += a[m, k] @ b[n, k].T"""
-    m, k = a.shape
-    _product((pointer(a), k, 1, pointer(b), True, pointer(c), m, b.shape[0], k, True, pointer(scratch)))
+    (m, k), n = a.shape, b.shape[0]
+    _product((pointer(a), k, 1, pointer(b), k, True, pointer(c), n, m, n, k, True, pointer(scratch)))
 
 
 @kernel
 def matmul_tt_add(a: Any, b: Any, c: Any, scratch: Any) -> None:
     """c[m, n] += a[k, m].T @ b[n, k].T"""
-    k, m = a.shape
-    _product((pointer(a), 1, m, pointer(b), True, pointer(c), m, b.shape[0], k, True, pointer(scratch)))
+    (k, m), n = a.shape, b.shape[0]
+    _product((pointer(a), 1, m, pointer(b), k, True, pointer(c), n, m, n, k, True, pointer(scratch)))
+
+
+@kernel
+def matmul_blocks(a: Any, a_steps: Any, b: Any, b_steps: Any, c: Any, c_steps: Any, sizes: Any, scratch: Any) -> None:
+    """c[i, j] = a[i, j] @ b[i, j], where each matrix has its place and its strides in an array of any shape.
+
+    `sizes` are those of i, j, m, n, k; `a_steps` the elements between two i, j, m, k, `b_steps` those between two i, j,
+    k, n (one of the last two is 1), `c_steps` those between two i, j, m: the columns of c lie side by side. The arrays
+    are 1-D.
+    """
+    outer, inner, m, n, k = sizes
+    transposed = b_steps[3] != 1
+    b_row = b_steps[3] if transposed else b_steps[2]
+    for i in range(outer):
+        for j in range(inner):
+            block = (
+                offset(pointer(a), i * a_steps[0] + j * a_steps[1]),
+                a_steps[2],
+                a_steps[3],
+                offset(pointer(b), i * b_steps[0] + j * b_steps[1]),
+                b_row,
+                transposed,
+                offset(pointer(c), i * c_steps[0] + j * c_steps[1]),
+                c_steps[2],
+                m,
+                n,
+                k,
+                False,
+                pointer(scratch),
+            )
+            _product(block)
