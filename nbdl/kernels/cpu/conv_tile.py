@@ -13,7 +13,7 @@ from typing import Any, Final
 from llvmlite import ir
 from numba import types
 
-from nbdl.kernels.cpu.tile import TILE_ROWS, TILE_VECTORS, _emit_results
+from nbdl.kernels.cpu.tile import TILE_ROWS, TILE_VECTORS, emit_results
 from nbdl.kernels.cpu.vector import BIT, INDEX, POINTER, Vectors, intrinsic, outlined
 
 NARROW_ROWS: Final = 2 * TILE_ROWS
@@ -86,7 +86,7 @@ def _tile_function(module: ir.Module, scalar: types.Float, rows: int, vectors: i
         masks = [None] * (vectors - 1) + [v.prefix_mask(last)]
         a_rows = [v.address(a, builder.mul(a_row, ir.Constant(INDEX, i))) for i in range(rows)]
         steps = (a_block, a_column, b_block, b_row)
-        _emit_results(v, _emit_sums(v, a_rows, b, steps, blocks, depth, masks), c, c_row, accumulate, masks)
+        emit_results(v, _emit_sums(v, a_rows, b, steps, blocks, depth, masks), c, c_row, accumulate, masks)
 
     return outlined(module, f"nbdl.conv_tile.{scalar}.{rows}x{vectors}", ARGUMENTS, emit)
 

@@ -76,7 +76,7 @@ def _rows(
 
 
 @inline
-def _pack_transposed(b: Any, b_row: int, rows: int, columns: int, packed: Any, packed_row: int, lanes: int) -> None:
+def pack_transposed(b: Any, b_row: int, rows: int, columns: int, packed: Any, packed_row: int, lanes: int) -> None:
     """Write B, stored as [rows, columns], transposed to `packed`; B's missing rows become zeros."""
     for i in range(0, rows, lanes):
         for j in range(0, columns, lanes):
@@ -123,7 +123,7 @@ def _panels(
         part, part_row = offset(b, column), b_row
         if transposed:
             part, part_row = packed, width * lanes
-            _pack_transposed(offset(b, column * b_row), b_row, columns, depth, packed, part_row, lanes)
+            pack_transposed(offset(b, column * b_row), b_row, columns, depth, packed, part_row, lanes)
         elif pack:
             part, part_row = packed, width * lanes
             _pack_rows(offset(b, column), b_row, columns, depth, packed, part_row)

@@ -93,7 +93,7 @@ def _tile_function(module: ir.Module, scalar: types.Float, rows: int, vectors: i
         masks = [None] * (vectors - 1) + [v.prefix_mask(last)]
         a_rows = [v.address(a, builder.mul(a_row, ir.Constant(INDEX, i))) for i in range(rows)]
         sums = _emit_sums(v, a_rows, a_column, b, b_row, depth, masks)
-        _emit_results(v, sums, c, c_row, accumulate, masks)
+        emit_results(v, sums, c, c_row, accumulate, masks)
 
     return outlined(module, f"nbdl.tile.{scalar}.{rows}x{vectors}", TILE_ARGUMENTS, emit)
 
@@ -145,7 +145,7 @@ def _emit_sums(
     return results
 
 
-def _emit_results(
+def emit_results(
     v: Vectors,
     sums: list[list[ir.Value]],
     c: ir.Value,
