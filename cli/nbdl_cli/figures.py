@@ -42,6 +42,7 @@ STYLE: dict[str, Any] = {
     "axes.spines.right": False,
     "axes.axisbelow": True,
     "axes.formatter.useoffset": False,
+    "axes.formatter.limits": (-4, 6),
     "grid.alpha": 0.3,
     "image.interpolation": "nearest",
     "text.parse_math": False,  # a column may be called "price in $ (was $)"
@@ -93,12 +94,15 @@ def save_figure(figure: "Figure", path: Path) -> None:
 
 
 def shortened(text: str, longest: int = LONGEST) -> str:
-    """Return a text that isn't too long for a label.
+    """Return a text that isn't too long for a label: without its middle, because names may begin or end alike.
 
-    >>> shortened("a name of several words", 12)
-    'a name of s…'
+    >>> shortened("a long name of class 12", 12)
+    'a long…ss 12'
     """
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+    if len(text) <= longest:
+        return text
+    end = (longest - 1) // 2
+    return f"{text[: longest - 1 - end]}…{text[len(text) - end :]}"
 
 
 def percent(share: float) -> str:

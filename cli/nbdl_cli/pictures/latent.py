@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nbdl_cli.pictures.subject import Subject
 
 MOST_POINTS = 3000
+FEW = 300  # points that are drawn larger
 MOST_CLASSES = 20
 
 
@@ -68,10 +69,11 @@ def _two(codes: np.ndarray) -> tuple[np.ndarray, tuple[str, str]]:
 def _draw_classes(axes: "Axes", places: np.ndarray, labels: np.ndarray, classes: list[str]) -> None:
     from matplotlib.patheffects import withStroke
 
+    size = 3.5 if len(places) > FEW else 6
     for number, name in enumerate(classes):
         chosen = places[labels == number]
         if len(chosen):
-            axes.plot(*chosen.T, linestyle="none", marker=MARKS[number % len(MARKS)], markersize=3.5, alpha=0.6,
+            axes.plot(*chosen.T, linestyle="none", marker=MARKS[number % len(MARKS)], markersize=size, alpha=0.6,
                       color=COLORS[number % len(COLORS)], markeredgewidth=0, label=name)
             middle = np.median(chosen, axis=0)
             axes.text(middle[0], middle[1], name, ha="center", va="center", fontsize=10, fontweight="bold", color=BLACK,

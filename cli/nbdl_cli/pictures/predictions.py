@@ -59,6 +59,8 @@ def _draw_target(axes: "Axes", name: str, true: np.ndarray, predicted: np.ndarra
     axes.plot(ends, ends, "-", color=RED, linewidth=1, label="predicted = true")
     axes.set_xlabel(f"true {name}")
     axes.set_ylabel(f"predicted {name}")
-    axes.set_aspect("equal", adjustable="datalim")
+    margin = 0.05 * (ends[1] - ends[0]) or 1.0
+    axes.set(xlim=(ends[0] - margin, ends[1] + margin), ylim=(ends[0] - margin, ends[1] + margin), aspect="equal")
+    axes.locator_params(nbins=6)
     axes.grid()
     axes.legend()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nbdl.data import Split
-from nbdl_cli.figures import BLUE, COLORS, GREEN, RED, mosaic, new_figure, show_image, some
+from nbdl_cli.figures import BLUE, COLORS, GREEN, RED, mosaic, new_figure, shortened, show_image, some
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,14 +61,19 @@ def _draw_images(subject: "Subject", kinds: dict[str, np.ndarray]) -> "Figure":
 def _draw_curves(subject: "Subject", kinds: dict[str, np.ndarray], lengths: np.ndarray | None) -> "Figure":
     """A panel for each row: a sequence over its steps, or a table's row over its features."""
     count = len(kinds["original"])
-    figure = new_figure(7, 0.9 + 2.1 * -(-count // 2))
-    places = list(figure.subplots(-(-count // 2), 2, squeeze=False, sharey=True).flat)
+    lines = -(-count // 2)
+    figure = new_figure(7, 1.0 + 2.0 * lines)
+    places = list(figure.subplots(lines, 2, squeeze=False, sharex=True, sharey=True).flat)
     for row, axes in enumerate(places[:count]):
         for kind, values in kinds.items():
             _draw_row(axes, kind, values[row][: None if lengths is None else lengths[row]])
-        _name_axes(axes, subject)
+        axes.grid()
     for axes in places[count:]:
         axes.set_visible(False)
+    for axes in places[::2]:
+        axes.set_ylabel("scaled value")
+    for axes in places[-2:]:
+        _name_places(axes, subject)
     handles, labels = places[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(handles))
     return figure
@@ -87,13 +92,11 @@ def _draw_row(axes: "Axes", kind: str, values: np.ndarray) -> None:
                   label=label, linewidth=1)
 
 
-def _name_axes(axes: "Axes", subject: "Subject") -> None:
-    axes.grid()
-    axes.set_ylabel("scaled value")
+def _name_places(axes: "Axes", subject: "Subject") -> None:
     if len(subject.facts.input_shape) > 1:
         axes.set_xlabel("step")
         return
-    names = [subject.feature(place)[0] for place in range(subject.facts.input_shape[0])]
+    names = [shortened(subject.feature(place)[0], 18) for place in range(subject.facts.input_shape[0])]
     if len(names) <= NAMED:
         axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor", fontsize=6)
     else:
