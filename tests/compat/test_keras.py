@@ -237,7 +237,6 @@ def test_keras_defaults():
     assert keras.optimizers.get("sgd").lr == 0.01
     assert layers.BatchNormalization().momentum == 0.99
     assert layers.LayerNormalization().epsilon == 1e-3
-    assert layers.LSTM(2).forget_bias == 1.0
     schedule = keras.optimizers.schedules.ExponentialDecay(0.5, 10, 0.9)
     step = nbdl.Tensor(20.0)
     assert keras.optimizers.Adam(schedule).lr(step).item() == pytest.approx(0.5 * 0.9**2)
@@ -291,6 +290,26 @@ def test_causal_convolutions_look_at_the_past_only():
     before = layer(sequence).numpy().copy()
     sequence[0, 5:] += 1
     np.testing.assert_array_equal(layer(sequence).numpy()[0, :5], before[0, :5])
+
+
+def test_a_layer_that_goes_backwards_returns_its_last_step_first():
+    forwards = layers.LSTM(3, return_sequences=True)
+    backwards = layers.LSTM(3, return_sequences=True, return_state=True, go_backwards=True)
+    sequence = RNG.normal(size=(2, 5, 4)).astype(np.float32)
+    expected = forwards(sequence[:, ::-1].copy()).numpy()
+    backwards(sequence)
+    backwards.set_weights(forwards.get_weights())
+    output, h, c = backwards(sequence)
+    np.testing.assert_allclose(output.numpy(), expected, rtol=1e-5)
+    np.testing.assert_allclose(h.numpy(), expected[:, -1], rtol=1e-5)
+    assert c.shape == (2, 3)
+
+
+@pytest.mark.parametrize("unit_forget_bias", [True, False])
+def test_the_forget_gate_starts_open(unit_forget_bias):
+    layer = layers.LSTM(2, unit_forget_bias=unit_forget_bias)
+    layer(np.ones((1, 3, 1), np.float32))
+    np.testing.assert_array_equal(layer.get_weights()[2], [0, 0, *[unit_forget_bias] * 2, 0, 0, 0, 0])
 
 
 def test_a_frozen_layer_is_not_trained():
