@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from nbdl.kernels.cpu.ceilings import peak_flops
 from numba import njit
 
 from nbdl.kernels.cpu import matmul
+from nbdl.kernels.cpu.ceilings import peak_flops
 from nbdl.kernels.cpu.jit import OPTIONS
 
 SHAPES = [

@@ -108,7 +108,8 @@ def _made_up(shapes: Shapes) -> DataFacts:
     classes = tuple(str(number) for number in range(outputs))
     shape = _parse_shape(shapes.input_shape or "16")
     scaling = ArrayScaling(shape, 1.0, label_encoding(classes))
-    return DataFacts("data made up for lack of --data", "classification", outputs, classes, shape, "float32", scaling, 0)
+    name = "data made up for lack of --data"
+    return DataFacts(name, "classification", outputs, classes, shape, "float32", scaling, 0)
 
 
 def _parse_shape(text: str) -> tuple[int, ...]:

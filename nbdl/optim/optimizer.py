@@ -205,7 +205,7 @@ class OptimizerState:
         self.shared = [parameter.node for parameter in self.parameters]
 
     def gather(self) -> None:
-        """Take values into the vector that parameters got elsewhere since: assigned, loaded, or by another optimizer."""
+        """Take values into the vector that parameters got elsewhere: assigned, loaded, or by another optimizer."""
         changed = [each.node is not own for each, own in zip(self.parameters, self.shared, strict=True)]
         if not any(changed):
             return

@@ -33,8 +33,8 @@ def ts(*, path: Path, data_dir: Path | None = None, seed: int = 0, test_file: Pa
 def japanese_vowels(*, data_dir: Path | None = None, seed: int = 0, validation_fraction: float = 0.0) -> Dataset:
     """Nine speakers of two Japanese vowels, by 12 channels in 7 to 29 steps; 270 training and 370 test rows.
 
-    The channels are coefficients of linear prediction. The files `JapaneseVowels_TRAIN.ts` and `_TEST.ts` are looked for in a folder `ucr` below `data_dir` and
-    `NBDL_DATA`.
+    The channels are coefficients of linear prediction. The files `JapaneseVowels_TRAIN.ts` and `_TEST.ts` are looked
+    for in a folder `ucr` below `data_dir` and `NBDL_DATA`.
 
     Args:
         data_dir: folder to look for the files in.
@@ -82,7 +82,8 @@ def gunpoint(*, data_dir: Path | None = None, seed: int = 0, validation_fraction
 def basic_motions(*, data_dir: Path | None = None, seed: int = 0, validation_fraction: float = 0.0) -> Dataset:
     """Standing, running, walking or badminton, by six channels of a watch in 100 steps; 40 training and 40 test rows.
 
-    The channels are three axes each of acceleration and of turning. The files `BasicMotions_TRAIN.ts` and `_TEST.ts` are looked for in a folder `ucr` below `data_dir` and `NBDL_DATA`.
+    The channels are three axes each of acceleration and of turning. The files `BasicMotions_TRAIN.ts` and `_TEST.ts`
+    are looked for in a folder `ucr` below `data_dir` and `NBDL_DATA`.
 
     Args:
         data_dir: folder to look for the files in.
