@@ -1,6 +1,6 @@
 """A small language model beside PyTorch: the same network, starting values, batches and optimizer, in one process.
 
-    python bench/char_transformer.py [--steps 2000] [--data-dir DIR] [--json FILE]
+    python bench/char_transformer.py [--steps 2000] [--position rotary|learned] [--data-dir DIR] [--json FILE]
 
 The setting is nanoGPT's for a CPU: tiny_shakespeare, 4 layers of 4 heads, width 128, context 64, batches of 12, AdamW
 with a learning rate that warms up to 1e-3 for 100 steps and falls along a cosine to 1e-4. Both take turns of 50 steps,
@@ -43,11 +43,11 @@ Run = Callable[[np.ndarray, int], None]
 # --- nbdl -------------------------------------------------------------------------------------------------------------
 
 
-def ours(data: Dataset, steps: int) -> tuple[Module, Run]:
+def ours(data: Dataset, steps: int, position: str) -> tuple[Module, Run]:
     """The model that `nbdl train char_transformer` trains, and its program."""
     random.set_seed(0)
     model = plugins.lookup("models", "char_transformer")
-    net = model.make(outputs=data.outputs, tokens=data.tokens)
+    net = model.make(outputs=data.outputs, tokens=data.tokens, position=position)
     then = {"name": "cosine", "steps": max(steps - WARMUP, 1), "lr": RATE, "end": LAST_RATE}
     schedule = {"name": "warmup", "steps": WARMUP, "then": then}
     optimizer = {**training_of(model.factory)["optimizer"], "lr": schedule}
@@ -81,10 +81,12 @@ class Block(nn.Module):
             nn.Linear(WIDTH, 4 * WIDTH, bias=False), nn.GELU(), nn.Linear(4 * WIDTH, WIDTH, bias=False)
         )
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, turns: tuple[torch.Tensor, torch.Tensor] | None) -> torch.Tensor:
         n, time_, _ = x.shape
         parts = self.project(self.attention_norm(x)).split(WIDTH, dim=2)
         query, key, value = (each.view(n, time_, HEADS, -1).transpose(1, 2) for each in parts)
+        if turns is not None:
+            query, key = (each * turns[0] + each.roll(WIDTH // HEADS // 2, -1) * turns[1] for each in (query, key))
         means = nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True)
         x = x + self.output(means.transpose(1, 2).reshape(n, time_, WIDTH))
         return x + self.feed_forward(self.feed_forward_norm(x))
@@ -93,25 +95,36 @@ class Block(nn.Module):
 class CharTransformer(nn.Module):
     """The same network."""
 
-    def __init__(self, tokens: int) -> None:
+    def __init__(self, tokens: int, position: str) -> None:
         super().__init__()
         self.embedding = nn.Embedding(tokens, WIDTH)
-        self.positions = nn.Parameter(torch.zeros(CONTEXT, WIDTH))
+        self.positions = nn.Parameter(torch.zeros(CONTEXT, WIDTH)) if position == "learned" else None
+        self.turns = turns() if position == "rotary" else None
         self.blocks = nn.ModuleList(Block() for _ in range(LAYERS))
         self.norm = nn.LayerNorm(WIDTH, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.embedding(x) + self.positions
+        x = self.embedding(x)
+        if self.positions is not None:
+            x = x + self.positions
         for block in self.blocks:
-            x = block(x)
+            x = block(x, self.turns)
         return self.norm(x) @ self.embedding.weight.T
 
 
-def copied(values: dict[str, np.ndarray], tokens: int) -> CharTransformer:
+def turns() -> tuple[torch.Tensor, torch.Tensor]:
+    """Cosines and signed sines of rotary positions, `(context, depth)`."""
+    depth = WIDTH // HEADS
+    angles = torch.arange(CONTEXT)[:, None] * 10_000.0 ** (-torch.arange(0, depth, 2) / depth)
+    return torch.cat([angles.cos()] * 2, 1), torch.cat([-angles.sin(), angles.sin()], 1)
+
+
+def copied(values: dict[str, np.ndarray], tokens: int, position: str) -> CharTransformer:
     """PyTorch's network with our starting values."""
-    net = CharTransformer(tokens)
-    named = {"embedding.weight": values["embedding.weight"], "positions": values["positions.table"]}
-    named["norm.weight"] = values["norm.scale"]
+    net = CharTransformer(tokens, position)
+    named = {"embedding.weight": values["embedding.weight"], "norm.weight": values["norm.scale"]}
+    if position == "learned":
+        named["positions"] = values["positions.table"]
     for number in range(LAYERS):
         ours_, theirs = f"blocks.{number}", f"blocks.{number}"
         parts = [values[f"{ours_}.attention.{part}.weight"].T for part in ("query", "key", "value")]
@@ -167,10 +180,10 @@ def their_loss(net: CharTransformer, x: np.ndarray, y: np.ndarray) -> float:
 # --- the comparison ---------------------------------------------------------------------------------------------------
 
 
-def compare(data: Dataset, steps: int) -> dict[str, Any]:
+def compare(data: Dataset, steps: int, position: str) -> dict[str, Any]:
     """Train both, in turns; return seconds, milliseconds a step, and validation losses."""
-    net, our_run = ours(data, steps)
-    twin = copied(net.state_dict(), data.outputs)
+    net, our_run = ours(data, steps, position)
+    twin = copied(net.state_dict(), data.outputs, position)
     runs = {"nbdl": our_run, "torch": theirs(twin, data, steps)}
     rng = np.random.default_rng(0)
     order = rng.integers(0, len(data.train.x), (steps, BATCH))
@@ -185,7 +198,7 @@ def compare(data: Dataset, steps: int) -> dict[str, Any]:
             print(f"step {first:5}: {so_far}", flush=True)
     assert data.validation is not None
     x, y = data.validation.x, data.validation.y
-    losses = {"nbdl": float(net.evaluate(x, y, batch_size=64)["loss"]), "torch": their_loss(twin, np.asarray(x), y)}
+    losses = {"nbdl": float(net.evaluate(x, y)["loss"]), "torch": their_loss(twin, np.asarray(x), y)}
     return {name: _summary(times[name], losses[name]) for name in runs}
 
 
@@ -205,11 +218,12 @@ def main() -> None:
     """Measure, print, and write the JSON file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--position", choices=("rotary", "learned"), default="rotary")
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     data = load("tiny_shakespeare", seed=0, window=CONTEXT, data_dir=arguments.data_dir)
-    results = compare(data, arguments.steps)
+    results = compare(data, arguments.steps, arguments.position)
     for name, result in results.items():
         print(f"{name}: " + ", ".join(f"{what} {value:.4g}" for what, value in result.items()))
     print(f"PyTorch takes {results['torch']['seconds'] / results['nbdl']['seconds']:.2f} times as long")
@@ -219,6 +233,7 @@ def main() -> None:
             "processor": processor(),
             "versions": versions() | {"torch": torch.__version__},
             "steps": arguments.steps,
+            "position": arguments.position,
         }
         arguments.json.write_text(json.dumps({**about, "results": results}, indent=2) + "\n")
 

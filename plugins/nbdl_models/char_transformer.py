@@ -79,7 +79,7 @@ def char_transformer(
     heads: int = 4,
     width: int = 128,
     context: int = 64,
-    position: Positions = "learned",
+    position: Positions = "rotary",
     dropout: float = 0.0,
 ) -> nn.Module:
     """Transformer decoder for texts: at each position the scores of the next token, from those before it.
@@ -96,7 +96,7 @@ def char_transformer(
         heads: attention heads of a layer; they share out the width.
         width: channels of every position; the feed-forward parts have four times as many.
         context: the longest text that it sees.
-        position: how positions are told apart.
+        position: how positions are told apart; with rotary positions it learns faster than with a learned table.
         dropout: share of embeddings, attention weights and results of parts that is left out at random while training.
 
     Raises:
@@ -107,7 +107,7 @@ def char_transformer(
     (1, 4, 10)
 
     Source: Radford et al., Language Models Are Unsupervised Multitask Learners (2019); at this size: Karpathy, nanoGPT
-    (2022), https://github.com/karpathy/nanoGPT.
+    (2022), https://github.com/karpathy/nanoGPT; rotary positions: Su et al., RoFormer, Neurocomputing 568 (2024).
     """
     check_sizes("char_transformer", layers=layers, heads=heads, width=width, context=context)
     check_heads("char_transformer", heads, width, position)

@@ -38,10 +38,11 @@ def test_decoder_does_not_see_the_future(position: str):
 
 
 def test_decoder_has_the_parameters_of_its_formula():
-    net = make("char_transformer", outputs=65, tokens=65)
-    net(np.zeros((1, 64), np.int32))
     width, block = 128, 4 * 128 * 128 + 2 * 4 * 128 * 128 + 2 * 128
-    assert sum(each.numpy().size for each in net.parameters()) == 65 * width + 64 * width + 4 * block + width
+    for position, table in (("rotary", 0), ("learned", 64 * width)):
+        net = make("char_transformer", outputs=65, tokens=65, position=position)
+        net(np.zeros((1, 64), np.int32))
+        assert sum(each.numpy().size for each in net.parameters()) == 65 * width + table + 4 * block + width
 
 
 def test_decoder_reads_shorter_texts():
