@@ -69,7 +69,7 @@ class Trainable:
     def evaluate(
         self: Any, x: Any, y: Any = None, *, batch_size: int = 1024, sample_weight: Any = None, workers: int = 1
     ) -> dict[str, Any]:
-        """Return loss and metrics on data, e.g. `{"loss": 0.1, "accuracy": 0.98}`.
+        """Return loss and metrics on data, e.g. `{"loss": 0.1, "accuracy": 0.98}`; at most `batch_size` rows at once.
 
         Raises:
             OptionError: the network has not been compiled.
@@ -80,7 +80,7 @@ class Trainable:
         return evaluate(self, x, y, batch_size=batch_size, sample_weight=sample_weight, workers=workers)
 
     def predict(self: Any, x: Any, *, batch_size: int = 1024, workers: int = 1) -> np.ndarray:
-        """Return the network's output for every row of `x`, as a NumPy array.
+        """Return the network's output for every row of `x`, as a NumPy array; at most `batch_size` rows at once.
 
         Raises:
             DataError, ShapeError: data that don't fit.

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nbdl.codegen.plan import Plan
 from nbdl.codegen.program import Bound
 from nbdl.data.dataset import Dataset
 from nbdl.errors import DataError, OptionError
@@ -16,11 +17,19 @@ from nbdl.train.debugging import DebugEvaluation, predict_debugged
 from nbdl.train.feed import Feed, make_feed
 from nbdl.train.given import given_to
 
+WORKING_MEMORY = 2**24
+"""Bytes: what the values of a step may take, so that they stay near the processor."""
+
 
 def check_whole(name: str, number: Any, lowest: int) -> None:
     """Raise `OptionError` unless a number is a whole one of at least `lowest`."""
     if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < lowest:
         raise OptionError(f"{name} must be a whole number of at least {lowest}, not {number!r}")
+
+
+def rows_at_once(plan: Plan, most: int, rows: int) -> int:
+    """Rows of a step that need no more working memory than `WORKING_MEMORY`, `most` at most."""
+    return max(1, min(most, rows, WORKING_MEMORY // max(plan.row_bytes, 1)))
 
 
 class Evaluation:
@@ -32,7 +41,7 @@ class Evaluation:
         self.rows = feed.rows
         self.traced = tracing.trace_evaluation(net, feed)
         remember(net, "evaluation", self.traced.program)
-        batch = min(batch_size, feed.rows)
+        batch = rows_at_once(self.traced.program.plan, batch_size, feed.rows)
         self.steps = -(-feed.rows // batch)
         self.bound: Bound | DebugEvaluation
         if tracing.is_debugged(net):
@@ -84,7 +93,7 @@ class Prediction:
         traced, row, dtype = tracing.trace_prediction(net, self.feed)
         remember(net, "prediction", traced.program)
         self.predicted = np.empty((self.feed.rows, *row), dtype)
-        self.batch = min(batch_size, self.feed.rows)
+        self.batch = rows_at_once(traced.program.plan, batch_size, self.feed.rows)
         self.bound = traced.program.bind(
             {**traced.arrays, "predicted": self.predicted}, batch=self.batch, workers=workers
         )
