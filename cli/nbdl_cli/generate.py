@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nbdl_cli.evaluate import BestFlag, RunArgument
-from nbdl_cli.output import examples
+from nbdl_cli.output import JsonFlag, examples
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,11 +43,13 @@ def generate(
     seed: Annotated[int, typer.Option(metavar="N", help="Another one gives another text.")] = 0,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead of to the screen.")] = None,
     best: BestFlag = False,
+    json: JsonFlag = False,
 ) -> None:
     """Let a run that has learned a text, or lines such as names, write on."""
     from nbdl.errors import DataError, OptionError
     from nbdl.sampling import Sampler
     from nbdl_cli.network import open_run
+    from nbdl_cli.output import print_json
     from nbdl_cli.predict import write_text
 
     if length < 1:
@@ -57,12 +59,15 @@ def generate(
     if out is not None and out.is_dir():
         raise DataError(f"--out {out} is a folder; name a file")
     sampler = Sampler(temperature, top_k, top_p)
-    text = written(open_run(run, best=best), prompt, length, sampler, seed)
-    if out is None:
-        typer.echo(text)
-    else:
+    opened = open_run(run, best=best)
+    text = written(opened, prompt, length, sampler, seed)
+    if out is not None:
         write_text(out, text + "\n")
         typer.echo(f"Wrote {len(text):,} characters to {out}", err=True)
+    if json:
+        print_json({"text": text, "prompt": prompt, "seed": seed, "weights": opened.weights, "run": str(run)})
+    elif out is None:
+        typer.echo(text)
 
 
 def written(opened: "OpenRun", prompt: str, length: int, sampler: "Sampler", seed: int) -> str:

@@ -1,5 +1,7 @@
 """`nbdl generate`: texts by a model of texts, names by one of lines, and runs that can't write."""
 
+import json
+
 import pytest
 from typer.testing import CliRunner
 
@@ -58,6 +60,14 @@ def test_a_file_gets_the_text(generate, tmp_path):
     assert written.endswith("\n")
     assert len(written) == 2 + 5 + 1
     assert result.stdout == ""
+
+
+def test_json(generate):
+    result = generate("text", "--prompt", "on", "--length", "5", "--json")
+    assert result.exit_code == 0, result.output
+    answer = json.loads(result.stdout)
+    assert answer["text"].startswith("on")
+    assert (answer["prompt"], answer["seed"], answer["weights"]) == ("on", 0, "last")
 
 
 def test_lines_begin_with_the_prompt(generate):
