@@ -111,7 +111,7 @@ class Recurrent:
 
     def parameters(self, shape: Shape) -> int:
         """How many numbers are trained."""
-        extra = self.units if self.kind == "gru" else 0
+        extra = self.gates * self.units if self.kind == "gru" else 0
         return (shape[1] + self.units + 1) * self.gates * self.units + extra
 
 

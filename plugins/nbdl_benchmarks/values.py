@@ -1,8 +1,8 @@
 """Starting values of a described network, the same for every framework.
 
 The order of a layer's arrays: weight, bias; of a recurrent layer weight, recurrent weight, bias (gates in the order i,
-f, g, o or r, z, n; a GRU has the candidate's second bias behind them); of an embedding table, positions; of a block
-scale, offset, then weight and bias of query, key, value and output, scale, offset, then weight and bias of both layers
+f, g, o or r, z, n; a GRU has the bias of the recurrent product behind them); of an embedding table, positions; of a
+block scale, offset, then weight and bias of query, key, value and output, scale, offset, then weight and bias of both layers
 of the feed-forward network.
 """
 
@@ -30,7 +30,7 @@ def _values(layer: Layer, shape: Shape, rng: np.random.Generator) -> Arrays:
         return [flat.reshape(layer.size, layer.size, shape[2], layer.filters), _zeros(layer.filters)]
     if isinstance(layer, Recurrent):
         width = layer.gates * layer.units
-        extra = [_zeros(layer.units)] if layer.kind == "gru" else []
+        extra = [_zeros(width)] if layer.kind == "gru" else []
         return [_uniform(rng, shape[1], width), _uniform(rng, layer.units, width), _zeros(width), *extra]
     if isinstance(layer, Embedding):
         return [_normal(rng, layer.tokens, layer.width), _normal(rng, shape[0], layer.width)]

@@ -163,9 +163,9 @@ def _recurrent(layer: described.Recurrent, arrays: Any, x: Any) -> Any:
         return (jax.nn.sigmoid(o) * jnp.tanh(c), c), None
 
     def gru(h: Any, x: Any) -> Any:
-        (xr, xz, xn), (hr, hz, hn) = jnp.split(x, 3, axis=1), jnp.split(h @ arrays[1], 3, axis=1)
+        (xr, xz, xn), (hr, hz, hn) = jnp.split(x, 3, axis=1), jnp.split(h @ arrays[1] + arrays[3], 3, axis=1)
         update = jax.nn.sigmoid(xz + hz)
-        candidate = jnp.tanh(xn + jax.nn.sigmoid(xr + hr) * (hn + arrays[3]))
+        candidate = jnp.tanh(xn + jax.nn.sigmoid(xr + hr) * hn)
         return candidate + update * (h - candidate), None
 
     if layer.kind == "lstm":

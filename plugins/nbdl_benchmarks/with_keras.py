@@ -80,9 +80,7 @@ def _fill(layer: described.Layer, built: list[Any], arrays: Arrays) -> None:
 def _gru_weights(arrays: Arrays, units: int) -> Arrays:
     """Keras has the gates in the order z, r, n, and two biases for each."""
     order = np.r_[units : 2 * units, :units, 2 * units : 3 * units]
-    second = np.zeros(3 * units, np.float32)
-    second[2 * units :] = arrays[3]
-    return [arrays[0][:, order], arrays[1][:, order], np.stack([arrays[2][order], second])]
+    return [arrays[0][:, order], arrays[1][:, order], np.stack([arrays[2][order], arrays[3][order]])]
 
 
 class _Tokens(keras.layers.Layer):

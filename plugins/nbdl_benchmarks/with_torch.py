@@ -145,7 +145,7 @@ class _Permuted(nn.Module):
 
 
 class _Recurrent(nn.Module):
-    """A recurrent layer that gives its last state. PyTorch's second bias, which adds nothing, stays at zero."""
+    """A recurrent layer that gives its last state. A second bias that adds nothing to the first stays at zero."""
 
     def __init__(self, layer: described.Recurrent, inputs: int, arrays: Arrays):
         super().__init__()
@@ -155,13 +155,8 @@ class _Recurrent(nn.Module):
         _set(self.layer.weight_hh_l0, arrays[1].T)
         _set(self.layer.bias_ih_l0, arrays[2])
         second = self.layer.bias_hh_l0
-        _set(second, np.zeros(second.shape, np.float32))
-        kept = torch.zeros_like(second)
-        if layer.kind == "gru":
-            kept[2 * layer.units :] = 1
-            second.register_hook(lambda gradient: gradient * kept)
-        else:
-            second.requires_grad_(False)
+        _set(second, arrays[3] if layer.kind == "gru" else np.zeros(second.shape, np.float32))
+        second.requires_grad_(layer.kind == "gru")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.layer(x)[0][:, -1]
