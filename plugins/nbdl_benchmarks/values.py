@@ -2,8 +2,8 @@
 
 The order of a layer's arrays: weight, bias; of a recurrent layer weight, recurrent weight, bias (gates in the order i,
 f, g, o or r, z, n; a GRU has the bias of the recurrent product behind them); of an embedding table, positions; of a
-block scale, offset, then weight and bias of query, key, value and output, scale, offset, then weight and bias of both layers
-of the feed-forward network.
+block scale, offset, then weight and bias of query, key, value and output, scale, offset, then weight and bias of both
+layers of the feed-forward network.
 """
 
 from __future__ import annotations
