@@ -19,7 +19,6 @@ from nbdl.errors import NbdlError, OptionError, RunError
 from nbdl.ir.shapes import Batch, Shape, Size
 from nbdl.nn.module import Module, Parameter, Spec
 from nbdl.tensor_files import load_tensors, save_tensors
-from nbdl.train.compiling import compile_network
 from nbdl.train.describing import Describer, Maker
 from nbdl.train.tracing import optimizers_of
 
@@ -97,7 +96,7 @@ def load(path: str | Path, custom: Mapping[str, Any] | None = None) -> Module:
         net.load_state_dict(weights)
         if meta["compile"]:
             settings = maker.make(meta["compile"])
-            compile_network(net, settings["optimizer"], settings["loss"], settings["metrics"], debug=False)
+            net.compile(settings["optimizer"], settings["loss"], settings["metrics"])
         _restore_optimizers(net, meta["optimizers"], arrays)
     return net
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -103,19 +104,46 @@ SCHEDULES: dict[str, dict[str, object]] = {
     "warmup": {"steps": 10, "then": {"name": "cosine", "steps": 90}},
 }
 
-FeaturesAndOutputs = tuple[tuple[int, ...], int]
 
-TABLES: tuple[FeaturesAndOutputs, ...] = (((6,), 3), ((4, 4, 1), 2), ((5,), 1))
-IMAGES: tuple[FeaturesAndOutputs, ...] = (((12, 12), 3), ((13, 12, 1), 2), ((12, 14, 3), 1))
+class Rows(NamedTuple):
+    """What a model is tried with: shape of a row, outputs, size of the vocabulary if it takes tokens, options."""
 
-# Shapes of a row, and outputs, with which a model is tried; a model that isn't named here takes anything.
-SEQUENCES: tuple[FeaturesAndOutputs, ...] = (((5, 3), 3), ((4, 1), 1))
-TEXTS: tuple[FeaturesAndOutputs, ...] = (((6,), 4), ((3,), 2))
-"""What is tried on models that are told the size of a vocabulary."""
-MODELS: dict[str, tuple[FeaturesAndOutputs, ...]] = {
-    "char_transformer": (),
-    "transformer": SEQUENCES,
+    features: tuple[int, ...]
+    outputs: int
+    tokens: int | None = None
+    options: dict[str, object] = {}  # noqa: RUF012 - never changed
+
+
+TABLES = (Rows((6,), 3), Rows((4, 4, 1), 2), Rows((5,), 1))
+IMAGES = (Rows((12, 12), 3), Rows((13, 12, 1), 2), Rows((12, 14, 3), 1))
+SEQUENCES = (Rows((5, 3), 3), Rows((4, 1), 1))
+TEXTS = (Rows((6,), 4, tokens=4), Rows((3,), 2, tokens=2))
+
+# A model that isn't named here takes any row of numbers, and tokens if it is told the size of their vocabulary.
+MODELS: dict[str, tuple[Rows, ...]] = {
     "cnn": IMAGES,
     "lenet5": IMAGES,
     "resnet": IMAGES,
+    "transformer": SEQUENCES + TEXTS,
+    "char_transformer": TEXTS,
+    "char_rnn": TEXTS,
+    "rnn": SEQUENCES + TEXTS,
+    "lstm": SEQUENCES + TEXTS,
+    "gru": SEQUENCES + TEXTS,
+    "autoencoder": (
+        Rows((6,), 3, options={"hidden": [8, 4]}),
+        Rows((4, 4), 1, options={"hidden": [8], "noise": 0.1}),
+        Rows((8, 4, 2), 2, options={"hidden": [8, 4], "convolutional": True, "filters": [3, 4]}),
+    ),
+    "vae": (Rows((6,), 3, options={"hidden": [8], "latent": 2}), Rows((4, 4, 1), 1, options={"hidden": [8, 8]})),
+    "gan": (Rows((6,), 3, options={"hidden": [8], "latent": 4}), Rows((4, 4, 1), 1, options={"hidden": [8, 12]})),
+    "dcgan": (
+        Rows((4, 8), 3, options={"filters": [3], "latent": 4}),
+        Rows((8, 4, 2), 1, options={"filters": [3, 4], "dropout": 0.0}),
+    ),
+    "seq2seq": (Rows((5,), 6, 7, {"hidden": 8, "embedding": 4}), Rows((3,), 4, 5, {"hidden": 6, "longest": 2})),
+    "seq2seq_transformer": (
+        Rows((4,), 6, 7, {"width": 8, "heads": 2, "hidden": 12}),
+        Rows((3,), 5, 4, {"width": 8, "heads": 1, "layers": 1, "longest": 2, "dropout": 0.1}),
+    ),
 }

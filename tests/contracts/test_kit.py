@@ -149,6 +149,45 @@ def test_model_that_does_not_learn():
         testing.check_model(lambda outputs: Fixed())
 
 
+class _Frozen(nn.Module):
+    """Has a step of its own, which trains one layer of two."""
+
+    task = "generation"
+
+    def __init__(self):
+        self.first, self.second = nn.Dense(2), nn.Dense(2)
+
+    def forward(self, x):
+        return self.second(self.first(x))
+
+    def train_step(self, batch):
+        loss = nbdl.mean(self(batch.x) ** 2)
+        self.optimizer.minimize(loss, self.second.parameters())
+        return {"loss": loss}
+
+
+def test_model_whose_own_step_leaves_parameters_alone():
+    with pytest.raises(AssertionError, match="after 30 steps 2 of 4 parameters have not moved"):
+        testing.check_model(lambda outputs: _Frozen())
+
+
+class _Counting(nn.Module):
+    """Counts how often it was traced, and adds that."""
+
+    def __init__(self, outputs: int):
+        self.layer = nn.Dense(outputs)
+        self.offset = 0.0
+
+    def forward(self, x):
+        self.offset += 1.0
+        return self.layer(x) + self.offset
+
+
+def test_model_that_is_compiled_again():
+    with pytest.raises(AssertionError, match="the second fit compiles another program"):
+        testing.check_model_trains(_Counting)
+
+
 def test_docstrings_with_gaps():
     def undocumented(x, slope: float = 1.0): ...
 

@@ -41,7 +41,8 @@ def test_built_in_plugins_load_without_problems():
 @pytest.mark.parametrize(
     ("kind", "names"),
     {
-        "models": "linear logistic mlp transformer char_transformer cnn lenet5",
+        "models": "linear logistic mlp transformer char_transformer cnn lenet5 resnet autoencoder vae gan dcgan "
+        "seq2seq seq2seq_transformer rnn lstm gru char_rnn",
         "activations": "relu leaky_relu elu gelu silu sigmoid tanh softplus softmax log_softmax linear selu",
         "losses": "mse mae huber binary_crossentropy categorical_crossentropy sparse_categorical_crossentropy hinge "
         "kl_divergence",
@@ -113,28 +114,38 @@ def test_initializer(thing: Registered):
     testing.check_initializer(thing.make())
 
 
-def with_features() -> pytest.MarkDecorator:
-    """Every model on every kind of input that it takes: tokens, too, if it is told the size of their vocabulary."""
+def _rows_for(model: Registered) -> tuple[samples.Rows, ...]:
+    takes_tokens = "tokens" in signature(model.factory).parameters
+    return samples.MODELS.get(model.name, samples.TABLES + (samples.TEXTS if takes_tokens else ()))
+
+
+def with_rows(first: bool = False) -> pytest.MarkDecorator:
+    """One case for each kind of row that a model is tried with, or for the first one only."""
     cases = []
     for each in registered("models"):
-        for features, outputs in samples.MODELS.get(each.name, samples.TABLES):
-            cases.append(pytest.param(each, features, outputs, None, id=f"{each.name}-{features}-{outputs}"))
-        if "tokens" in signature(each.factory).parameters:
-            for features, outputs in samples.TEXTS:
-                cases.append(pytest.param(each, features, outputs, outputs, id=f"{each.name}-tokens-{outputs}"))
-    return pytest.mark.parametrize(("thing", "features", "outputs", "tokens"), cases)
+        for rows in _rows_for(each)[: 1 if first else None]:
+            kind = "" if rows.tokens is None else "-tokens"
+            cases.append(pytest.param(each, rows, id=f"{each.name}-{rows.features}-{rows.outputs}{kind}"))
+    return pytest.mark.parametrize(("thing", "rows"), cases)
 
 
-@with_features()
-def test_model(thing: Registered, features: tuple[int, ...], outputs: int, tokens: int | None):
-    testing.check_model(thing.make, features=features, outputs=outputs, tokens=tokens)
+@with_rows()
+def test_model(thing: Registered, rows: samples.Rows):
+    features, outputs, tokens, options = rows
+    testing.check_model(partial(thing.make, **options), features=features, outputs=outputs, tokens=tokens)
 
 
-@with_features()
-def test_model_s_parameters_are_float32(
-    thing: Registered, features: tuple[int, ...], outputs: int, tokens: int | None
-):
-    net = thing.make(outputs=outputs, **({} if tokens is None else {"tokens": tokens}))
+@with_rows(first=True)
+def test_model_is_compiled_once_and_saved_whole(thing: Registered, rows: samples.Rows):
+    features, outputs, tokens, options = rows
+    testing.check_model_trains(partial(thing.make, **options), features=features, outputs=outputs, tokens=tokens)
+
+
+@with_rows(first=True)
+def test_model_s_parameters_are_float32(thing: Registered, rows: samples.Rows):
+    features, outputs, tokens, options = rows
+    supplied = {} if tokens is None else {"tokens": tokens}
+    net = thing.make(outputs=outputs, **supplied, **options)
     assert isinstance(net, Module)
     net(np.ones((2, *features), np.float32 if tokens is None else np.int32))
     for name, parameter in net.named_parameters():
@@ -142,7 +153,7 @@ def test_model_s_parameters_are_float32(
 
 
 def test_every_model_is_tried_on_something():
-    tried = {case.values[0].name for case in with_features().args[1]}
+    tried = {case.values[0].name for case in with_rows().args[1]}
     assert tried == {each.name for each in registered("models")}
 
 

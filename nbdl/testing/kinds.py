@@ -1,162 +1,35 @@
-"""The kit that plugins are tested with; the built-in ones pass the same checks.
-
-Each check raises `AssertionError` with what was found. A plugin's own tests call them:
-
->>> import nbdl
->>> def squared(prediction, target):
-...     '''Mean squared error.'''
-...     return nbdl.mean(nbdl.mean(nbdl.square(prediction - target), axis=1))
->>> check_loss(squared, np.array([[1.0], [2.0]]), np.array([[1.5], [0.0]]))
-"""
+"""What plugins' losses, metrics, optimizers, ... promise."""
 
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from inspect import getdoc, isclass, signature
+from collections.abc import Callable, Iterable
+from inspect import getdoc, isclass
 from typing import Any
 
 import numpy as np
 
-from nbdl import functions, lazy, random
+from nbdl import functions
 from nbdl.docstrings import argument_docs, summary_line
-from nbdl.ir import ops
-from nbdl.ir.graph import Node, topological
-from nbdl.ir.interpret import interpret
-from nbdl.ir.shapes import Batch, has_batch
-from nbdl.nn.module import Module, Parameter
+from nbdl.ir.shapes import has_batch
+from nbdl.nn.module import Parameter
 from nbdl.optim.optimizer import Optimizer
 from nbdl.options import Options, read_options
-from nbdl.resolve import resolve
 from nbdl.tensor import Tensor
+from nbdl.testing.functions import (
+    GRADIENT_TOLERANCE,
+    Function,
+    batch_reductions,
+    check_gradients,
+    check_traces,
+    gradient,
+    interpreted,
+    trace,
+)
 from nbdl.train.metric import Metric
 
 EXTREME = (-1e4, -30.0, 0.0, 30.0, 1e4)
 """Inputs at which formulas overflow that were written without thinking of them."""
-
-# Central differences are off by step**2 * f''' / 6 and by the rounding of f, eps * f / step; with step = eps**(1/3)
-# both are about 4e-11 times the size of f and its derivatives. Sums of many elements and steep functions multiply that
-# by some thousands.
-STEP = float(np.finfo(np.float64).eps) ** (1 / 3)
-GRADIENT_TOLERANCE = 1e-6
-
-Function = Callable[..., Tensor]
-
-
-@contextmanager
-def interpreted() -> Iterator[None]:
-    """Inside, nothing is compiled however often it comes back: values are NumPy's, to the last place."""
-    rounds, lazy.ROUNDS = lazy.ROUNDS, sys.maxsize
-    try:
-        yield
-    finally:
-        lazy.ROUNDS = rounds
-
-
-# --- gradients --------------------------------------------------------------------------------------------------------
-
-
-@interpreted()
-def check_gradients(function: Function, *arrays: Any, tolerance: float = GRADIENT_TOLERANCE) -> None:
-    """Compare the gradient of a function with central differences, in float64, at every element of every float array.
-
-    Args:
-        function: takes as many tensors as there are arrays and returns a tensor of any shape.
-        arrays: where to look; integers and booleans are passed on and not differentiated. Keep away from corners: a
-            difference across one is no derivative.
-        tolerance: largest error, relative to the size of the gradient (at least 1).
-    """
-    points = [_as_float64(array) for array in arrays]
-    weights = _weights(np.shape(function(*map(Tensor, points)).numpy()))
-
-    def weighted(values: Sequence[np.ndarray]) -> float:
-        return float(np.sum(function(*map(Tensor, values)).numpy() * weights))
-
-    tensors = [Tensor(point, requires_grad=point.dtype.kind == "f") for point in points]
-    functions.sum(function(*tensors) * weights).backward()
-    for place, tensor in enumerate(tensors):
-        if points[place].dtype.kind != "f":
-            continue
-        found = np.zeros_like(points[place]) if tensor.grad is None else tensor.grad.numpy()
-        expected = _central_differences(weighted, points, place)
-        error = np.max(np.abs(found - expected), initial=0.0)
-        limit = tolerance * max(1.0, float(np.max(np.abs(expected), initial=0.0)))
-        assert error <= limit, (
-            f"gradient of argument {place}: off by {error:.3g} > {limit:.3g}\n{found}\ninstead of\n{expected}"
-        )
-
-
-def _as_float64(array: Any) -> np.ndarray:
-    array = np.asarray(array)
-    return array.astype(np.float64) if array.dtype.kind == "f" else array
-
-
-def _weights(shape: tuple[int, ...]) -> np.ndarray:
-    """Different for every element, so that errors in the output's elements can't cancel."""
-    return np.cos(np.arange(int(np.prod(shape)), dtype=np.float64) + 0.5).reshape(shape)
-
-
-def _central_differences(function: Callable[..., float], points: Sequence[np.ndarray], place: int) -> np.ndarray:
-    result = np.zeros_like(points[place])
-    for index in np.ndindex(result.shape):
-        step = STEP * max(1.0, abs(float(points[place][index])))
-        ends = []
-        for sign in (1, -1):
-            moved = [point.copy() for point in points]
-            moved[place][index] += sign * step
-            ends.append(function(moved))
-        result[index] = (ends[0] - ends[1]) / (2 * step)
-    return result
-
-
-def gradient(function: Function, *arrays: Any) -> np.ndarray:
-    """The gradient of the sum of what a function returns, with respect to its first argument."""
-    first = Tensor(arrays[0], requires_grad=True)
-    functions.sum(function(first, *map(Tensor, arrays[1:]))).backward()
-    return np.zeros_like(arrays[0]) if first.grad is None else first.grad.numpy()
-
-
-# --- tracing ----------------------------------------------------------------------------------------------------------
-
-
-def trace(function: Function, *arrays: Any, differentiable: bool = False) -> tuple[Node, list[Node]]:
-    """Record a function on inputs whose first axis is the symbolic batch; return the result and the inputs."""
-    leaves = []
-    for array in map(np.asarray, arrays):
-        shape = (Batch(), *array.shape[1:])
-        leaves.append(ops.leaf(shape, array.dtype, differentiable=differentiable and array.dtype.kind == "f"))
-    return function(*map(Tensor.wrap, leaves)).node, leaves
-
-
-@interpreted()
-def check_traces(function: Function, *arrays: Any) -> None:
-    """Check that a function can be recorded with a symbolic batch axis, and gives the same as outside of a program.
-
-    All arrays have rows first, at least two of them.
-    """
-    output, leaves = trace(function, *arrays)
-    for rows in (1, len(arrays[0])):
-        parts = [np.asarray(array)[:rows] for array in arrays]
-        (found,) = interpret([output], dict(zip(leaves, parts, strict=True)), rows=rows)
-        expected = function(*map(Tensor, parts)).numpy()
-        assert found.shape == expected.shape, (
-            f"traced, the result has the shape {found.shape} instead of {expected.shape}"
-        )
-        np.testing.assert_array_equal(found, expected, err_msg=f"traced, with {rows} rows")
-
-
-def batch_reductions(outputs: Sequence[Node]) -> list[Node]:
-    """The nodes at which rows of the batch meet: sums, maxima and matrix products over the batch axis."""
-    return [node for node in topological(outputs) if _loses_batch(node)]
-
-
-def _loses_batch(node: Node) -> bool:
-    return any(has_batch(each.shape) for each in node.inputs) and not has_batch(node.shape)
-
-
-# --- what each kind promises ------------------------------------------------------------------------------------------
 
 
 def check_documented(factory: Callable[..., Any], *, options: Options | None = None, source: bool = True) -> None:
@@ -329,77 +202,3 @@ def check_initializer(initializer: Callable[..., np.ndarray], shape: tuple[int, 
         assert first.dtype == dtype, f"the dtype is {first.dtype} instead of {np.dtype(dtype)}"
         assert np.isfinite(first).all(), "starting values must be finite"
         np.testing.assert_array_equal(first, second, err_msg="the same seed gives other values: draw from `rng` only")
-
-
-@interpreted()
-def check_model(
-    factory: Callable[..., Module],
-    *,
-    features: tuple[int, ...] = (6,),
-    outputs: int = 3,
-    tokens: int | None = None,
-    steps: int = 30,
-) -> None:
-    """Check a model: the shape of its output, that it can be traced, and that training it lowers the loss.
-
-    The output is `(rows, outputs)`; a model of sequences may answer at each position, `(rows, time, outputs)`. One that
-    takes lengths must not look behind them.
-
-    Args:
-        factory: `factory(*, outputs) -> Module`; it is also given `tokens` if that isn't None.
-        features: shape of one row.
-        outputs: how many outputs to ask for.
-        tokens: size of a vocabulary, for a model whose inputs are tokens `(rows, time)`.
-        steps: how many steps of full-batch Adam it is given.
-    """
-    random.set_seed(0)
-    generator = np.random.default_rng(0)
-    if tokens is None:
-        x = generator.normal(size=(24, *features)).astype(np.float32)
-    else:
-        x = generator.integers(0, tokens, (24, *features)).astype(np.int32)
-    net = factory(outputs=outputs, **({} if tokens is None else {"tokens": tokens})).eval()
-    shape = net(x).shape
-    shapes = {(24, outputs)} | ({(24, features[0], outputs)} if len(features) + (tokens is not None) == 2 else set())
-    assert shape in shapes, f"the output has the shape {shape} instead of {' or '.join(map(str, sorted(shapes)))}"
-    assert net.parameters(), "it has no parameters to train"
-    check_traces(net, x)
-    if "lengths" in signature(net.forward).parameters:
-        _check_lengths(net, x)
-    y = _targets_for(x, shape, generator)
-    loss = resolve("losses", "sparse_categorical_crossentropy" if outputs > 1 else "mse")
-    optimizer = resolve("optimizers", {"name": "adam", "lr": 0.01}).attach(net.parameters())
-    start = float(loss(net(x), y))
-    for _ in range(steps):
-        value = loss(net.train()(x), y)
-        optimizer.zero_grad()
-        value.backward()
-        optimizer.step()
-    end = float(loss(net.eval()(x), y))
-    assert end < start, f"after {steps} steps the loss is {end:.4g}, and it was {start:.4g}"
-
-
-def _targets_for(x: np.ndarray, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
-    """Targets that can be learned, for inputs and the shape of the output."""
-    rows, *time, outputs = shape
-    if outputs == 1:  # as numbers, these can be fitted by a probability as well
-        return (x.reshape(rows, *time, -1)[..., :1] > 0).astype(np.float32)
-    if time and x.dtype.kind == "i":
-        return (x.astype(np.int64) + 1) % outputs
-    return generator.integers(0, outputs, (rows, *time))
-
-
-def _check_lengths(net: Module, x: np.ndarray) -> None:
-    """Check that what stands behind the end of a row makes no difference."""
-    time = x.shape[1]
-    lengths = np.arange(len(x)) % time + 1
-    behind = (np.arange(time) >= lengths[:, None]).reshape(*x.shape[:2], *[1] * (x.ndim - 2))
-    padded, other = (np.where(behind, filling, x).astype(x.dtype) for filling in (0, 1))
-    first, second = net(padded, lengths).numpy(), net(other, lengths).numpy()
-    if first.ndim == 3:
-        first, second = (np.where(behind.reshape(*x.shape[:2], 1), 0, each) for each in (first, second))
-    np.testing.assert_allclose(first, second, rtol=1e-6, err_msg="what stands behind a row's length changes the answer")
-    whole = net(x, np.full(len(x), time)).numpy()
-    # the same numbers, divided by a count that is one once and the other time a sum
-    np.testing.assert_allclose(whole, net(x).numpy(), rtol=1e-4, atol=1e-5, err_msg="full lengths change the answer")
-    check_traces(net, padded, lengths)
