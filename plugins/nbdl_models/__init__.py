@@ -2,7 +2,7 @@
 
 from nbdl.hookspecs import Register, hookimpl
 from nbdl_models.autoencoder import Autoencoder
-from nbdl_models.char_transformer import char_transformer
+from nbdl_models.char_transformer import CharTransformer, char_transformer
 from nbdl_models.cnn import cnn
 from nbdl_models.dcgan import DCGAN
 from nbdl_models.gan import GAN
@@ -13,7 +13,7 @@ from nbdl_models.recurrent import RecurrentNetwork, char_rnn, gru, lstm, rnn
 from nbdl_models.resnet import BasicBlock, resnet
 from nbdl_models.seq2seq import Seq2Seq
 from nbdl_models.seq2seq_transformer import Seq2SeqTransformer
-from nbdl_models.transformer import transformer
+from nbdl_models.transformer import Transformer, transformer
 from nbdl_models.vae import VAE
 
 
@@ -48,3 +48,5 @@ def nbdl_layers(register: Register) -> None:
     """Offer the layers that models are made of, so that saved networks find them."""
     register("basic_block", BasicBlock)
     register("recurrent_network", RecurrentNetwork)
+    register("transformer_network", Transformer)
+    register("char_transformer_network", CharTransformer)
