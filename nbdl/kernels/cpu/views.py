@@ -12,7 +12,6 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
-from numba.np import arrayobj
 
 
 @intrinsic
@@ -23,9 +22,9 @@ def view(typingctx: Any, memory: Any, start: Any, shape: Any, dtype: Any) -> Any
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, arguments: list[ir.Value]) -> ir.Value:
         memory_type, start_type, shape_type, _ = signature.args
-        source = context.make_array(memory_type)(context, builder, arguments[0])
+        data = _data(context, builder, memory_type, arguments[0])
         offset = context.cast(builder, arguments[1], start_type, types.intp)
-        address = builder.gep(builder.bitcast(source.data, cgutils.voidptr_t), [offset])
+        address = builder.gep(builder.bitcast(data, cgutils.voidptr_t), [offset])
         sizes = [
             context.cast(builder, size, item, types.intp)
             for size, item in zip(cgutils.unpack_tuple(builder, arguments[2]), shape_type, strict=True)
@@ -43,9 +42,9 @@ def part(typingctx: Any, array: Any, start: Any, shape: Any) -> Any:
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, arguments: list[ir.Value]) -> ir.Value:
         array_type, start_type, shape_type = signature.args
-        source = context.make_array(array_type)(context, builder, arguments[0])
+        data = _data(context, builder, array_type, arguments[0])
         offset = context.cast(builder, arguments[1], start_type, types.intp)
-        address = builder.bitcast(builder.gep(source.data, [offset]), cgutils.voidptr_t)
+        address = builder.bitcast(builder.gep(data, [offset]), cgutils.voidptr_t)
         sizes = [
             context.cast(builder, size, item, types.intp)
             for size, item in zip(cgutils.unpack_tuple(builder, arguments[2]), shape_type, strict=True)
@@ -62,10 +61,10 @@ def move(typingctx: Any, source: Any, source_start: Any, target: Any, target_sta
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, arguments: list[ir.Value]) -> ir.Value:
         source_type, _, target_type, _, _ = signature.args
-        origin = context.make_array(source_type)(context, builder, arguments[0])
-        goal = context.make_array(target_type)(context, builder, arguments[2])
+        origin = _data(context, builder, source_type, arguments[0])
+        goal = _data(context, builder, target_type, arguments[2])
         item_size = context.get_abi_sizeof(context.get_data_type(source_type.dtype))
-        begin, place = builder.gep(origin.data, [arguments[1]]), builder.gep(goal.data, [arguments[3]])
+        begin, place = builder.gep(origin, [arguments[1]]), builder.gep(goal, [arguments[3]])
         cgutils.raw_memcpy(builder, place, begin, arguments[4], item_size)
         return context.get_dummy_value()
 
@@ -73,21 +72,30 @@ def move(typingctx: Any, source: Any, source_start: Any, target: Any, target_sta
 
 
 def _array(context: Any, builder: ir.IRBuilder, array_type: Any, address: ir.Value, sizes: list[ir.Value]) -> ir.Value:
-    """Fill in the fields of an array that owns nothing."""
-    array = arrayobj.make_array(array_type)(context, builder)
-    item_type = context.get_data_type(array_type.dtype)
-    item_size = context.get_constant(types.intp, context.get_abi_sizeof(item_type))
+    """Put together an array that owns nothing.
+
+    As a value, and not, as Numba does it, in memory of the stack: LLVM takes time to turn that into values which grows
+    with the square of a function's length, and the step of a transformer makes a thousand views.
+    """
+    model = context.data_model_manager[array_type]
+    item_size = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(array_type.dtype)))
     strides: list[ir.Value] = []
-    stride = item_size
+    stride, count = item_size, context.get_constant(types.intp, 1)
     for size in reversed(sizes):
         strides.insert(0, stride)
-        stride = builder.mul(stride, size)
-    arrayobj.populate_array(
-        array,
-        data=builder.bitcast(address, array.data.type),
-        shape=cgutils.pack_array(builder, sizes, context.get_value_type(types.intp)),
-        strides=cgutils.pack_array(builder, strides, context.get_value_type(types.intp)),
-        itemsize=item_size,
-        meminfo=None,
-    )
-    return array._getvalue()
+        stride, count = builder.mul(stride, size), builder.mul(count, size)
+    array = ir.Constant(model.get_value_type(), None)  # zeros: no owner
+    for name, value in (
+        ("nitems", count),
+        ("itemsize", item_size),
+        ("data", builder.bitcast(address, model.get_value_type().elements[model.get_field_position("data")])),
+        ("shape", cgutils.pack_array(builder, sizes, context.get_value_type(types.intp))),
+        ("strides", cgutils.pack_array(builder, strides, context.get_value_type(types.intp))),
+    ):
+        array = builder.insert_value(array, value, model.get_field_position(name))
+    return array
+
+
+def _data(context: Any, builder: ir.IRBuilder, array_type: Any, array: ir.Value) -> ir.Value:
+    """Where the elements of an array are."""
+    return builder.extract_value(array, context.data_model_manager[array_type].get_field_position("data"))
