@@ -1,4 +1,4 @@
-"""`nbdl generate RUN`: text written by a language model."""
+"""`nbdl generate RUN`: text written by a language model, or images made by a network that generates them."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,6 +23,7 @@ app = typer.Typer()
         'nbdl generate runs/char_transformer-tiny_shakespeare-1 --prompt "ROMEO:" --length 500 --temperature 0.8',
         "nbdl generate runs/char_rnn-names-1 --length 20 --top-k 10 --seed 7",
         "nbdl generate runs/char_transformer-tiny_shakespeare-1 --top-p 0.9 --best --out play.txt",
+        "nbdl generate runs/gan-mnist-1 --count 100 --out digits.png",
     )
 )
 def generate(
@@ -40,14 +41,19 @@ def generate(
     top_p: Annotated[
         float | None, typer.Option(metavar="P", help="Choose among the most probable that add up to P only.")
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Another one gives another text.")] = 0,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead of to the screen.")] = None,
+    count: Annotated[int, typer.Option(metavar="N", help="Images to make, for a run that learned images.")] = 64,
+    seed: Annotated[int, typer.Option(metavar="N", help="Another one gives another text, or other images.")] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write there instead of to the screen; images as PNG, or as array (NPY)."),
+    ] = None,
     best: BestFlag = False,
     json: JsonFlag = False,
 ) -> None:
-    """Let a run that has learned a text, or lines such as names, write on."""
+    """Let a run that has learned a text, or lines such as names, write on; let one that generates images make some."""
     from nbdl.errors import DataError, OptionError
     from nbdl.sampling import Sampler
+    from nbdl_cli.generate_images import makes_images, save_images
     from nbdl_cli.network import open_run
     from nbdl_cli.output import print_json
     from nbdl_cli.predict import write_text
@@ -60,6 +66,14 @@ def generate(
         raise DataError(f"--out {out} is a folder; name a file")
     sampler = Sampler(temperature, top_k, top_p)
     opened = open_run(run, best=best)
+    if makes_images(opened):
+        if prompt:
+            raise OptionError(f"{run} makes images; --prompt is for those that write")
+        path = save_images(opened, count, seed, out)
+        typer.echo(f"Wrote {count:,} images to {path}", err=True)
+        if json:
+            print_json({"images": str(path), "count": count, "seed": seed, "weights": opened.weights, "run": str(run)})
+        return
     text = written(opened, prompt, length, sampler, seed)
     if out is not None:
         write_text(out, text + "\n")
@@ -89,7 +103,7 @@ def written(opened: "OpenRun", prompt: str, length: int, sampler: "Sampler", see
     if not isinstance(rows, TextWindows | LineTokens) or opened.net.task is not None:
         raise OptionError(
             f"{opened.folder.path} was trained on {opened.facts.name} ({opened.facts.task}); generate needs a run that "
-            "learned to write a text, such as: nbdl train char_transformer --data tiny_shakespeare"
+            "learned to write a text, or to make images, such as: nbdl train char_transformer --data tiny_shakespeare"
         )
     vocabulary = rows.vocabulary
     begin = vocabulary.encode(prompt, "--prompt").tolist() if prompt else []
