@@ -8,12 +8,14 @@ import numpy as np
 
 from nbdl import nn, random
 from nbdl.errors import OptionError
+from nbdl.hookspecs import trained_with
 from nbdl.ir.shapes import Shape
 from nbdl.tensor import Tensor
 from nbdl_models.checked import check_widths
 from nbdl_models.picture_parts import ToShape, as_floats, built_part, halved, row_shape
 
 
+@trained_with(train={"epochs": 10, "batch_size": 64})
 class Autoencoder(nn.Module):
     """Autoencoder: gives back its input through a narrow code, so that the code holds what matters.
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from nbdl import nn
+from nbdl.hookspecs import trained_with
 from nbdl_models.adversarial import LEAKY, Adversarial
 from nbdl_models.checked import check_share, check_widths
 from nbdl_models.picture_parts import ToShape, halved
 
 
+@trained_with(
+    optimizer={"name": "adam", "lr": 2e-4, "beta1": 0.5},
+    train={"epochs": 15, "batch_size": 128, "validation_split": 0.0},
+)
 class DCGAN(Adversarial):
     """Deep convolutional generative adversarial network: makes new images like those of the data.
 

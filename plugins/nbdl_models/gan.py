@@ -5,11 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from nbdl import nn
+from nbdl.hookspecs import trained_with
 from nbdl_models.adversarial import LEAKY, Adversarial
 from nbdl_models.checked import check_share, check_widths
 from nbdl_models.picture_parts import ToShape
 
 
+@trained_with(
+    optimizer={"name": "adam", "lr": 2e-4, "beta1": 0.5},
+    train={"epochs": 40, "batch_size": 128, "validation_split": 0.0},
+)
 class GAN(Adversarial):
     """Generative adversarial network of dense layers: makes new rows like those of the data.
 

@@ -9,6 +9,7 @@ import numpy as np
 
 import nbdl
 from nbdl import nn, random
+from nbdl.hookspecs import trained_with
 from nbdl.ir.shapes import Shape
 from nbdl.losses import binary_crossentropy
 from nbdl.tensor import Tensor
@@ -17,6 +18,7 @@ from nbdl_models.checked import check_widths
 from nbdl_models.picture_parts import ToShape, as_floats, build_once, built_part, random_codes, row_shape
 
 
+@trained_with(train={"epochs": 15, "batch_size": 128})
 class VAE(nn.Module):
     """Variational autoencoder: a code with a distribution, so that new rows can be drawn.
 
