@@ -1,7 +1,7 @@
 """Images that a network generates, in a file: as one picture, or as an array."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 
@@ -11,6 +11,13 @@ if TYPE_CHECKING:
     from nbdl_cli.network import OpenRun
 
 ENDINGS = (".png", ".npy")
+
+
+class Generative(Protocol):
+    """A network that makes rows like those that it learned from."""
+
+    def generate(self, count: int, seed: int = 0) -> np.ndarray:
+        """`count` rows, the same for the same seed."""
 
 
 def makes_images(opened: "OpenRun") -> bool:
@@ -33,7 +40,7 @@ def save_images(opened: "OpenRun", count: int, seed: int, out: Path | None) -> P
     path = opened.folder.plots / "generated.png" if out is None else out
     if path.suffix.lower() not in ENDINGS:
         raise OptionError(f"--out {path} needs one of the endings {', '.join(ENDINGS)}")
-    rows = np.asarray(opened.net.generate(count, seed=seed))  # type: ignore[operator]  # asked by `makes_images`
+    rows = np.asarray(cast("Generative", opened.net).generate(count, seed=seed))  # asked by `makes_images`
     _write(path, rows if path.suffix.lower() == ".npy" else _side_by_side(opened, rows))
     return path
 
