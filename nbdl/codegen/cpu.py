@@ -8,7 +8,7 @@ import numpy as np
 
 from nbdl.autodiff import BACKWARD
 from nbdl.codegen.calls import print_call
-from nbdl.codegen.expressions import Text, dtype_name, number, operation
+from nbdl.codegen.expressions import Text, dtype_name, length, number, operation
 from nbdl.codegen.index import core, own_index, size_text
 from nbdl.codegen.loop_text import LoopFunction, LoopPrinter
 from nbdl.codegen.names import KERNELS, RESERVED, ModuleNames, Names, heading, label
@@ -367,7 +367,7 @@ class ModulePrinter:
                 continue
             text = self._scalar_text(node)
             if not text.text.isidentifier() and (
-                self.scalar_uses.get(node, 0) > 1 or len(text.text) > 60 or "[" in text.text
+                self.scalar_uses.get(node, 0) > 1 or length(text.text) > 60 or "[" in text.text
             ):
                 name = self.names.of(("scalar", node), label(node))
                 lines.append(f"{name} = {text.text}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +56,21 @@ class Text:
     def within(self, precedence: float) -> str:
         """The text, in parentheses if its operator binds less tightly than `precedence`."""
         return f"({self.text})" if self.precedence < precedence else self.text
+
+
+_NAME = re.compile(r"(?![ijklmopq]\b)\b[^\W\d]\w*")
+
+
+def length(text: str) -> int:
+    """Number of characters of an expression in which every name has six, the variables of loops aside.
+
+    What is printed on a line of its own is computed in another order, and rounded otherwise: what somebody calls a
+    layer must not decide about that.
+
+    >>> length("x[i, j] + bias[j]") == length("product[i, j] + b[j]")
+    True
+    """
+    return len(_NAME.sub("x" * 6, text))
 
 
 def dtype_name(dtype: np.dtype[Any]) -> str:

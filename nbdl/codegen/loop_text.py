@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from nbdl.codegen.expressions import Text, dtype_name, number, operation
+from nbdl.codegen.expressions import Text, dtype_name, length, number, operation
 from nbdl.codegen.index import Index, core, size_text
 from nbdl.codegen.names import RESERVED, short_label
 from nbdl.codegen.plan import Plan, Slot
@@ -234,7 +234,7 @@ class LoopPrinter:
         if text.text.isidentifier():
             home.known[value] = text
             return text
-        if worked_out_once or self.uses[value] > 1 or len(text.text) > LONGEST:
+        if worked_out_once or self.uses[value] > 1 or length(text.text) > LONGEST:
             return self._named(value, text, home)
         return text
 

@@ -148,7 +148,7 @@ def short_label(node: Node) -> str:
     if node.title:
         return identifier(node.title)
     if node.scope.startswith(PARAMETER):
-        return identifier(node.scope.rpartition(".")[2])
+        return identifier(node.scope.removeprefix(PARAMETER).rpartition(".")[2])
     name = label(node)
     if node.name == "input":
         return name

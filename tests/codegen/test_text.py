@@ -11,7 +11,7 @@ import pytest
 
 from nbdl.codegen.expressions import Text, number, operation
 from nbdl.codegen.index import Place, contiguous_slice, own_index
-from nbdl.codegen.names import RESERVED, Names, heading, identifier, label
+from nbdl.codegen.names import RESERVED, Names, heading, identifier, label, short_label
 from nbdl.codegen.program import Program
 from nbdl.codegen.shards import mixes_rows
 from nbdl.ir import ops
@@ -109,6 +109,9 @@ def test_labels_name_layer_and_operation() -> None:
         weight = ops.reshape(x, (3, 1))
     assert label(x) == "dense_1_multiply"
     assert label(weight) == "net_dense_1_weight"
+    assert short_label(weight) == "weight"
+    with scope("parameter scale"):
+        assert short_label(ops.reshape(x, (3, 1))) == "scale"
     assert label(ops.leaf((3,), FLOAT, name="my input")) == "my_input"
     assert identifier("größe") == "gr_e"
     assert heading("net.dense_1\nimport os") == "dense_1 import os", "no line of a comment becomes code"
@@ -155,6 +158,20 @@ def test_layers_alike_share_a_function() -> None:
     program = Program(make.variables, "three layers")
     assert program.source.count("@loop\ndef dense_") == 1
     assert program.source.count("matmul_nn(") == 3
+
+
+def test_what_things_are_called_decides_nothing_else() -> None:
+    """A line of its own changes the order of operations, and so the last bits."""
+
+    def text(word: str) -> str:
+        make = Maker(dtype=np.float32)
+        a, b, c, d, e, f = (make.rows(f"{word}_{name}", 8) for name in "abcdef")
+        rate, power = make.state(f"{word}_rate"), make.state(f"{word}_power")
+        make.result(apply("tanh", a * b) * apply("exp", c * d) + apply("sigmoid", e) * f)
+        make.update(rate, apply("exp", rate * power) * apply("tanh", rate) + power)
+        return Program(make.variables, "names").source.replace(word, "word")
+
+    assert text("q") == text("the_name_that_somebody_found_for_a_layer")
 
 
 def test_what_is_broadcast_over_rows_is_worked_out_once() -> None:
