@@ -126,6 +126,11 @@ class Module(Recorded, Trainable):
 
     def __init__(self) -> None: ...
 
+    @property
+    def _called(self) -> str:
+        """What generated code and messages call it."""
+        return self._label or type(self).__name__.lower()
+
     def build(self, *shapes: Shape) -> None:
         """Make the parameters; the default has none."""
 
@@ -142,8 +147,7 @@ class Module(Recorded, Trainable):
     def _run(self, inputs: list[Any], **options: Any) -> Any:
         """Build if need be, and call `forward`, within a scope and with errors that name the layer."""
         outer = current_scope()
-        label = self._label or type(self).__name__.lower()
-        with scope(f"{outer}.{label}" if outer else label):
+        with scope(f"{outer}.{self._called}" if outer else self._called):
             try:
                 if not self._built:
                     self.build_for([(each.shape, each.dtype) for each in inputs if isinstance(each, Tensor)])
@@ -184,8 +188,7 @@ class Module(Recorded, Trainable):
             )
         sizes = tuple(size for size in shape if isinstance(size, int))
         values = initialize(initializer, random.generator(), sizes, np.dtype(dtype))
-        layer = current_scope().rpartition(".")[2]
-        return Parameter(values, trainable=trainable, name=f"{layer}.{name}" if layer else name)
+        return Parameter(values, trainable=trainable, name=f"{self._called}.{name}")
 
     # --- what is inside ---
 

@@ -99,9 +99,11 @@ def test_training_goes_on_as_if_it_had_never_stopped(tmp_path, optimizer):
     loaded = nbdl.load(tmp_path / "net.nbdl")
     history = loaded.fit(X, Y, epochs=4, initial_epoch=2, seed=3, verbose=False)
     assert "accuracy" in history
-    expected = trained(4).state_dict()
+    net = trained(4)
+    expected = net.state_dict()
     for name, array in loaded.state_dict().items():
         np.testing.assert_array_equal(array, expected[name])
+    assert loaded.source() == net.source(), "it needn't be compiled again"
 
 
 def test_a_shared_layer_stays_shared(tmp_path):
