@@ -81,7 +81,7 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {
-    "models": Kind("nbdl_models", "model", supplied=("outputs", "tokens"), needs=("outputs",)),
+    "models": Kind("nbdl_models", "model", supplied=("outputs", "tokens", "series"), needs=("outputs",)),
     "layers": Kind("nbdl_layers", "layer"),
     "activations": Kind("nbdl_activations", "activation", arguments=("x",)),
     "losses": Kind("nbdl_losses", "loss", arguments=("prediction", "target")),
@@ -103,7 +103,7 @@ def nbdl_models(register: Register) -> None:
 
     `outputs` is the number of classes or targets; it comes from the data. So does `tokens`, the size of the input's
     vocabulary, for a factory that has such a parameter: it says that the model takes tokens, and if it has no default,
-    that it takes nothing else. `trained_with` says how the model is trained if nobody does.
+    that it takes nothing else. And so does `series`, where y holds later values of one channel of x: its number. `trained_with` says how the model is trained if nobody does.
     """
 
 

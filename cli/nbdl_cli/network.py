@@ -49,11 +49,18 @@ def _make_model(config: Config, facts: DataFacts) -> Module:
         raise OptionError(f"the {registered.label} takes numbers, and {facts.name} has tokens, such as those of a text")
     if facts.tokens is None and "tokens" in parameters and parameters["tokens"].default is Parameter.empty:
         raise OptionError(f"the {registered.label} takes tokens, such as those of a text; {facts.name} has numbers")
-    told = {"outputs": facts.outputs} | ({} if facts.tokens is None else {"tokens": facts.tokens})
-    net = registered.make(**told, **options)
+    net = registered.make(outputs=facts.outputs, **_told(facts, parameters), **options)
     if not isinstance(net, Module):
         raise PluginError(f"the {registered.label} is made as {type(net).__name__}; it must be an nbdl.nn.Module")
     return net
+
+
+def _told(facts: DataFacts, parameters: Mapping[str, Parameter]) -> dict[str, int]:
+    """What a factory is told about the data beside the number of outputs."""
+    told = {} if facts.tokens is None else {"tokens": facts.tokens}
+    if facts.series is not None and accepts(parameters, "series"):
+        told["series"] = facts.series
+    return told
 
 
 def accepts(parameters: Mapping[str, Parameter], name: str) -> bool:

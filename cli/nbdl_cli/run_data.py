@@ -111,7 +111,12 @@ class DataFacts:
     @property
     def is_forecast(self) -> bool:
         """Whether the targets are later values of a series, so that there is a naive forecast to compare with."""
-        return isinstance(self.preprocessing, SeriesWindows)
+        return self.series is not None
+
+    @property
+    def series(self) -> int | None:
+        """The channel of x that the targets are later values of, on its scale; None if the data are no series."""
+        return self.preprocessing.place if isinstance(self.preprocessing, SeriesWindows) else None
 
     def sample(self) -> Split:
         """Return one row of zeros and its target, in the shapes and dtypes of the data."""

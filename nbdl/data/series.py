@@ -54,12 +54,13 @@ class SeriesWindows:
     @property
     def target(self) -> TargetEncoding:
         """The values that are forecast, scaled as their column is."""
-        column = self.numbers[self._place]
+        column = self.numbers[self.place]
         return TargetEncoding(tuple(f"{self.series} +{steps}" for steps in self.horizons), None,
                               np.full(len(self.horizons), column.mean), np.full(len(self.horizons), column.scale))
 
     @property
-    def _place(self) -> int:
+    def place(self) -> int:
+        """The channel of x that holds the series."""
         return [column.name for column in self.numbers].index(self.series)
 
     def scaled(self, table: Table) -> NDArray[np.float32]:
@@ -89,7 +90,7 @@ class SeriesWindows:
         count = len(table) - self.window - max(self.horizons) + 1
         self._refuse_short(table, count, f", and a target {max(self.horizons)} further on")
         ends = np.arange(0, count, self.step) + self.window - 1
-        column = self.numbers[self._place]
+        column = self.numbers[self.place]
         y = (values[ends[:, None] + np.array(self.horizons)] - column.mean) / column.scale
         known = ~np.isnan(y).any(axis=1)
         x = windows(self.scaled(table), self.window, self.step)[: len(ends)]
@@ -124,8 +125,8 @@ class SeriesWindows:
 
     def baseline(self, x: Array) -> NDArray[np.float64]:
         """Return the persistence forecast, `(rows, targets)` in units: everything stays as it was last."""
-        column = self.numbers[self._place]
-        latest = x[:, -1, self._place].astype(np.float64) * column.scale + column.mean
+        column = self.numbers[self.place]
+        latest = x[:, -1, self.place].astype(np.float64) * column.scale + column.mean
         return np.repeat(latest[:, None], len(self.horizons), axis=1)
 
     def persistence_rmse(self, x: Array, y: Array) -> float:

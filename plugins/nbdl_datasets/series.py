@@ -74,7 +74,7 @@ def airline(*, data_dir: Path | None = None, seed: int = 0, window: int = 12, ho
                        unit="thousand", validation_fraction=validation_fraction, test_fraction=test_fraction)
 
 
-def sunspots(*, data_dir: Path | None = None, seed: int = 0, window: int = 48, horizon: int | tuple[int, ...] = 1,
+def sunspots(*, data_dir: Path | None = None, seed: int = 0, window: int = 132, horizon: int | tuple[int, ...] = 1,
              validation_fraction: float = 0.1, test_fraction: float = 0.2) -> Dataset:
     """Sunspots by month, 1749 to 1983; 2,820 rows, to forecast the next month: see `series`.
 
@@ -83,7 +83,7 @@ def sunspots(*, data_dir: Path | None = None, seed: int = 0, window: int = 48, h
     Args:
         data_dir: folder to look for the file in.
         seed: has nothing to choose.
-        window: months that a forecast looks at.
+        window: months that a forecast looks at; a cycle of the sun takes about 132.
         horizon: how many months further on the target lies.
         validation_fraction: share of the months for validation.
         test_fraction: share of the months for testing.

@@ -28,6 +28,7 @@ class RecurrentNetwork(nn.Module):
         bidirectional: whether each layer goes through the sequence in both directions.
         dropout: share of each layer's results that is left out at random while training.
         sequences: give an answer at each place instead of one at the end.
+        series: the channel that is forecast: its last value is added to the answers.
 
     Raises:
         OptionError: a size below 1, a dropout outside of [0, 1).
@@ -46,6 +47,7 @@ class RecurrentNetwork(nn.Module):
         bidirectional: bool = False,
         dropout: float = 0.0,
         sequences: bool = False,
+        series: int | None = None,
     ):
         check_sizes(cell, embedding=embedding, hidden=hidden, layers=layers)
         if not 0 <= dropout < 1:
@@ -56,6 +58,7 @@ class RecurrentNetwork(nn.Module):
         ]
         self.dropout = nn.Dropout(dropout)
         self.answer = nn.Dense(outputs)
+        self.series = series
 
     @staticmethod
     def _layer(cell: Cell, hidden: int, bidirectional: bool, sequences: bool) -> nn.Module:
@@ -77,7 +80,7 @@ class RecurrentNetwork(nn.Module):
         for layer in self.layers:
             x = self.dropout(layer(x, mask))
         answer: Tensor = self.answer(x)
-        return answer
+        return answer if self.series is None else answer + values[:, -1, self.series : self.series + 1]
 
 
 TRAINING = trained_with(optimizer={"name": "adam", "lr": 3e-3}, train={"epochs": 30, "batch_size": 32})
@@ -93,12 +96,15 @@ def rnn(
     layers: int = 1,
     bidirectional: bool = False,
     dropout: float = 0.0,
+    series: int | None = None,
+    relative: bool = True,
 ) -> nn.Module:
     """Simple recurrent network: h_t = tanh(x_t W + h_{t-1} U + b), then y = h_T V + c from the last state.
 
     Inputs are sequences (rows, time, channels) or tokens (rows, time), which are embedded; further axes count as
     channels, so that images are read row by row. With lengths, what lies behind them is not seen. The result is
-    (rows, outputs): logits of classes, or numbers such as forecasts.
+    (rows, outputs): logits of classes, or numbers such as forecasts. Where a series is forecast, the network says by
+    how much it will change: its last value is added to y (`relative`).
 
     Args:
         outputs: number of classes or targets.
@@ -108,6 +114,8 @@ def rnn(
         layers: number of recurrent layers.
         bidirectional: whether each layer goes through the sequence in both directions.
         dropout: share of each layer's results that is left out at random while training.
+        series: the channel that is forecast, if the data are a series.
+        relative: forecast how much a series will change from its last value, not the value itself.
 
     Raises:
         OptionError: a size below 1, a dropout outside of [0, 1).
@@ -119,7 +127,7 @@ def rnn(
     """
     return RecurrentNetwork(
         "rnn", outputs, tokens=tokens, embedding=embedding, hidden=hidden, layers=layers,
-        bidirectional=bidirectional, dropout=dropout,
+        bidirectional=bidirectional, dropout=dropout, series=series if relative else None,
     )  # fmt: skip
 
 
@@ -133,6 +141,8 @@ def lstm(
     layers: int = 1,
     bidirectional: bool = False,
     dropout: float = 0.0,
+    series: int | None = None,
+    relative: bool = True,
 ) -> nn.Module:
     """Long short-term memory: gates decide what a cell forgets, takes in and shows; y = h_T V + c from the last state.
 
@@ -147,6 +157,8 @@ def lstm(
         layers: number of recurrent layers.
         bidirectional: whether each layer goes through the sequence in both directions.
         dropout: share of each layer's results that is left out at random while training.
+        series: the channel that is forecast, if the data are a series.
+        relative: forecast how much a series will change from its last value, not the value itself.
 
     Raises:
         OptionError: a size below 1, a dropout outside of [0, 1).
@@ -158,7 +170,7 @@ def lstm(
     """
     return RecurrentNetwork(
         "lstm", outputs, tokens=tokens, embedding=embedding, hidden=hidden, layers=layers,
-        bidirectional=bidirectional, dropout=dropout,
+        bidirectional=bidirectional, dropout=dropout, series=series if relative else None,
     )  # fmt: skip
 
 
@@ -172,6 +184,8 @@ def gru(
     layers: int = 1,
     bidirectional: bool = False,
     dropout: float = 0.0,
+    series: int | None = None,
+    relative: bool = True,
 ) -> nn.Module:
     """Gated recurrent units: one gate resets, one updates the state; y = h_T V + c from the last one.
 
@@ -186,6 +200,8 @@ def gru(
         layers: number of recurrent layers.
         bidirectional: whether each layer goes through the sequence in both directions.
         dropout: share of each layer's results that is left out at random while training.
+        series: the channel that is forecast, if the data are a series.
+        relative: forecast how much a series will change from its last value, not the value itself.
 
     Raises:
         OptionError: a size below 1, a dropout outside of [0, 1).
@@ -197,7 +213,7 @@ def gru(
     """
     return RecurrentNetwork(
         "gru", outputs, tokens=tokens, embedding=embedding, hidden=hidden, layers=layers,
-        bidirectional=bidirectional, dropout=dropout,
+        bidirectional=bidirectional, dropout=dropout, series=series if relative else None,
     )  # fmt: skip
 
 

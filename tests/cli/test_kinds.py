@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from nbdl_cli.network import open_run
 
 from nbdl.plugins import isolated_plugins
 from nbdl.train import RunFolder
@@ -22,6 +23,8 @@ RUNS = {
     "tones-mlp": ["mlp", "--set", "model.hidden=[4]", "--data", "tones_TRAIN.ts", "--epochs", "1"],
     "power": ["linear", "--data", "series", "--set", "data.path=power.csv", "--set", "data.window=6", "--epochs", "60",
               "--set", "optimizer.lr=0.05"],
+    "forecast": ["gru", "--data", "series", "--set", "data.path=power.csv", "--set", "data.window=6", "--set",
+                 "model.hidden=4", "--set", "optimizer.lr=0.0", "--epochs", "1"],
     "squeeze": ["squeeze", "--data", "wine", "--epochs", "2"],
     "mean": ["mean", "--data", "wine", "--epochs", "2"],
     "pairs": ["parrot", "--data", "pairs", "--set", "data.path=pairs.tsv", "--set", "data.unit=characters"],
@@ -158,6 +161,11 @@ def test_forecasts_in_units_beside_persistence(run, done, at):
     forecasts = np.array([float(row["power +1"]) for row in rows])
     error = forecasts[-25:-1] - wave[96:]
     assert np.sqrt(np.mean(error**2)) == pytest.approx(test["rmse"], rel=1e-4)
+
+
+def test_recurrent_networks_are_told_what_is_forecast(run, at):
+    """Only what is added to the last value is left to learn."""
+    assert open_run(at / run("forecast")).net.series == 0
 
 
 def test_reconstruction(run, done, at):

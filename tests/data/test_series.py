@@ -169,7 +169,7 @@ def test_a_target_that_never_changes(write):
 
 @pytest.mark.data
 @pytest.mark.parametrize(("name", "rows", "channels"), [
-    ("airline", (89, 14, 29), 1), ("sunspots", (1926, 282, 564), 1), ("temperatures", (2527, 365, 730), 1),
+    ("airline", (89, 14, 29), 1), ("sunspots", (1842, 282, 564), 1), ("temperatures", (2527, 365, 730), 1),
     ("pollution", (28751, 4335, 8666), 12),
 ])
 def test_the_real_ones(real_data, name, rows, channels):
