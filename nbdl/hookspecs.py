@@ -103,7 +103,8 @@ def nbdl_models(register: Register) -> None:
 
     `outputs` is the number of classes or targets; it comes from the data. So does `tokens`, the size of the input's
     vocabulary, for a factory that has such a parameter: it says that the model takes tokens, and if it has no default,
-    that it takes nothing else. And so does `series`, where y holds later values of one channel of x: its number. `trained_with` says how the model is trained if nobody does.
+    that it takes nothing else. And so does `series`, where y holds later values of one channel of x: its number.
+    `trained_with` says how the model is trained if nobody does.
     """
 
 
