@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 
 from nbdl.errors import NbdlError
-from nbdl.kernels.version import kernel_version
+from nbdl.kernels.version import cuda_version, kernel_version
 from nbdl.paths import cache_dir
 
 
@@ -34,16 +34,24 @@ def is_known(text: str) -> bool:
     return _path(text).exists()
 
 
-def _path(text: str) -> Path:
-    return program_dir() / f"program_{hashlib.sha256(text.encode()).hexdigest()[:24]}.py"
+def cuda_program_dir() -> Path:
+    """The folder of programs for cards."""
+    folder = cache_dir() / "programs" / cuda_version()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
-def load_source(text: str) -> ModuleType:
-    """Write generated source into its file, unless it is there, and import it.
+def _path(text: str, folder: Path | None = None) -> Path:
+    return (folder or program_dir()) / f"program_{hashlib.sha256(text.encode()).hexdigest()[:24]}.py"
+
+
+def load_source(text: str, folder: Path | None = None) -> ModuleType:
+    """Write generated source into its file (in `folder`, or in that of programs for this processor), unless it is
+    there, and import it.
 
     Raises `NbdlError` if it can't be written.
     """
-    path = _path(text)
+    path = _path(text, folder)
     name = path.stem
     if name in sys.modules:
         return sys.modules[name]

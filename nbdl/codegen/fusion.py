@@ -25,6 +25,7 @@ from nbdl.codegen.work import (
     is_scalar_work,
     memory_operands,
     reduced_variables,
+    reduces_across,
     result_index,
     root_of,
     sums_batch,
@@ -66,10 +67,20 @@ class Fusion:
         outputs: what must be computed.
         stored: outputs that need memory (single numbers need none).
         shared: those of them that are written where all workers read, so that each worker writes a part.
+        rows_apart: whether the rows of a loop are computed at once, by threads of their own: then sums and maxima over
+            the rows have loops of their own.
     """
 
-    def __init__(self, outputs: Sequence[Node], stored: Iterable[Node] = (), shared: Iterable[Node] = ()):
+    def __init__(
+        self,
+        outputs: Sequence[Node],
+        stored: Iterable[Node] = (),
+        shared: Iterable[Node] = (),
+        *,
+        rows_apart: bool = False,
+    ):
         self.order = topological(outputs)
+        self.rows_apart = rows_apart
         self.shared = {root_of(node) for node in shared}
         self.kernels: list[Kernel] = []
         self.kernel_of: dict[Node, Kernel] = {}
@@ -254,7 +265,7 @@ class Fusion:
     def _fits(
         self, loop: Loop, node: Node, shape: tuple[Size, ...], reads: list[Value], *, sharing: bool = True
     ) -> bool:
-        if loop.shared != (node in self.shared):
+        if loop.shared != (node in self.shared) or (self.rows_apart and not self._reduce_alike(loop, node, shape)):
             return False
         if sharing and not any(root_of(each) in loop.touched for each, _ in reads if not is_scalar(each)):
             return False
@@ -266,6 +277,13 @@ class Fusion:
             elif self.ready(each) >= loop.position:
                 return False
         return self._split_with(loop, node, shape, reads) is not None
+
+    def _reduce_alike(self, loop: Loop, node: Node, shape: tuple[Size, ...]) -> bool:
+        """Whether a value and those of a loop are all computed within their rows, or all added up over the same
+        ones.
+        """
+        rank = max(len(loop.domain), len(core(shape)))
+        return {reduces_across(each, rank) for each in loop.seeds} == {reduces_across(node, rank)}
 
     def _known_inside(self, loop: Loop, node: Node, index: Index) -> bool:
         """Whether a value of this loop can be used further on in the same loop."""
@@ -384,6 +402,7 @@ class Fusion:
                     and node not in moved
                     and not flattens(node)
                     and not loop.shared
+                    and not (self.rows_apart and any(reduces_across(each, len(loop.domain)) for each in loop.seeds))
                     and self._price(node) >= WORTH_STORING
                 ):
                     return node, loop, place

@@ -176,7 +176,7 @@ class LoopPrinter:
     def _print_reduction(self, seed: Node, index: Index, block: Block) -> None:
         operand = self._text((seed.inputs[0], index), block)
         time = self.times.of_seed(seed)
-        start = number(0.0 if seed.dtype.kind == "f" else 0, seed.dtype) if seed.name == "sum" else _lowest(seed)
+        start = number(0.0 if seed.dtype.kind == "f" else 0, seed.dtype) if seed.name == "sum" else lowest(seed)
         place = result_index(seed, index)
         in_row = self._kept_in_row(seed, index)
         if not in_row and any(each.variable is not None for each in place):
@@ -184,7 +184,7 @@ class LoopPrinter:
             return
         name = self._new_name(seed)
         (self.rows[time].lines if in_row else self.setup).append(f"{name} = {start}")
-        block.lines.append(_combine(seed, name, operand))
+        block.lines.append(combine(seed, name, operand))
         if in_row:
             self.row_known[seed, place] = Text(name)
         if seed in self.stored:
@@ -207,7 +207,7 @@ class LoopPrinter:
                 *("    " + line for line in fill),
             ]
         self.setup += fill
-        block.lines.append(_combine(seed, element, operand))
+        block.lines.append(combine(seed, element, operand))
 
     # --- values ---
 
@@ -347,9 +347,9 @@ _NAMES = {
 }
 
 
-def _lowest(seed: Node) -> str:
+def lowest(seed: Node) -> str:
     return number(float("-inf"), seed.dtype) if seed.dtype.kind == "f" else str(-(2 ** (8 * seed.dtype.itemsize - 1)))
 
 
-def _combine(seed: Node, name: str, operand: Text) -> str:
+def combine(seed: Node, name: str, operand: Text) -> str:
     return f"{name} += {operand.text}" if seed.name == "sum" else f"{name} = maximum({name}, {operand.text})"

@@ -137,8 +137,10 @@ class Plan:
         return self.local_bytes if self.outer is None else self.outer.arena_local_bytes
 
 
-def make_plan(variables: Sequence[Variable]) -> Plan:
+def make_plan(variables: Sequence[Variable], *, rows_apart: bool = False) -> Plan:
     """Schedule the variables' results and give everything a place.
+
+    With `rows_apart` the rows of a loop may be computed at once, as a graphics card does it.
 
     Raises `ShapeError` if a `row_result` has no row for each row.
     """
@@ -157,7 +159,7 @@ def make_plan(variables: Sequence[Variable]) -> Plan:
         if node not in own
         and root_of(node).primitive.kind in ("elementwise", "index", "movement") and not has_batch(node.shape)
     ]
-    plan = Plan(variables, Fusion(results, memory, shared))
+    plan = Plan(variables, Fusion(results, memory, shared, rows_apart=rows_apart))
     _Placement(plan).run()
     _plan_bodies(plan)
     return plan
@@ -167,7 +169,7 @@ def _plan_bodies(plan: Plan) -> None:
     """Plan the bodies of scans; one runs at a time, so that they share their memory, behind everything else."""
     for kernel in plan.kernels:
         if isinstance(kernel, Call) and kernel.node.name == "scan":
-            plan.bodies[kernel.node] = make_plan(body_variables(kernel.node))
+            plan.bodies[kernel.node] = make_plan(body_variables(kernel.node), rows_apart=plan.fusion.rows_apart)
     for inner in plan.bodies.values():
         inner.outer = plan
         _shift(inner, plan.row_bytes, plan.local_bytes)
@@ -418,7 +420,9 @@ class _Placement:
     def _row_shape(self, node: Node) -> Shape | None:
         """The shape of one row of a value that no other kernel reads."""
         loop = self.fusion.kernel_of[node]
-        if not isinstance(loop, Loop) or set(self.readers.get(node, ())) - {self.number[loop]}:
+        if not isinstance(loop, Loop) or self.fusion.rows_apart:
+            return None
+        if set(self.readers.get(node, ())) - {self.number[loop]}:
             return None
         return row_shape(node, loop)
 

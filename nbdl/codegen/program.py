@@ -30,10 +30,13 @@ class Program:
 
     def __init__(self, variables: Sequence[Variable], title: str):
         self.variables = list(_optimized(variables))
-        self.plan: Plan = make_plan(self.variables)
+        self.plan: Plan = self._plan()
         self.title = title
         self._compiling = threading.Lock()
         self._compiled = False
+
+    def _plan(self) -> Plan:
+        return make_plan(self.variables)
 
     @cached_property
     def source(self) -> str:

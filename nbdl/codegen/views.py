@@ -52,7 +52,7 @@ class Views:
 
     def view(self, node: Node, start: int, shape: tuple[Size, ...], base: str = "", *, writing: bool = False) -> str:
         """The name of an array of `shape` that begins at element `start` of a stored node."""
-        root, offset, rows = _resolve(node)
+        root, offset, rows = resolve(node)
         buffer = locate(self.plan, root)
         partial = buffer.space == "partial"
         piece = Piece(root, start + offset, rows, shape, writing and partial)
@@ -114,7 +114,7 @@ class Views:
 
     def memory(self, node: Node) -> str:
         """What tells a stored node's memory from all other memory."""
-        root, start, rows = _resolve(node)
+        root, start, rows = resolve(node)
         if root not in self.plan.buffers:
             return str(id(root))
         buffer = locate(self.plan, root)
@@ -122,7 +122,7 @@ class Views:
         return f"{place} {buffer.offset + start * root.dtype.itemsize} {rows}"
 
 
-def _resolve(node: Node) -> tuple[Node, int, int]:
+def resolve(node: Node) -> tuple[Node, int, int]:
     """The node whose memory a view looks into, and where it begins: elements, and elements for each row."""
     start = start_rows = 0
     while node.name in ("reshape", "slice") and root_of(node) is not node:

@@ -138,6 +138,20 @@ def reduced_variables(node: Node, index: Index) -> set[int]:
     return {variable for axis in node.param("axes") if (variable := index[axis].variable) is not None}
 
 
+def reduces_across(node: Node, rank: int) -> tuple[Shape, frozenset[int]] | None:
+    """Over what a reduction goes in a loop of `rank` variables, if not over the last of them within each row: the sizes
+    of the variables, and those over which it goes. None for everything else.
+    """
+    if node.primitive.kind != "reduction":
+        return None
+    shape = node.inputs[0].shape
+    sizes = core(shape)
+    reduced = reduced_variables(node, own_index(shape))
+    kept = len(sizes) - len(reduced)
+    within = 0 < kept and reduced == set(range(kept, len(sizes))) and len(sizes) == rank and not sums_batch(node)
+    return None if within else (sizes, frozenset(reduced))
+
+
 def result_index(node: Node, index: Index) -> Index:
     """The index of a stored value, given the one it was placed with (of the operand, for a reduction)."""
     if node.primitive.kind != "reduction":

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from nbdl.paths import cache_dir
 
@@ -29,10 +31,23 @@ def kernel_version() -> str:
     """
     import llvmlite.binding as llvm
 
-    digest = hashlib.sha256()
-    for path in sorted(KERNELS.rglob("*.py")):
-        digest.update(path.read_bytes())
+    digest = _digest(path for path in KERNELS.rglob("*.py") if "cuda" not in path.relative_to(KERNELS).parts)
     versions = [sys.version, *[version(package) for package in ("numba", "llvmlite", "numpy")]]
     processor = [llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
     digest.update("\n".join([*versions, *processor]).encode())
     return digest.hexdigest()[:16]
+
+
+@cache
+def cuda_version() -> str:
+    """The same for the kernels of cards."""
+    digest = _digest((KERNELS / "cuda").glob("*.py"))
+    digest.update("\n".join([kernel_version(), version("numba-cuda")]).encode())
+    return digest.hexdigest()[:16]
+
+
+def _digest(paths: Iterable[Path]) -> Any:
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        digest.update(path.read_bytes())
+    return digest

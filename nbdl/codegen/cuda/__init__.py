@@ -1,0 +1,1 @@
+"""A plan printed as kernels for NVIDIA cards, and run there."""

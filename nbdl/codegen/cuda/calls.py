@@ -1,0 +1,138 @@
+"""Print the calls of hand-written kernels: a table from primitive to the lines that launch it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from nbdl.codegen.expressions import dtype_name, number
+from nbdl.codegen.index import size_text
+from nbdl.codegen.work import adds_batch, is_scalar_work, root_of
+from nbdl.ir.graph import Node
+from nbdl.ir.shapes import Shape, product
+from nbdl.ir.strided import layout_of
+
+if TYPE_CHECKING:
+    from nbdl.codegen.cuda.printer import CudaPrinter
+
+
+def print_call(printer: CudaPrinter, node: Node) -> list[str]:
+    """The lines that compute `node` by launching kernels."""
+    return CALLS[node.name](printer, node)
+
+
+def _line(printer: CudaPrinter, function: str, node: Node, *arguments: str) -> str:
+    return f"{function}({', '.join(['card', dtype_name(node.dtype), *arguments])})"
+
+
+def _shape(shape: Shape) -> str:
+    return "(" + ", ".join(size_text(size) for size in shape) + ("," if len(shape) == 1 else "") + ")"
+
+
+def _matmul(printer: CudaPrinter, node: Node) -> list[str]:
+    x, y = node.inputs
+    swap_x, swap_y = node.param("transpose_x"), node.param("transpose_y")
+    m, n = node.shape[-2:]
+    k = x.shape[-2 if swap_x else -1]
+    function = f"matmul_{'nt'[swap_x]}{'nt'[swap_y]}"
+    places = [printer.places.of(each) for each in (x, y, node)]
+    return [_line(printer, function, node, *places, _shape((product(node.shape[:-2]), m, n, k)))]
+
+
+def _strided_matmul(printer: CudaPrinter, node: Node) -> list[str]:
+    layout = layout_of(node)
+    assert layout is not None  # else the pass would not have made it
+    x, y = reversed(node.inputs) if layout.swapped else node.inputs
+    arguments = []
+    for each, steps in ((x, layout.a), (y, layout.b), (node, layout.c)):
+        arguments += [printer.places.of(each), _shape(steps)]
+    return [_line(printer, "matmul_blocks", node, *arguments, _shape(layout.sizes))]
+
+
+def _gather(printer: CudaPrinter, node: Node) -> list[str]:
+    table, indices = node.inputs
+    places = [printer.places.of(each) for each in (table, indices, node)]
+    sizes = [size_text(each) for each in (product(indices.shape), table.shape[0], product(table.shape[1:]))]
+    return [_line(printer, "gather", node, dtype_name(indices.dtype), *places, *sizes)]
+
+
+def _scatter_add(printer: CudaPrinter, node: Node) -> list[str]:
+    updates, indices = node.inputs
+    places = [printer.places.of(each) for each in (updates, indices, node)]
+    sizes = [size_text(each) for each in (product(indices.shape), node.shape[0], product(node.shape[1:]))]
+    return [_line(printer, "scatter_add", node, dtype_name(indices.dtype), *places, *sizes)]
+
+
+def _argmax(printer: CudaPrinter, node: Node) -> list[str]:
+    (x,) = node.inputs
+    return [_line(printer, "argmax", x, printer.places.of(x), printer.places.of(node), _blocks(x, node.param("axis")))]
+
+
+def _blocks(node: Node, axis: int) -> str:
+    """A shape as (before, axis, behind)."""
+    shape = node.shape
+    return _shape((product(shape[:axis]), shape[axis], product(shape[axis + 1 :])))
+
+
+def _concatenate(printer: CudaPrinter, node: Node) -> list[str]:
+    axis, start, lines = node.param("axis"), 0, []
+    length = size_text(node.shape[axis])
+    for each in node.inputs:
+        if each not in printer.plan.slots:  # else a loop has computed it in its place
+            places = [printer.places.of(each), printer.places.of(node)]
+            lines.append(_line(printer, "copy_along", node, *places, _blocks(each, axis), length, str(start), "1"))
+        size = each.shape[axis]
+        assert isinstance(size, int)  # the batch axis isn't concatenated
+        start += size
+    return lines
+
+
+def _pad(printer: CudaPrinter, node: Node) -> list[str]:
+    (x,) = node.inputs
+    axis, out = node.param("axis"), printer.places.of(node)
+    placing = [size_text(node.shape[axis]), str(node.param("before")), str(node.param("step"))]
+    return [
+        _line(printer, "fill", node, out, size_text(product(node.shape)), "0"),
+        _line(printer, "copy_along", node, printer.places.of(x), out, _blocks(x, axis), *placing),
+    ]
+
+
+def _pack(printer: CudaPrinter, node: Node) -> list[str]:
+    """Most parts have been computed in their place; the others are copied there, and gaps filled with zeros."""
+    lines = [] if adds_batch(node) else _gaps(printer, node)  # gaps of partial sums are zero from the beginning
+    for part, offset in zip(node.inputs, node.param("offsets"), strict=True):
+        root = root_of(part)
+        if getattr(printer.plan.buffers.get(root), "pack", None) is node:
+            continue
+        place, count = printer.places.of(node, offset), size_text(product(part.shape))
+        if part.name == "constant":
+            lines.append(_line(printer, "fill", node, place, count, number(part.param("value"), part.dtype)))
+        elif is_scalar_work(part) and not adds_batch(root):
+            lines += printer.numbers_lines([part] if printer._lacks_place(part) else [])
+            lines.append(_line(printer, "copy", node, printer.number_place(part), place, count))
+        else:
+            lines.append(_line(printer, "copy", node, printer.places.of(part), place, count))
+    return lines
+
+
+def _gaps(printer: CudaPrinter, node: Node) -> list[str]:
+    lines, end = [], 0
+    sizes = [product(part.shape) for part in node.inputs]
+    for offset, size in [*zip(node.param("offsets"), sizes, strict=True), (node.param("size"), 0)]:
+        assert isinstance(size, int)  # whole tensors are packed
+        if offset > end:
+            lines.append(_line(printer, "fill", node, printer.places.of(node, end), str(offset - end), "0"))
+        end = offset + size
+    return lines
+
+
+CALLS: dict[str, Callable[[CudaPrinter, Node], list[str]]] = {
+    "matmul": _matmul,
+    "strided_matmul": _strided_matmul,
+    "gather": _gather,
+    "scatter_add": _scatter_add,
+    "argmax": _argmax,
+    "concatenate": _concatenate,
+    "pad": _pad,
+    "pack": _pack,
+}

@@ -1,0 +1,337 @@
+"""Print a plan as a Python module for a card: kernels, and a step that launches them one after another."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cached_property
+
+from nbdl.autodiff import BACKWARD
+from nbdl.codegen.cuda.calls import print_call
+from nbdl.codegen.cuda.loops import KernelPrinter
+from nbdl.codegen.cuda.names import CUDA_RESERVED, KERNELS
+from nbdl.codegen.cuda.numbers import NumbersKernel
+from nbdl.codegen.cuda.places import NUMBER_BYTES, Layout, Places
+from nbdl.codegen.expressions import dtype_name
+from nbdl.codegen.index import size_text
+from nbdl.codegen.names import ModuleNames, Names, heading, short_label
+from nbdl.codegen.plan import Plan, Variable, locate
+from nbdl.codegen.work import (
+    Call,
+    Kernel,
+    Loop,
+    Position,
+    adds_batch,
+    is_scalar,
+    is_scalar_work,
+    reduces_across,
+    root_of,
+)
+from nbdl.ir.graph import Node
+from nbdl.ir.shapes import Batch, product
+from nbdl.kernels.cuda.sizes import CONTROL, PART_BYTES
+
+_PREAMBLE = [
+    "Made by nbdl, compiled by Numba for NVIDIA cards. `step` is plain Python that runs once: it launches the kernels",
+    "above it, which find their arrays by the byte of the card's memory at which they begin.",
+]
+
+
+class CudaPrinter:
+    """Prints one program."""
+
+    def __init__(self, plan: Plan, title: str):
+        self.plan, self.fusion, self.title = plan, plan.fusion, title
+        self.module_names = ModuleNames()
+        self.functions: dict[str, str] = {}
+        self.function_lines: list[str] = []
+        self.layout = layout_of(plan)
+        self.slots: list[int] = []  # one entry for each single number that has a place
+        self._begin_function(in_body=False)
+
+    def _begin_function(self, *, in_body: bool) -> None:
+        self.names: Names = self.module_names.inside({*CUDA_RESERVED, *[each.name for each in self.fusion.custom]})
+        variables = [each for each in self.plan.variables if each.role != "key"]
+        self.arrays: dict[Variable, str] = {each: self.names.of(each, each.name) for each in variables}
+        self.places = Places(self.plan, self.names, self.arrays, self.layout, in_body=in_body)
+        self.number_places: dict[Node, int] = {}
+        self.scope = ""
+
+    # --- the module ---
+
+    def print(self) -> str:
+        """Return the module's text."""
+        body = self.body_lines()
+        step = [
+            "",
+            f"def step({', '.join(['card', 'rows', 'first_row', 'capacity', 'order', *self.arrays.values()])}):",
+            '    """One step, on the rows of a batch."""',
+            *("    " + line if line else "" for line in body),
+        ]
+        code = [*self.function_lines, *step]
+        title = re.sub(r'["\\\s]+', " ", self.title)
+        lines = [f'"""{title}', "", *_PREAMBLE, '"""', "", *self._imports("\n".join(code)), "", *code]
+        return "\n".join(lines) + "\n"
+
+    def _imports(self, code: str) -> list[str]:
+        used = set(re.findall(r"[A-Za-z_]\w*", code))
+        wanted = sorted({"inf", "nan"} & used)
+        lines = [f"from math import {', '.join(wanted)}", ""] if wanted else []
+        for module, names in KERNELS.items():
+            wanted = sorted(name for name in names if name in used)
+            if wanted:
+                lines.append(f"from nbdl.kernels.cuda.{module} import {', '.join(wanted)}")
+        if "Geometry" in used:
+            lines.append("from nbdl.kernels.geometry import Geometry")
+        return lines
+
+    def body_lines(self) -> list[str]:
+        """The lines of a step."""
+        lines = [*self._beginning()]
+        for kernel in self.plan.kernels:
+            lines += self.numbers_lines(self._passing(kernel.position))
+            printed = print_call(self, kernel.node) if isinstance(kernel, Call) else self._loop_lines(kernel)
+            lines += self._under_heading(kernel, printed)
+        lines += self._ending()
+        return ["# where arrays begin", *self.places.lines, "", *lines] if self.places.lines else lines
+
+    def _beginning(self) -> list[str]:
+        """Say that a step begins, work out the numbers that are known, and gather the rows."""
+        lines = self.numbers_lines(self._known_before((0, 0)), begin=True)
+        for variable in self.plan.variables:
+            leaf = variable.leaf
+            if variable.role == "rows" and leaf is not None and leaf in self.plan.buffers:
+                kind, place, width = dtype_name(leaf.dtype), self.places.of(leaf), size_text(product(leaf.shape[1:]))
+                lines.append(f"take_rows(card, {kind}, {self.arrays[variable]}, order, {place}, rows, {width})")
+        return lines
+
+    def _under_heading(self, kernel: Kernel, lines: list[str]) -> list[str]:
+        node = kernel.node if isinstance(kernel, Call) else kernel.seeds[-1]
+        if node.scope == self.scope or not node.scope or node.scope.startswith("parameter "):
+            return lines
+        self.scope = node.scope
+        return ["", f"# {heading(node.scope)}", *lines] if lines else []
+
+    def _ending(self) -> list[str]:
+        """Bring results to where they belong, as far as they aren't computed there."""
+        lines = self.numbers_lines(
+            [each.result for each in self.plan.scalar_results if each.result is not None], end=True
+        )
+        for variable in self.plan.variables:
+            result = variable.result
+            if result is None:
+                continue
+            kind, target = dtype_name(result.dtype), self.arrays.get(variable, "")
+            if variable.role == "row_result":
+                width = size_text(product(result.shape[1:]))
+                lines.append(f"put_rows(card, {kind}, {self.places.of(result)}, order, {target}, rows, {width})")
+            elif variable in self.plan.copies:
+                count = size_text(product(result.shape))
+                lines.append(f"copy(card, {kind}, {self.places.of(result)}, {target}, {count})")
+        return ["", "# results", *lines] if lines else []
+
+    # --- loops ---
+
+    def _loop_lines(self, loop: Loop) -> list[str]:
+        stored = {seed for seed in loop.seeds if seed in self.plan.buffers}
+        kernel = KernelPrinter(self.plan, loop, stored, self.places.memory).kernel()
+        name = self.define("kernel", _loop_name(loop), kernel.parameters, kernel.lines)
+        function = kernel.function
+        lines = self.numbers_lines(
+            [node for node in function.scalars if self._lacks_place(node)], position=loop.position
+        )
+        numbers = [self.number_place(node) for node in function.scalars]
+        arrays = [self.places.of(node) for node in function.arrays]
+        results = [self.places.of(node) for node in function.results]
+        first, second = (size_text(size) for size in kernel.sizes)
+        if kernel.way == "across":
+            finished = ", ".join(
+                f"({_FINISH[node.name]}({dtype_name(node.dtype)}), {place})"
+                for node, place in zip(function.results, results, strict=True)
+            )
+            arguments = ", ".join([name, first, second, *function.sizes, *numbers, *arrays])
+            return [*lines, f"card.across({arguments}, results=[{finished}])"]
+        sizes = [first, second] if kernel.way == "groups" else [first]
+        method = "groups" if kernel.way == "groups" else "elements"
+        return [*lines, f"card.{method}({', '.join([name, *sizes, *function.sizes, *numbers, *arrays, *results])})"]
+
+    def define(self, decorator: str, name: str, parameters: list[str], body: list[str]) -> str:
+        """Print a function unless one with the same body exists already; returns its name."""
+        key = _canonical("\n".join([decorator, ", ".join(parameters), *body]), parameters)
+        if key not in self.functions:
+            self.functions[key] = self.module_names.unique(name)
+            self.function_lines += [
+                "",
+                *[f"@{decorator}"] * bool(decorator),
+                f"def {self.functions[key]}({', '.join(parameters)}):",
+                *("    " + line if line else "" for line in body),
+                "",
+            ]
+        return self.functions[key]
+
+    # --- single numbers ---
+
+    def _known_before(self, position: Position, *, results: bool = False) -> list[Node]:
+        """The numbers known before a position that kernels (or `results`) need and that haven't been worked out."""
+        known = self.fusion.scalar_position
+        wanted = self._wanted | {each.result for each in self.plan.scalar_results if results}
+        return [
+            node for node in self.fusion.order if node in wanted and known[node] < position and self._lacks_place(node)
+        ]
+
+    def _passing(self, position: Position) -> list[Node]:
+        """Those of them that are worked out from memory which is used for something else later on."""
+        known = self._known_before(position, results=True)
+        return [node for node in known if any(map(self._is_passing, self._sources(node)))]
+
+    def _sources(self, node: Node) -> list[Node]:
+        """The numbers in memory that a number is worked out from."""
+        if node.name in ("constant", "batch_size") or node in self.number_places:
+            return []
+        if self._in_memory(node):
+            return [node]
+        return [source for each in node.inputs for source in self._sources(each)]
+
+    def _is_passing(self, node: Node) -> bool:
+        return locate(self.plan, root_of(node)).space in ("local", "rows")
+
+    @cached_property
+    def _wanted(self) -> set[Node]:
+        """The numbers that something else than the working out of numbers needs."""
+        known = self.fusion.scalar_position
+        return {each for node in self.fusion.order if node not in known for each in node.inputs if each in known}
+
+    def _lacks_place(self, node: Node) -> bool:
+        """Whether a number must be worked out before a kernel can read it."""
+        return is_scalar_work(node) and not self._in_memory(node) and node not in self.number_places
+
+    def _in_memory(self, node: Node) -> bool:
+        """Whether a number lies in memory that isn't its own: what the caller handed in, or what a kernel computes."""
+        if node.name in ("constant", "batch_size"):
+            return False
+        if not is_scalar_work(node) or node.name == "input":
+            return True
+        return node.primitive.kind in ("view", "movement") and not is_scalar(node.inputs[0])
+
+    def number_place(self, node: Node) -> str:
+        """The place of a single number."""
+        if node in self.number_places:
+            return str(self.number_places[node])
+        return self.places.of(node)
+
+    def numbers_lines(
+        self, wanted: Iterable[Node], *, position: Position | None = None, begin: bool = False, end: bool = False
+    ) -> list[str]:
+        """Lines that launch a kernel which works numbers out: those that are wanted, and all others known by now."""
+        wanted = list(wanted)
+        if position is not None and wanted:
+            wanted = list(dict.fromkeys([*wanted, *self._known_before(position)]))
+        wanted = [node for node in wanted if node.name != "constant" or end]
+        if not wanted and not begin:
+            return []
+        kernel = NumbersKernel(lambda node: self._in_memory(node) or node in self.number_places)
+        kernel_lines, places = self._stores(kernel, wanted, end=end)
+        reads = {kernel.names.unique(f"{name}_at"): (node, name) for node, name in kernel.read.items()}
+        views = [f"{name} = view(memory, {at}, (1,), {dtype_name(node.dtype)})" for at, (node, name) in reads.items()]
+        opening, keys = self._opening() if begin else ([], [])
+        body = [*views, "if is_first():", *("    " + line for line in (*opening, *kernel.lines, *kernel_lines))]
+        sizes = ["rows"] * kernel.needs_rows
+        parameters = ["memory", *sizes, *reads, *[f"key_{each + 1}_at" for each in range(len(keys))], *places]
+        name = self.define("kernel", "begin_step" if begin else "numbers", parameters, body)
+        arguments = [*sizes, *[self.number_place(node) for node, _ in reads.values()], *keys, *places.values()]
+        return [f"card.once({', '.join([name, *arguments])})"]
+
+    def _stores(self, kernel: NumbersKernel, wanted: list[Node], *, end: bool) -> tuple[list[str], dict[str, str]]:
+        """Lines that store numbers, all of which have been worked out before, and the places where they go."""
+        texts = [kernel.text(node).text for node in wanted]
+        places: dict[str, str] = {}
+        lines = []
+        values = []
+        for node, text in zip(wanted, texts, strict=True):
+            value = text
+            if "[" in text and end:  # it may be overwritten by another one
+                value = kernel.names.unique("value")
+                values.append(f"{value} = {text}")
+            at = kernel.names.unique(f"{text}_at" if text.isidentifier() else f"{short_label(node)}_at")
+            lines.append(f"view(memory, {at}, (1,), {dtype_name(node.dtype)})[0] = {value}")
+            places[at] = ""
+        targets = self._result_places() if end else [str(self._new_slot(node)) for node in wanted]
+        return [*values, *lines], dict(zip(places, targets, strict=True))
+
+    def _result_places(self) -> list[str]:
+        return [self.arrays[each] for each in self.plan.scalar_results]
+
+    def _new_slot(self, node: Node) -> int:
+        self.slots.append(CONTROL + NUMBER_BYTES * len(self.slots))
+        self.number_places[node] = self.slots[-1]
+        return self.slots[-1]
+
+    def _opening(self) -> tuple[list[str], list[str]]:
+        """Lines that count the step and say what random numbers depend on, and the places of the keys."""
+        lines = [f"control = view(memory, 0, ({CONTROL // 8},), i64)", "control[NUMBER] += 1"]
+        keys = [each.leaf for each in self.plan.variables if each.role == "key" and each.leaf in self.plan.buffers]
+        for number in range(1, len(keys) + 1):
+            lines.append(f"key = view(memory, key_{number}_at, (2,), i64)")
+            lines.append("key[0], key[1] = control[SEED], control[OFFSET] + control[NUMBER]")
+        return lines, [self.places.of(key) for key in keys if key is not None]
+
+
+class BodyPrinter(CudaPrinter):
+    """Prints the body of a scan as a function of the program that `outer` prints."""
+
+    def __init__(self, plan: Plan, outer: CudaPrinter):
+        self.plan, self.fusion, self.title = plan, plan.fusion, outer.title
+        self.module_names, self.functions, self.function_lines = (
+            outer.module_names,
+            outer.functions,
+            outer.function_lines,
+        )
+        self.layout, self.slots = outer.layout, outer.slots
+        self._begin_function(in_body=True)
+        if plan.kernels:
+            first = plan.kernels[0]
+            self.scope = first.node.scope if isinstance(first, Call) else first.seeds[-1].scope
+
+    def _beginning(self) -> list[str]:
+        return []
+
+
+def layout_of(plan: Plan) -> Layout:
+    """Where the spaces of a program lie."""
+    plans = [plan]
+    for each in plans:
+        plans += each.bodies.values()
+    numbers = sum(is_scalar_work(node) for each in plans for node in each.fusion.order)
+    needed = [_scratch_bytes(kernel) for each in plans for kernel in each.kernels]
+    return Layout(plan, numbers, max(needed, default=0))
+
+
+def _scratch_bytes(kernel: Kernel) -> int:
+    """Room for the slices of a kernel's sums over the batch."""
+    if isinstance(kernel, Loop):
+        return PART_BYTES * sum(reduces_across(seed, len(kernel.domain)) is not None for seed in kernel.seeds)
+    size = product(kernel.node.shape)
+    if isinstance(size, Batch) or not adds_batch(kernel.node):
+        return 0
+    return min(MOST_SLICES * size * kernel.node.dtype.itemsize, MOST_SCRATCH)
+
+
+MOST_SLICES = 32
+MOST_SCRATCH = 2**24
+"""Bytes: larger results of products have enough blocks to keep a card busy."""
+
+_FINISH = {"sum": "add_slices", "max": "largest_slices"}
+
+
+def _loop_name(loop: Loop) -> str:
+    node = loop.seeds[-1]
+    layer = node.scope.removeprefix(BACKWARD).split(".")[-1]
+    if node.scope.startswith("update by"):
+        return "update"
+    return f"{'backward_' if node.scope.startswith(BACKWARD) else ''}{layer or 'loss'}"
+
+
+def _canonical(text: str, parameters: list[str]) -> str:
+    """The text with parameters named by their places, as two functions for different layers have other names only."""
+    places = {name: f"${place}" for place, name in enumerate(parameters)}
+    return re.sub(r"\w+", lambda match: places.get(match[0], match[0]), text)

@@ -1,0 +1,204 @@
+"""A program that runs on a card: many steps without waiting for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from nbdl.codegen.cache import cuda_program_dir, load_source
+from nbdl.codegen.cuda.places import Layout
+from nbdl.codegen.cuda.printer import CudaPrinter, layout_of
+from nbdl.codegen.memory import align
+from nbdl.codegen.plan import Plan, Variable, make_plan
+from nbdl.codegen.program import Program, _flat
+from nbdl.errors import NbdlError
+from nbdl.kernels.cuda.sizes import BATCH, CONTROL, NUMBER, OFFSET, SEED
+
+SMALL = 4096
+"""Bytes: state up to this size is brought back after every run, as it is read and changed often (sums, the learning
+rate's scale).
+"""
+
+
+class CudaProgram(Program):
+    """What a graph compiles to for a card."""
+
+    def _plan(self) -> Plan:
+        return make_plan(self.variables, rows_apart=True)
+
+    @cached_property
+    def source(self) -> str:
+        """The generated Python source."""
+        return CudaPrinter(self.plan, self.title).print()
+
+    @cached_property
+    def module(self) -> Any:
+        """The generated module."""
+        return load_source(self.source, cuda_program_dir())
+
+    def bind(  # type: ignore[override]
+        self, arrays: Mapping[str, np.ndarray], *, batch: int = 1, workers: int = 1, seed: int = 0
+    ) -> CudaBound:
+        """Make the program ready to run on arrays; a card is one worker."""
+        return CudaBound(self, arrays, batch=batch, seed=seed)
+
+
+class CudaBound:
+    """A program with its arrays and memory on a card.
+
+    The card has copies of the arrays. `pull` brings those of the caller up to date, `push` says that the caller has
+    changed them.
+
+    Args:
+        arrays: one for each variable (but keys), by name, as for a program on a CPU.
+        batch: rows of a batch.
+        seed: what random numbers depend on.
+
+    Raises:
+        ShapeError: an array doesn't fit its variable.
+        NbdlError: the card's memory is too small.
+    """
+
+    workers = 1
+
+    def __init__(self, program: CudaProgram, arrays: Mapping[str, np.ndarray], *, batch: int, seed: int):
+        self.program, self.batch, self.seed = program, batch, seed
+        self.variables = [each for each in program.variables if each.role != "key"]
+        self.host = {each: _flat(each, arrays[each.name]) for each in self.variables}
+        self.layout: Layout = layout_of(program.plan)
+        self.capacity = align(batch, 16)
+        self._lay_out()
+        self.memory = _allocate(self.end, self._parts())
+        self.card = _card(self.memory, self.layout)
+        self._upload(variable for variable in self.variables if variable.role == "rows")
+        self._changed = set(self.variables)
+
+    def _lay_out(self) -> None:
+        """Give the order of the rows and every array a place behind the working memory."""
+        examples = [len(self.host[each]) for each in self.variables if each.role == "rows"]
+        self.room = max([self.batch, *examples])
+        self.order_at = self.layout.end(self.capacity)
+        self.end = align(self.order_at + 8 * self.room)
+        self.at: dict[Variable, int] = {}
+        for variable in self.variables:
+            self.at[variable] = self.end
+            self.end = align(self.end + _bytes_of(variable, self.host[variable]))
+
+    def _parts(self) -> dict[str, int]:
+        """What the memory is for, in bytes."""
+        rows = {each for each in self.variables if each.role in ("rows", "row_result")}
+        data = sum(_bytes_of(each, self.host[each]) for each in rows)
+        working = self.layout.end(self.capacity)
+        return {
+            "data": data,
+            f"working memory for batches of {self.batch} rows": working,
+            "parameters and optimizer": self.end - data - working,
+        }
+
+    # --- arrays ---
+
+    def push(self) -> None:
+        """Say that the caller's arrays have changed, data sets apart."""
+        self._changed = {each for each in self.variables if each.role != "rows"}
+
+    def pull(self) -> None:
+        """Bring the caller's arrays up to date."""
+        self._download(each for each in self.variables if each.role in ("state", "result", "row_result"))
+
+    def _upload(self, variables: Any) -> None:
+        for variable in variables:
+            data = _bytes(variable, self.host[variable])
+            if data.size:
+                self.memory[self.at[variable] : self.at[variable] + data.size].copy_to_device(data)
+
+    def _download(self, variables: Any) -> None:
+        for variable in variables:
+            array = self.host[variable]
+            if variable not in self._changed and array.size:
+                place = self.at[variable]
+                self.memory[place : place + array.nbytes].copy_to_host(array.reshape(-1).view(np.uint8))
+                self._changed.add(variable)  # the caller may write into it from now on
+
+    # --- running ---
+
+    def run(self, order: np.ndarray, first: int, steps: int, offset: int = 0) -> None:
+        """Run `steps` steps from step `first` on: step s takes the rows `order[s * batch : (s + 1) * batch]`.
+
+        `offset` is added to the step's number where random numbers depend on it.
+        """
+        self._upload(each for each in self._changed if each.role not in ("rows", "row_result"))
+        self._changed = set()
+        order = np.ascontiguousarray(order, np.int64)
+        at_once = max(1, self.room // self.batch)
+        for begin in range(first, first + steps, at_once):
+            self._run_stretch(order, begin, min(at_once, first + steps - begin), offset)
+        self._download(each for each in self.variables if self._is_read_often(each))
+
+    def _is_read_often(self, variable: Variable) -> bool:
+        small = variable.role == "state" and self.host[variable].nbytes <= SMALL
+        return small or variable.name == "totals" or variable.role in ("result", "row_result")
+
+    def _run_stretch(self, order: np.ndarray, first: int, steps: int, offset: int) -> None:
+        picked = order[first * self.batch : (first + steps) * self.batch]
+        if len(picked):
+            self.memory[self.order_at : self.order_at + picked.nbytes].copy_to_device(picked.view(np.uint8))
+        control = np.zeros(CONTROL // 8, np.int64)
+        control[[NUMBER, BATCH, SEED, OFFSET]] = -1, self.batch, self.seed, offset + first
+        self.memory[:CONTROL].copy_to_device(control.view(np.uint8))
+        places = [self._place(each) for each in self.variables]
+        for step in range(steps):
+            rows = min(self.batch, len(picked) - step * self.batch)
+            self.program.module.step(self.card, max(rows, 0), 0, self.capacity, self.order_at, *places)
+
+    def _place(self, variable: Variable) -> Any:
+        """Where an array lies; of a data set also how far its rows are apart, and how many there are but one."""
+        if variable.role not in ("rows", "row_result"):
+            return self.at[variable]
+        array = self.host[variable]
+        return self.at[variable], array.strides[0] // array.itemsize, len(array) - 1
+
+    def run_once(self, arrays: Sequence[np.ndarray]) -> None:
+        """Run a program without batches once, on other arrays than those it was bound to."""
+        for variable, array in zip(self.variables, arrays, strict=True):
+            self.host[variable] = _flat(variable, array)
+        self.push()
+        self.run(np.zeros(1, np.int64), 0, 1)
+        self.pull()
+
+
+def _bytes_of(variable: Variable, array: np.ndarray) -> int:
+    """Bytes of an array on the card; rows that overlap, as windows over a text do, overlap there, too."""
+    if variable.role == "rows":
+        return int((len(array) - 1) * array.strides[0] + array.shape[1] * array.itemsize) if len(array) else 0
+    return int(array.nbytes)
+
+
+def _bytes(variable: Variable, array: np.ndarray) -> np.ndarray:
+    """The bytes that are sent to the card."""
+    if variable.role == "rows" and len(array) and array.size:
+        count = _bytes_of(variable, array) // array.itemsize
+        return np.lib.stride_tricks.as_strided(array, (count,), (array.itemsize,)).view(np.uint8)
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+
+
+def _allocate(size: int, parts: Mapping[str, int]) -> Any:
+    """Zeroed memory on the card. Raises `NbdlError` if there isn't enough, saying what it would be for."""
+    from nbdl.kernels.cuda.memory import allocate, free_bytes
+
+    free = free_bytes()
+    if size > free:
+        needed = ", ".join(f"{count / 2**30:.2f} GiB for {name}" for name, count in parts.items())
+        raise NbdlError(
+            f"this needs {size / 2**30:.2f} GiB on the card, which has {free / 2**30:.2f} GiB free: {needed}; a "
+            "smaller batch, or less data, needs less, and device='cpu' takes the computer's own memory"
+        )
+    return allocate(size)
+
+
+def _card(memory: Any, layout: Layout) -> Any:
+    from nbdl.kernels.cuda.launch import Card
+
+    return Card(memory, layout.scratch, layout.scratch_bytes)

@@ -1,0 +1,195 @@
+"""Kernels that move numbers, and the functions that launch them: rows of a data set, rows of a table, parts of arrays.
+
+Those that only move don't mind what the numbers are; they are made for each width.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from math import nan
+from typing import Any
+
+import numpy as np
+
+from nbdl.kernels.cuda.device import device, elements, i32, i64, kernel, u8, view
+from nbdl.kernels.cuda.launch import Card
+from nbdl.kernels.cuda.sizes import BATCH, NUMBER
+
+WORDS = {1: u8, 4: i32, 8: i64}
+"""What numbers are moved as, by their size."""
+
+
+def _words(dtype: Any) -> Any:
+    return WORDS[np.dtype(dtype).itemsize]
+
+
+@device
+def beginning(memory):
+    """Where in the order of rows this step's begin."""
+    control = view(memory, 0, (8,), i64)
+    return control[NUMBER] * control[BATCH]
+
+
+@cache
+def _take_rows(kind: Any) -> Any:
+    @kernel
+    def take_rows(memory, data_at, order_at, out_at, rows, width, stride, examples):
+        order = view(memory, order_at + 8 * beginning(memory), (rows,), i64)
+        data, out = view(memory, data_at, (examples * stride + width,), kind), view(memory, out_at, (rows, width), kind)
+        for e in elements(rows * width):
+            i, j = e // width, e % width
+            out[i, j] = data[order[i] * stride + j]
+
+    return take_rows
+
+
+def take_rows(card: Card, dtype: Any, data: tuple[int, int, int], order: int, out: int, rows: int, width: int) -> None:
+    """out[i] = data[picked[i]], where the step's rows are picked. `data` says where it lies, how many elements there
+    are from one row to the next, and how many rows but one there are.
+    """
+    place, stride, examples = data
+    card.elements(_take_rows(_words(dtype)), rows * width, place, order, out, rows, width, stride, examples)
+
+
+@cache
+def _put_rows(kind: Any) -> Any:
+    @kernel
+    def put_rows(memory, values_at, order_at, out_at, rows, width, examples):
+        order = view(memory, order_at + 8 * beginning(memory), (rows,), i64)
+        values, out = view(memory, values_at, (rows, width), kind), view(memory, out_at, (examples, width), kind)
+        for e in elements(rows * width):
+            i, j = e // width, e % width
+            out[order[i], j] = values[i, j]
+
+    return put_rows
+
+
+def put_rows(card: Card, dtype: Any, values: int, order: int, out: tuple[int, int, int], rows: int, width: int) -> None:
+    """out[picked[i]] = values[i], where the step's rows are picked."""
+    place, _, examples = out
+    card.elements(_put_rows(_words(dtype)), rows * width, values, order, place, rows, width, examples + 1)
+
+
+@cache
+def _gather(kind: Any, index: Any) -> Any:
+    @kernel
+    def gather(memory, table_at, indices_at, out_at, size, rows, width):
+        table, out = view(memory, table_at, (rows, width), kind), view(memory, out_at, (size, width), kind)
+        indices = view(memory, indices_at, (size,), index)
+        for e in elements(size * width):
+            i, j = e // width, e % width
+            row = i64(indices[i])
+            out[i, j] = table[row, j] if 0 <= row < rows else kind(nan)
+
+    return gather
+
+
+def gather(
+    card: Card, dtype: Any, index: Any, table: int, indices: int, out: int, size: int, rows: int, width: int
+) -> None:
+    """out[i] = table[indices[i]]; a row outside the table becomes NaN, which stops training with a message."""
+    card.elements(_gather(dtype, index), size * width, table, indices, out, size, rows, width)
+
+
+@cache
+def _scatter_add(kind: Any, index: Any) -> Any:
+    @kernel
+    def scatter_add(memory, updates_at, indices_at, out_at, size, rows, width):
+        updates, out = view(memory, updates_at, (size, width), kind), view(memory, out_at, (rows, width), kind)
+        indices = view(memory, indices_at, (size,), index)
+        for e in elements(rows * width):
+            row, j = e // width, e % width
+            total = kind(0)
+            for i in range(size):
+                if indices[i] == row:
+                    total += updates[i, j]
+            out[row, j] = total
+
+    return scatter_add
+
+
+def scatter_add(
+    card: Card, dtype: Any, index: Any, updates: int, indices: int, out: int, size: int, rows: int, width: int
+) -> None:
+    """out = 0, then out[indices[i]] += updates[i]; rows outside the table are left out.
+
+    Each element of the table looks for its updates, in their order: the sum is the same each time, as it wouldn't be
+    with atomic additions.
+    """
+    card.elements(_scatter_add(dtype, index), rows * width, updates, indices, out, size, rows, width)
+
+
+@cache
+def _fill(kind: Any) -> Any:
+    @kernel
+    def fill(memory, out_at, size, value):
+        out = view(memory, out_at, (size,), kind)
+        for i in elements(size):
+            out[i] = kind(value)
+
+    return fill
+
+
+def fill(card: Card, dtype: Any, out: int, size: int, value: float) -> None:
+    """out[i] = value"""
+    card.elements(_fill(dtype), size, out, size, value)
+
+
+@cache
+def _copy(kind: Any) -> Any:
+    @kernel
+    def copy(memory, source_at, out_at, size):
+        source, out = view(memory, source_at, (size,), kind), view(memory, out_at, (size,), kind)
+        for i in elements(size):
+            out[i] = source[i]
+
+    return copy
+
+
+def copy(card: Card, dtype: Any, source: int, out: int, size: int) -> None:
+    """out[i] = source[i]"""
+    card.elements(_copy(_words(dtype)), size, source, out, size)
+
+
+@cache
+def _copy_along(kind: Any) -> Any:
+    @kernel
+    def copy_along(memory, source_at, out_at, before, size, width, length, start, step):
+        source = view(memory, source_at, (before, size, width), kind)
+        out = view(memory, out_at, (before, length, width), kind)
+        for e in elements(before * size * width):
+            a, b, c = e // (size * width), e // width % size, e % width
+            out[a, start + step * b, c] = source[a, b, c]
+
+    return copy_along
+
+
+def copy_along(
+    card: Card, dtype: Any, source: int, out: int, shape: tuple[int, int, int], length: int, start: int, step: int
+) -> None:
+    """out[a, start + step * b, c] = source[a, b, c], out having `length` places b."""
+    before, size, width = shape
+    count = before * size * width
+    card.elements(_copy_along(_words(dtype)), count, source, out, before, size, width, length, start, step)
+
+
+@cache
+def _argmax(kind: Any) -> Any:
+    @kernel
+    def argmax(memory, x_at, out_at, before, size, width):
+        x, out = view(memory, x_at, (before, size, width), kind), view(memory, out_at, (before, width), i64)
+        for e in elements(before * width):
+            a, c = e // width, e % width
+            best = 0
+            for b in range(1, size):
+                if not x[a, b, c] <= x[a, best, c] and x[a, best, c] == x[a, best, c]:
+                    best = b
+            out[a, c] = best
+
+    return argmax
+
+
+def argmax(card: Card, dtype: Any, x: int, out: int, shape: tuple[int, int, int]) -> None:
+    """out[a, c] = the first b with the largest x[a, b, c]; a NaN counts as largest."""
+    before, size, width = shape
+    card.elements(_argmax(dtype), before * width, x, out, before, size, width)

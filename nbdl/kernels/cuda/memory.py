@@ -1,0 +1,30 @@
+"""The card's memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nbdl.kernels.cuda.device import SIMULATED, cuda
+
+
+def free_bytes() -> int:
+    """How much of the card's memory nobody uses; without end in the simulator."""
+    return 2**62 if SIMULATED else int(cuda.current_context().get_memory_info().free)
+
+
+def allocate(size: int) -> Any:
+    """An array of zeroed bytes on the card."""
+    memory = cuda.device_array(size, np.uint8)
+    memory.copy_to_device(np.zeros(size, np.uint8)) if SIMULATED else clear(memory)
+    return memory
+
+
+def clear(memory: Any) -> None:
+    """Write zeros."""
+    from nbdl.kernels.cuda.copies import fill
+    from nbdl.kernels.cuda.device import u8
+    from nbdl.kernels.cuda.launch import Card
+
+    fill(Card(memory), u8, 0, len(memory), 0)

@@ -1,0 +1,73 @@
+"""Arrays that look into the memory of a card, made inside of a kernel at no cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba.cuda import cgutils, types
+from numba.cuda.extending import intrinsic
+
+
+@intrinsic
+def view(typingctx: Any, memory: Any, start: Any, shape: Any, dtype: Any) -> Any:
+    """Return the array of `shape` and `dtype` that begins at byte `start` of the byte array `memory`."""
+    result = types.Array(dtype.dtype, len(shape), "C")
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        memory_type, start_type, shape_type, _ = signature.args
+        data = context.make_array(memory_type)(context, builder, arguments[0]).data
+        address = builder.gep(data, [context.cast(builder, arguments[1], start_type, types.intp)])
+        sizes = [
+            context.cast(builder, size, item, types.intp)
+            for size, item in zip(cgutils.unpack_tuple(builder, arguments[2]), shape_type, strict=True)
+        ]
+        kind = context.get_data_type(signature.return_type.dtype)
+        width = context.get_constant(types.intp, context.get_abi_sizeof(kind))
+        strides = [width]
+        for size in sizes[:0:-1]:
+            strides.insert(0, builder.mul(strides[0], size))
+        array = context.make_array(signature.return_type)(context, builder)
+        context.populate_array(
+            array,
+            data=builder.bitcast(address, kind.as_pointer()),
+            shape=sizes,
+            strides=strides,
+            itemsize=width,
+            meminfo=None,
+        )
+        return array._getvalue()
+
+    return result(memory, start, shape, dtype), emit
+
+
+@intrinsic
+def load(typingctx: Any, memory: Any, start: Any, dtype: Any) -> Any:
+    """Return the number that begins at byte `start` of the byte array `memory`."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        memory_type, start_type, _ = signature.args
+        data = context.make_array(memory_type)(context, builder, arguments[0]).data
+        address = builder.gep(data, [context.cast(builder, arguments[1], start_type, types.intp)])
+        return builder.load(builder.bitcast(address, context.get_data_type(signature.return_type).as_pointer()))
+
+    return dtype.dtype(memory, start, dtype), emit
+
+
+@intrinsic
+def load4(typingctx: Any, array: Any, place: Any) -> Any:
+    """Return four numbers that follow one another in an array of one axis, from a place that four divides, as a tuple.
+
+    The array begins at a multiple of 16 bytes: they are read at once.
+    """
+    result = types.UniTuple(array.dtype, 4)
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        address = builder.gep(data, [context.cast(builder, arguments[1], signature.args[1], types.intp)])
+        vector = ir.VectorType(data.type.pointee, 4)
+        four = builder.load(builder.bitcast(address, vector.as_pointer()), align=16)
+        numbers = [builder.extract_element(four, ir.IntType(32)(each)) for each in range(4)]
+        return context.make_tuple(builder, result, numbers)
+
+    return result(array, place), emit
