@@ -119,14 +119,24 @@ IMAGES = (Rows((12, 12), 3), Rows((13, 12, 1), 2), Rows((12, 14, 3), 1))
 SEQUENCES = (Rows((5, 3), 3), Rows((4, 1), 1))
 TEXTS = (Rows((6,), 4, tokens=4), Rows((3,), 2, tokens=2))
 
-# A model that isn't named here takes any row of numbers, and tokens if it is told the size of their vocabulary.
+
+def small(rows: tuple[Rows, ...], **options: object) -> tuple[Rows, ...]:
+    """The same rows, the first of them for a small network: a deep one compiles for a minute, and promises no more."""
+    return (rows[0]._replace(options=options), *rows[1:])
+
+
+# A model that isn't named here takes any row of numbers, and tokens if it is told the size of their vocabulary. The
+# first rows are those on which it is compiled.
 MODELS: dict[str, tuple[Rows, ...]] = {
     "cnn": IMAGES,
     "lenet5": IMAGES,
-    "resnet": IMAGES,
-    "transformer": SEQUENCES + TEXTS,
-    "char_transformer": TEXTS,
-    "char_rnn": TEXTS,
+    "resnet": small(IMAGES, width=4, stages=2),
+    "transformer": small(SEQUENCES, layers=1, width=16, hidden=32) + TEXTS,
+    "char_transformer": (
+        Rows((6,), 4, 4, {"layers": 1, "width": 16, "heads": 2}),
+        Rows((3,), 2, 2, {"layers": 2, "width": 32}),
+    ),
+    "char_rnn": small(TEXTS, layers=1, embedding=8, hidden=16),
     "rnn": SEQUENCES + TEXTS,
     "lstm": SEQUENCES + TEXTS,
     "gru": SEQUENCES + TEXTS,
@@ -143,7 +153,7 @@ MODELS: dict[str, tuple[Rows, ...]] = {
     ),
     "seq2seq": (Rows((5,), 6, 7, {"hidden": 8, "embedding": 4}), Rows((3,), 4, 5, {"hidden": 6, "longest": 2})),
     "seq2seq_transformer": (
-        Rows((4,), 6, 7, {"width": 8, "heads": 2, "hidden": 12}),
-        Rows((3,), 5, 4, {"width": 8, "heads": 1, "layers": 1, "longest": 2, "dropout": 0.1}),
+        Rows((4,), 6, 7, {"width": 8, "heads": 2, "layers": 1, "hidden": 12}),
+        Rows((3,), 5, 4, {"width": 8, "heads": 1, "layers": 2, "hidden": 16, "longest": 2, "dropout": 0.1}),
     ),
 }
