@@ -260,6 +260,12 @@ class PluginSet:
             missing = [PluginReport(name, name, "", "missing", problems=(NOT_INSTALLED,)) for name in self._missing]
             return [plugin.report() for plugin in self._plugins] + missing
 
+    def packages(self) -> dict[str, str]:
+        """Return the versions of the packages that bring plugins in use, nbdl's own aside; nothing is loaded for it."""
+        with self._lock:
+            found = [each for each in self._plugins if each.package != PROJECT and each.state in ("found", "loaded")]
+            return {plugin.package: plugin.version for plugin in found}
+
     # --- hooks that aren't registrations -----------------------------------------------------------------------------
 
     def command_apps(self, new_app: Callable[[], Any]) -> list[tuple[Plugin, Any]]:
@@ -332,6 +338,11 @@ def all(kind: str) -> list[Registered]:
 def report() -> list[PluginReport]:
     """Return the state of every plugin; see `PluginSet.report`."""
     return _plugins().report()
+
+
+def packages() -> dict[str, str]:
+    """Return the versions of the packages that bring plugins; see `PluginSet.packages`."""
+    return _plugins().packages()
 
 
 def disable(*given: str) -> None:

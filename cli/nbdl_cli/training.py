@@ -10,6 +10,7 @@ from typing import Any
 
 import typer
 
+from nbdl import plugins
 from nbdl.codegen.cache import is_known
 from nbdl.data import Dataset
 from nbdl.errors import InterruptedTraining, OptionError, RunError
@@ -65,7 +66,7 @@ def start_training(request: Request, out: Path | None) -> None:
     dataset = load_data(config)
     config, run, facts = _prepare(config, dataset)
     path = _new_folder(config, dataset) if out is None else out
-    with RunFolder.create(path, config, {"workers": run.workers}) as folder:
+    with RunFolder.create(path, config, {"plugins": plugins.packages(), "workers": run.workers}) as folder:
         facts.save(folder)
         _train(request, config, dataset, run, folder)
 

@@ -122,6 +122,7 @@ def test_a_package_trains_from_the_command_line(run, kit):
     assert config["data"]["name"] == "sample-kit:waves"
     assert config["optimizer"]["name"] == "sample-kit:sign_descent"
     assert 'plugin_kernel("sample_kit", "_bump")' in Path("run/source.py").read_text()
+    assert json.loads(Path("run/environment.json").read_text())["plugins"] == {"sample-kit": "0.3"}
     assert json.loads(run("evaluate", "run", "--json").stdout)["rows"] == 50
     report = reported(run, "sample-kit")
     assert (report["state"], report["version"], report["problems"]) == ("loaded", "0.3", [])
