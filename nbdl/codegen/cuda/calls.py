@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from nbdl.codegen.cuda.scans import print_scan
 from nbdl.codegen.expressions import dtype_name, number
 from nbdl.codegen.index import size_text
 from nbdl.codegen.work import adds_batch, is_scalar_work, root_of
 from nbdl.ir.graph import Node
-from nbdl.ir.shapes import Shape, product
+from nbdl.ir.shapes import Shape, has_batch, product
 from nbdl.ir.strided import layout_of
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def print_call(printer: CudaPrinter, node: Node) -> list[str]:
     """The lines that compute `node` by launching kernels."""
-    return CALLS[node.name](printer, node)
+    return CALLS.get(node.name, _custom)(printer, node)
 
 
 def _line(printer: CudaPrinter, function: str, node: Node, *arguments: str) -> str:
@@ -126,6 +127,36 @@ def _gaps(printer: CudaPrinter, node: Node) -> list[str]:
     return lines
 
 
+IMAGES = {
+    "conv2d": "convolve",
+    "conv2d_weights": "convolve_weights",
+    "conv2d_back": "convolve_back",
+    **{name: name for name in ("max_pool", "max_pool_back", "max_pool_take", "sum_pool", "sum_pool_back")},
+}
+"""The kernel of each primitive that goes over images."""
+
+
+def _image_call(printer: CudaPrinter, node: Node) -> list[str]:
+    places = [printer.places.of(each) for each in (*node.inputs, node)]
+    images = size_text(node.inputs[0].shape[0])
+    return [_line(printer, IMAGES[node.name], node, *places, images, repr(node.param("geometry")))]
+
+
+def _custom(printer: CudaPrinter, node: Node) -> list[str]:
+    """An operation of a plugin: all threads call its function with the inputs and the result, with all their axes."""
+    operands = [*node.inputs, node]
+    names = [f"array_{number}" for number in range(1, len(operands))] + ["out"]
+    views = [
+        f"{name} = view(memory, {name}_at, {_shape(each.shape or (1,))}, {dtype_name(each.dtype)})"
+        for name, each in zip(names, operands, strict=True)
+    ]
+    sizes = ["rows"] * any(has_batch(each.shape) for each in operands)
+    parameters = ["memory", *sizes, *[f"{name}_at" for name in names]]
+    kernel = printer.define("kernel", f"all_{node.name}", parameters, [*views, f"{node.name}({', '.join(names)})"])
+    places = [printer.places.of(each) for each in operands]
+    return [f"card.elements({', '.join([kernel, size_text(product(node.shape)), *sizes, *places])})"]
+
+
 CALLS: dict[str, Callable[[CudaPrinter, Node], list[str]]] = {
     "matmul": _matmul,
     "strided_matmul": _strided_matmul,
@@ -135,4 +166,6 @@ CALLS: dict[str, Callable[[CudaPrinter, Node], list[str]]] = {
     "concatenate": _concatenate,
     "pad": _pad,
     "pack": _pack,
+    "scan": print_scan,
+    **dict.fromkeys(IMAGES, _image_call),
 }

@@ -57,6 +57,10 @@ class CudaPrinter:
         self.number_places: dict[Node, int] = {}
         self.scope = ""
 
+    def inner(self, plan: Plan) -> BodyPrinter:
+        """A printer for the body of a scan in this program."""
+        return BodyPrinter(plan, self)
+
     # --- the module ---
 
     def print(self) -> str:
@@ -83,7 +87,16 @@ class CudaPrinter:
                 lines.append(f"from nbdl.kernels.cuda.{module} import {', '.join(wanted)}")
         if "Geometry" in used:
             lines.append("from nbdl.kernels.geometry import Geometry")
-        return lines
+        return [*lines, *self._plugin_functions()]
+
+    def _plugin_functions(self) -> list[str]:
+        """The functions of plugins' operations; the hash of their source makes a changed one another program."""
+        kernels = [(each.name, each.kernel) for each in self.fusion.custom if each.kernel is not None]
+        lines = [
+            f'{name} = plugin_function("{kernel.module}", "{kernel.name}", "{name}")  # {kernel.source_hash}'
+            for name, kernel in kernels
+        ]
+        return ["from nbdl.codegen.cuda.plugin import plugin_function", "", *lines] if lines else []
 
     def body_lines(self) -> list[str]:
         """The lines of a step."""
@@ -171,28 +184,30 @@ class CudaPrinter:
 
     # --- single numbers ---
 
-    def _known_before(self, position: Position, *, results: bool = False) -> list[Node]:
-        """The numbers known before a position that kernels (or `results`) need and that haven't been worked out."""
+    def _known_before(self, position: Position) -> list[Node]:
+        """The numbers known before a position that kernels need and that haven't been worked out."""
         known = self.fusion.scalar_position
-        wanted = self._wanted | {each.result for each in self.plan.scalar_results if results}
         return [
-            node for node in self.fusion.order if node in wanted and known[node] < position and self._lacks_place(node)
+            node
+            for node in self.fusion.order
+            if node in self._wanted and known[node] < position and self._lacks_place(node)
         ]
 
     def _passing(self, position: Position) -> list[Node]:
-        """Those of them that are worked out from memory which is used for something else later on."""
-        known = self._known_before(position, results=True)
-        return [node for node in known if any(map(self._is_passing, self._sources(node)))]
-
-    def _sources(self, node: Node) -> list[Node]:
-        """The numbers in memory that a number is worked out from."""
-        if node.name in ("constant", "batch_size") or node in self.number_places:
-            return []
-        if self._in_memory(node):
-            return [node]
-        return [source for each in node.inputs for source in self._sources(each)]
+        """The numbers known before a position that are read from memory which is used for something else later on."""
+        known = self.fusion.scalar_position
+        return [
+            node
+            for node in self.fusion.order
+            if node in known
+            and known[node] < position
+            and node not in self.number_places
+            and any(map(self._is_passing, [node] if self._in_memory(node) else node.inputs))
+        ]
 
     def _is_passing(self, node: Node) -> bool:
+        if not self._in_memory(node) or node in self.number_places:
+            return False
         return locate(self.plan, root_of(node)).space in ("local", "rows")
 
     @cached_property
@@ -230,33 +245,34 @@ class CudaPrinter:
         if not wanted and not begin:
             return []
         kernel = NumbersKernel(lambda node: self._in_memory(node) or node in self.number_places)
-        kernel_lines, places = self._stores(kernel, wanted, end=end)
-        reads = {kernel.names.unique(f"{name}_at"): (node, name) for node, name in kernel.read.items()}
-        views = [f"{name} = view(memory, {at}, (1,), {dtype_name(node.dtype)})" for at, (node, name) in reads.items()]
-        opening, keys = self._opening() if begin else ([], [])
-        body = [*views, "if is_first():", *("    " + line for line in (*opening, *kernel.lines, *kernel_lines))]
-        sizes = ["rows"] * kernel.needs_rows
-        parameters = ["memory", *sizes, *reads, *[f"key_{each + 1}_at" for each in range(len(keys))], *places]
-        name = self.define("kernel", "begin_step" if begin else "numbers", parameters, body)
-        arguments = [*sizes, *[self.number_place(node) for node, _ in reads.values()], *keys, *places.values()]
-        return [f"card.once({', '.join([name, *arguments])})"]
-
-    def _stores(self, kernel: NumbersKernel, wanted: list[Node], *, end: bool) -> tuple[list[str], dict[str, str]]:
-        """Lines that store numbers, all of which have been worked out before, and the places where they go."""
-        texts = [kernel.text(node).text for node in wanted]
-        places: dict[str, str] = {}
-        lines = []
-        values = []
-        for node, text in zip(wanted, texts, strict=True):
-            value = text
-            if "[" in text and end:  # it may be overwritten by another one
-                value = kernel.names.unique("value")
-                values.append(f"{value} = {text}")
-            at = kernel.names.unique(f"{text}_at" if text.isidentifier() else f"{short_label(node)}_at")
-            lines.append(f"view(memory, {at}, (1,), {dtype_name(node.dtype)})[0] = {value}")
-            places[at] = ""
+        values = self._values(kernel, wanted, apart=end)
+        places = {kernel.names.unique(f"{name}_at"): self.number_place(node) for node, name in kernel.read.items()}
+        views = [
+            f"{name} = view(memory, {at}, (1,), {dtype_name(node.dtype)})"
+            for at, (node, name) in zip(places, kernel.read.items(), strict=True)
+        ]
         targets = self._result_places() if end else [str(self._new_slot(node)) for node in wanted]
-        return [*values, *lines], dict(zip(places, targets, strict=True))
+        stores = []
+        for node, value, target in zip(wanted, values, targets, strict=True):
+            at = kernel.names.unique(f"{value if value.isidentifier() else short_label(node)}_at")
+            stores.append(f"view(memory, {at}, (1,), {dtype_name(node.dtype)})[0] = {value}")
+            places[at] = target
+        opening, keys = self._opening() if begin else ([], {})
+        lines = [*opening, *kernel.lines, *stores]
+        body = [*views, *(["if is_first():", *("    " + line for line in lines)] if lines else [])]
+        sizes = ["rows"] * kernel.needs_rows
+        name = self.define("kernel", "begin_step" if begin else "numbers", ["memory", *sizes, *keys, *places], body)
+        return [f"card.once({', '.join([name, *sizes, *keys.values(), *places.values()])})"]
+
+    @staticmethod
+    def _values(kernel: NumbersKernel, wanted: list[Node], *, apart: bool) -> list[str]:
+        """The texts of numbers; `apart` from memory, which another of them may overwrite."""
+        texts = [kernel.text(node).text for node in wanted]
+        for place, text in enumerate(texts):
+            if apart and "[" in text:
+                texts[place] = kernel.names.unique("value")
+                kernel.lines.append(f"{texts[place]} = {text}")
+        return texts
 
     def _result_places(self) -> list[str]:
         return [self.arrays[each] for each in self.plan.scalar_results]
@@ -266,14 +282,18 @@ class CudaPrinter:
         self.number_places[node] = self.slots[-1]
         return self.slots[-1]
 
-    def _opening(self) -> tuple[list[str], list[str]]:
+    def _opening(self) -> tuple[list[str], dict[str, str]]:
         """Lines that count the step and say what random numbers depend on, and the places of the keys."""
         lines = [f"control = view(memory, 0, ({CONTROL // 8},), i64)", "control[NUMBER] += 1"]
-        keys = [each.leaf for each in self.plan.variables if each.role == "key" and each.leaf in self.plan.buffers]
-        for number in range(1, len(keys) + 1):
-            lines.append(f"key = view(memory, key_{number}_at, (2,), i64)")
-            lines.append("key[0], key[1] = control[SEED], control[OFFSET] + control[NUMBER]")
-        return lines, [self.places.of(key) for key in keys if key is not None]
+        places: dict[str, str] = {}
+        for variable in self.plan.variables:
+            key = variable.leaf
+            if variable.role == "key" and key is not None and key in self.plan.buffers:
+                at = f"key_{len(places) + 1}_at"
+                places[at] = self.places.of(key)
+                lines.append(f"key = view(memory, {at}, (2,), i64)")
+                lines.append("key[0], key[1] = control[SEED], control[OFFSET] + control[NUMBER]")
+        return lines, places
 
 
 class BodyPrinter(CudaPrinter):
@@ -313,7 +333,7 @@ def _scratch_bytes(kernel: Kernel) -> int:
     size = product(kernel.node.shape)
     if isinstance(size, Batch) or not adds_batch(kernel.node):
         return 0
-    return min(MOST_SLICES * size * kernel.node.dtype.itemsize, MOST_SCRATCH)
+    return max(PART_BYTES, min(MOST_SLICES * size * kernel.node.dtype.itemsize, MOST_SCRATCH))
 
 
 MOST_SLICES = 32

@@ -54,12 +54,12 @@ def device(function: Callable[..., Any]) -> Any:
 
 
 if SIMULATED:
-    from nbdl.kernels.cuda.simulated import load, load4, strides, view
+    from nbdl.kernels.cuda.simulated import divided, load, load4, store, strides, view
 else:
     from nbdl.kernels.cuda.strides import strides
-    from nbdl.kernels.cuda.views import load, load4, view
+    from nbdl.kernels.cuda.views import divided, load, load4, store, view
 
-__all__ = ["load", "load4", "view"]  # what stands here for others
+__all__ = ["divided", "load", "load4", "store", "view"]  # what stands here for others
 
 
 @device

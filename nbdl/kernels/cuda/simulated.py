@@ -56,3 +56,13 @@ def load4(array: np.ndarray, place: int) -> tuple[Any, ...]:
     """Four numbers that follow one another."""
     assert place % 4 == 0, f"four numbers are read at once from place {place}, which four doesn't divide"
     return tuple(array[place : place + 4])
+
+
+def store(memory: Any, start: int, value: Any) -> None:
+    """Write a number to byte `start` of the byte array `memory`."""
+    view(memory, start, (1,), type(value))[0] = value
+
+
+def divided(number: int, divisor: int) -> tuple[int, int]:
+    """Quotient and remainder."""
+    return divmod(number, divisor)

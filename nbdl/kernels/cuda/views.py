@@ -71,3 +71,38 @@ def load4(typingctx: Any, array: Any, place: Any) -> Any:
         return context.make_tuple(builder, result, numbers)
 
     return result(array, place), emit
+
+
+@intrinsic
+def store(typingctx: Any, memory: Any, start: Any, value: Any) -> Any:
+    """Write a number to byte `start` of the byte array `memory`."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        memory_type, start_type, value_type = signature.args
+        data = context.make_array(memory_type)(context, builder, arguments[0]).data
+        address = builder.gep(data, [context.cast(builder, arguments[1], start_type, types.intp)])
+        builder.store(arguments[2], builder.bitcast(address, context.get_data_type(value_type).as_pointer()))
+        return context.get_dummy_value()
+
+    return types.void(memory, start, value), emit
+
+
+@intrinsic
+def divided(typingctx: Any, number: Any, divisor: Any) -> Any:
+    """Return quotient and remainder of two whole numbers below 2**32 that aren't negative.
+
+    A card divides numbers of 64 bits three times as slowly.
+    """
+    result = types.UniTuple(types.int64, 2)
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        wide = ir.IntType(64)
+        one, other = (
+            context.cast(builder, each, kind, types.uint32)
+            for each, kind in zip(arguments, signature.args, strict=True)
+        )
+        quotient = builder.udiv(one, other)
+        remainder = builder.sub(one, builder.mul(quotient, other))
+        return context.make_tuple(builder, result, [builder.zext(each, wide) for each in (quotient, remainder)])
+
+    return result(number, divisor), emit

@@ -1,0 +1,235 @@
+"""The product of two matrices on a card, tile by tile: c[i, j] = sum over p of a[i, p] b[p, j].
+
+A block computes a tile of the result. It brings a piece of a and a piece of b, a few columns and rows deep, into shared
+memory; each thread multiplies out of there, and keeps its part of the tile in registers. While it multiplies one
+pair of pieces, the next is already on its way. A result with few tiles and long sums is computed in slices of the
+sums, which another kernel adds up: in the same order each time.
+
+Where the numbers of a and b come from, and where those of c go, is said by three functions: a convolution is a product,
+too, whose first matrix is never written down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from nbdl.kernels.cuda.device import ALIGNED, SIMULATED, cuda, device, kernel, load4, store
+from nbdl.kernels.cuda.launch import MULTIPROCESSORS, Card
+from nbdl.kernels.cuda.reductions import add_slices
+
+
+@dataclass(frozen=True)
+class Tile:
+    """What a block computes: a tile of `rows` by `columns`, from pieces `depth` deep; each thread has `height` by
+    `width` numbers of it, multiples of four.
+    """
+
+    rows: int
+    columns: int
+    depth: int
+    height: int
+    width: int
+
+    @property
+    def threads(self) -> int:
+        """Of a block."""
+        return self.rows // self.height * (self.columns // self.width)
+
+    def count(self, m: int, n: int) -> int:
+        """How many of them a result of m by n has."""
+        return -(-m // self.rows) * -(-n // self.columns)
+
+
+TILES = (
+    (Tile(16, 16, 2, 8, 4), Tile(8, 8, 4, 4, 4))
+    if SIMULATED
+    else (Tile(128, 128, 16, 8, 8), Tile(64, 64, 16, 4, 4), Tile(32, 32, 16, 4, 4))
+)
+"""The largest is the fastest where there are enough of them."""
+
+
+def choose_tile(m: int, n: int, count: int = 1) -> Tile:
+    """The largest tile of which `count` results have as many as there are multiprocessors, or the smallest."""
+    return next((tile for tile in TILES if count * tile.count(m, n) >= MULTIPROCESSORS), TILES[-1])
+
+
+def _walk(threads: int, size: int, depth: int, deep_first: bool) -> Any:
+    """Where, in a piece of `size` by `depth` that threads go over in turn, a thread's numbers lie: as many places
+    further on than its first. Sizes and threads divide one another.
+    """
+
+    @device
+    def place(each):
+        if deep_first:
+            return each * threads // depth, each * threads % depth
+        return each * threads % size, each * threads // size
+
+    return place
+
+
+def _multiply(tile: Tile) -> Any:
+    """The function that multiplies two pieces in shared memory, and adds to a thread's totals."""
+    M, N, K, H, W = tile.rows, tile.columns, tile.depth, tile.height, tile.width  # noqa: N806
+
+    @device
+    def multiply(a_piece, b_piece, totals, y, x):
+        for p in range(K):
+            for r in range(0, H, 4):
+                a0, a1, a2, a3 = load4(a_piece, p * M + r * (M // H) + 4 * y)
+                for s in range(0, W, 4):
+                    b0, b1, b2, b3 = load4(b_piece, p * N + s * (N // W) + 4 * x)
+                    totals[r, s] += a0 * b0
+                    totals[r, s + 1] += a0 * b1
+                    totals[r, s + 2] += a0 * b2
+                    totals[r, s + 3] += a0 * b3
+                    totals[r + 1, s] += a1 * b0
+                    totals[r + 1, s + 1] += a1 * b1
+                    totals[r + 1, s + 2] += a1 * b2
+                    totals[r + 1, s + 3] += a1 * b3
+                    totals[r + 2, s] += a2 * b0
+                    totals[r + 2, s + 1] += a2 * b1
+                    totals[r + 2, s + 2] += a2 * b2
+                    totals[r + 2, s + 3] += a2 * b3
+                    totals[r + 3, s] += a3 * b0
+                    totals[r + 3, s + 1] += a3 * b1
+                    totals[r + 3, s + 2] += a3 * b2
+                    totals[r + 3, s + 3] += a3 * b3
+
+    return multiply
+
+
+@dataclass(frozen=True)
+class Operands:
+    """Where the numbers of a product lie; `shape` is a tuple of whole numbers that the functions understand.
+
+    Args:
+        begin: `begin(shape, at, block)` is where a product's numbers begin, of those that one launch computes: three
+            bytes.
+        left: `left(memory, at, shape, i, p)` is a[i, p], within the matrix.
+        right: `right(memory, at, shape, p, j)` is b[p, j].
+        put: `put(memory, at, shape, i, j, value)` stores c[i, j].
+        along: whether numbers that follow one another in a row of a lie side by side, and in a row of b: else those in
+            a column do.
+    """
+
+    begin: Callable[..., Any]
+    left: Callable[..., Any]
+    right: Callable[..., Any]
+    put: Callable[..., Any]
+    along: tuple[bool, bool] = (True, True)
+
+
+@cache
+def product_kernel(kind: Any, tile: Tile, operands: Operands, sliced: bool) -> Any:
+    """The kernel for a type of numbers, a tile, and matrices. With `sliced` each slice of the sums has a result of its
+    own, one after another.
+    """
+    M, N, K, H, W = tile.rows, tile.columns, tile.depth, tile.height, tile.width  # noqa: N806
+    threads, across = tile.threads, tile.columns // tile.width
+    a_along, b_along = operands.along
+    a_loads, b_loads, a_size, b_size = M * K // threads, K * N // threads, K * M, K * N
+    a_place, b_place = _walk(threads, M, K, a_along), _walk(threads, N, K, not b_along)
+    begin, left, right, put = operands.begin, operands.left, operands.right, operands.put
+    multiply, item = _multiply(tile), np.dtype(kind).itemsize
+
+    @kernel
+    def product(memory, a_at, b_at, c_at, sizes, shape, length):
+        m, n, k = sizes
+        rows, columns = (m + M - 1) // M, (n + N - 1) // N
+        number = cuda.blockIdx.x
+        block, number = number // (rows * columns), number % (rows * columns)
+        row, column = number // columns * M, number % columns * N
+        first = cuda.blockIdx.y * length  # of this slice of the sums
+        end = min(first + length, k)
+        a_at, b_at, c_at = begin(shape, (a_at, b_at, c_at), block)
+
+        a_piece = cuda.shared.array(a_size, kind, alignment=ALIGNED)
+        b_piece = cuda.shared.array(b_size, kind, alignment=ALIGNED)
+        a_next = cuda.local.array(a_loads, kind)
+        b_next = cuda.local.array(b_loads, kind)
+        totals = cuda.local.array((H, W), kind)
+        for r in range(H):
+            for s in range(W):
+                totals[r, s] = kind(0)
+        thread = cuda.threadIdx.x
+        y, x = thread // across, thread % across
+        # A thread's first number of each piece; the others lie rows and columns further on, known beforehand.
+        a_row, a_deep = (thread // K, thread % K) if a_along else (thread % M, thread // M)
+        b_deep, b_column = (thread // N, thread % N) if b_along else (thread % K, thread // K)
+
+        start = first - K
+        while start < end:
+            following = start + K
+            for each in range(a_loads):
+                r, p = a_place(each)
+                a_next[each] = kind(0)
+                if row + a_row + r < m and following + a_deep + p < end:
+                    a_next[each] = left(memory, a_at, shape, row + a_row + r, following + a_deep + p)
+            for each in range(b_loads):
+                s, p = b_place(each)
+                b_next[each] = kind(0)
+                if column + b_column + s < n and following + b_deep + p < end:
+                    b_next[each] = right(memory, b_at, shape, following + b_deep + p, column + b_column + s)
+            if start >= first:
+                multiply(a_piece, b_piece, totals, y, x)
+            cuda.syncthreads()
+            for each in range(a_loads):
+                r, p = a_place(each)
+                a_piece[(a_deep + p) * M + a_row + r] = a_next[each]
+            for each in range(b_loads):
+                s, p = b_place(each)
+                b_piece[(b_deep + p) * N + b_column + s] = b_next[each]
+            cuda.syncthreads()
+            start = following
+
+        for r in range(H):
+            for s in range(W):
+                i = row + (r // 4) * 4 * (M // H) + 4 * y + r % 4
+                j = column + (s // 4) * 4 * (N // W) + 4 * x + s % 4
+                if i < m and j < n:
+                    if sliced:
+                        store(memory, c_at + item * ((cuda.blockIdx.y * m + i) * n + j), totals[r, s])
+                    else:
+                        put(memory, c_at, shape, i, j, totals[r, s])
+
+    return product
+
+
+def launch_product(
+    card: Card,
+    kind: Any,
+    operands: Operands,
+    places: tuple[int, int, int],
+    sizes: tuple[int, int, int],
+    shape: tuple[int, ...],
+    *,
+    count: int = 1,
+    whole: bool = False,
+) -> None:
+    """Compute products.
+
+    Args:
+        places: where a, b and c begin.
+        sizes: m, n and k.
+        shape: what the functions of the operands are told.
+        count: how many products there are.
+        whole: whether there is one, and its result is m n numbers that follow one another.
+    """
+    m, n, k = sizes
+    if count * m * n == 0:
+        return
+    tile = choose_tile(m, n, count)
+    blocks = count * tile.count(m, n)
+    slices = card.slices(blocks, k // (4 * tile.depth), m * n * np.dtype(kind).itemsize) if whole else 1
+    length = -(-k // (slices * tile.depth)) * tile.depth
+    a, b, c = places
+    product = product_kernel(kind, tile, operands, slices > 1)
+    place = card.scratch if slices > 1 else c
+    card.launch(product, (blocks, slices), (tile.threads,), a, b, place, sizes, shape, length)
+    if slices > 1:
+        card.elements(add_slices(kind), m * n, card.scratch, c, slices, m * n)
