@@ -9,6 +9,8 @@ import textwrap
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from numba import carray, njit
 
 from nbdl.kernels.cpu import matmul
@@ -91,20 +93,63 @@ def test_every_tile(variant, dtype):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_blocks(variant):
-    """More than one block of rows, of depth and of panels, each with a remainder."""
+    """More than one block of rows, of depth and of panels, each with a remainder; panels packed and not packed."""
     rng = np.random.default_rng(3)
     for m, n, k in [
         (matmul.ROWS + 7, 70, 33),
         (50, 150, matmul.DEPTH + 5),
         (matmul.ROWS + 1, 131, 2 * matmul.DEPTH + 1),
         (3, 200, matmul.DEPTH + 1),
-        (matmul.PACK_ROWS - 1, 129, matmul.DEPTH + 1),
+        (matmul.PACK_ROWS - 1, 129, 40),
+        (matmul.PACK_ROWS, 129, 40),
     ]:
         check(variant, m, n, k, np.float32, rng)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("shape", [(32, 10, 64), (7, 17, 5), (33, 1, 65)])
+def test_rows_a_page_apart(variant, dtype):
+    """Rows of A and of B that are moved because they would evict each other, and those just too few for it."""
+    rng = np.random.default_rng(9)
+    page = matmul.FAR // np.dtype(dtype).itemsize
+    for m, n, k in [
+        (page, page, matmul.FAR_DEPTH + 1),
+        (page // 2, 131, matmul.DEPTH + 3),
+        (page, matmul.TILE_VECTORS * matmul.VECTOR_BYTES // np.dtype(dtype).itemsize, matmul.FAR_DEPTH + 2),
+        (matmul.PACK_ROWS_FAR, page, matmul.FAR_DEPTH + 3),
+        (matmul.PACK_ROWS_FAR - 1, page, matmul.FAR_DEPTH + 3),
+        (2 * matmul.ROWS, 70, matmul.DEPTH),  # fills the scratch
+    ]:
+        check(variant, m, n, k, dtype, rng)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rows", [1, 6, 7, 15, 33, 100, 129])
+def test_part_of_rows_a_page_apart(rows, dtype):
+    """The first rows and columns of larger matrices, whose own sizes are multiples of nothing."""
+    rng = np.random.default_rng(10)
+    step, k, n = matmul.FAR // np.dtype(dtype).itemsize, matmul.DEPTH + 9, 71
+    a, b = (rng.standard_normal((k, step)).astype(dtype) for _ in range(2))
+    c, intact = guarded(rows * n, dtype)
+    scratch = np.full(matmul.SCRATCH, np.nan, dtype)
+    a_steps, b_steps = (0, 0, 1, step), (0, 0, step, 1)
+    matmul.matmul_blocks(a.ravel(), a_steps, b.ravel(), b_steps, c, (0, 0, n), (1, 1, rows, n, k), scratch)
+    assert_product(c.reshape(rows, n), a[:, :rows].T, b[:, :n], np.zeros((rows, n), dtype), f"{rows} rows")
+    assert intact(), "wrote outside C"
+
+
+LENGTHS = st.one_of(st.integers(0, 140), st.sampled_from([256, 257, 511, 512, 513, 1023, 1024, 1025, 1040]))
+
+
+@given(st.sampled_from(VARIANTS), st.sampled_from(DTYPES), LENGTHS, LENGTHS, LENGTHS, st.integers(0, 9))
+@settings(max_examples=150, deadline=None, derandomize=True)
+def test_any_shape(variant, dtype, m, n, k, seed):
+    assume(m * n * k < 3e7)
+    check(variant, m, n, k, dtype, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("shape", [(32, 10, 64), (7, 17, 5), (33, 1, 65), (1024, 70, 513)])
 def test_constant_dimensions(variant, shape):
     """A caller whose sizes are constants, and whose arrays are views without an owner, as programs are generated."""
     m, n, k = shape

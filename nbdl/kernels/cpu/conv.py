@@ -22,11 +22,12 @@ from typing import Any
 from numba import njit, types
 
 from nbdl.kernels.cpu.boxes import BOX, SUM_IMAGES
-from nbdl.kernels.cpu.conv_tile import NARROW_ROWS, multiply_blocks
+from nbdl.kernels.cpu.conv_tile import multiply_blocks
 from nbdl.kernels.cpu.jit import kernel
-from nbdl.kernels.cpu.matmul import DEPTH, SCRATCH, pack_transposed
+from nbdl.kernels.cpu.matmul import DEPTH, SCRATCH
+from nbdl.kernels.cpu.packing import copy_transposed
 from nbdl.kernels.cpu.shared import shared
-from nbdl.kernels.cpu.tile import TILE_ROWS, TILE_VECTORS
+from nbdl.kernels.cpu.tile import NARROW_ROWS, TILE_ROWS, TILE_VECTORS
 from nbdl.kernels.cpu.vector import offset, pointer, vector_lanes
 
 __all__ = ["SCRATCH", "convolve", "convolve_back", "convolve_weights"]
@@ -106,7 +107,7 @@ def _run(a: Any, b: Any, c: Any, scratch: Any, table: Any, n: int) -> None:
                     if transposed:
                         depth = box[13] - start if box[13] - start < DEPTH else DEPTH
                         packed_row = (columns + lanes - 1) // lanes * lanes
-                        pack_transposed(offset(b_box, start), b_row, columns, depth, scratch, packed_row, lanes)
+                        copy_transposed(offset(b_box, start), b_row, columns, depth, scratch, packed_row)
                     _tiles(
                         a_box, scratch if transposed else b_box, packed_row, c_box, box, images, a_image, c_image,
                         columns, start, depth, box[15],

@@ -8,16 +8,13 @@ and C are contiguous.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from llvmlite import ir
 from numba import types
 
-from nbdl.kernels.cpu.tile import TILE_ROWS, TILE_VECTORS, emit_results
+from nbdl.kernels.cpu.tile import NARROW_ROWS, TILE_ROWS, TILE_VECTORS, emit_results
 from nbdl.kernels.cpu.vector import BIT, INDEX, POINTER, Vectors, intrinsic, outlined
-
-NARROW_ROWS: Final = 2 * TILE_ROWS
-"""Rows of a tile that is one vector wide: half as many sums would wait for each other."""
 
 ARGUMENTS = (POINTER, INDEX, INDEX, INDEX, POINTER, INDEX, INDEX, POINTER, INDEX, INDEX, INDEX, INDEX, BIT)
 _POINTERS = (0, 4, 7)
@@ -86,7 +83,8 @@ def _tile_function(module: ir.Module, scalar: types.Float, rows: int, vectors: i
         masks = [None] * (vectors - 1) + [v.prefix_mask(last)]
         a_rows = [v.address(a, builder.mul(a_row, ir.Constant(INDEX, i))) for i in range(rows)]
         steps = (a_block, a_column, b_block, b_row)
-        emit_results(v, _emit_sums(v, a_rows, b, steps, blocks, depth, masks), c, c_row, accumulate, masks)
+        c_rows = [v.address(c, builder.mul(c_row, ir.Constant(INDEX, i))) for i in range(rows)]
+        emit_results(v, _emit_sums(v, a_rows, b, steps, blocks, depth, masks), c_rows, accumulate, masks)
 
     return outlined(module, f"nbdl.conv_tile.{scalar}.{rows}x{vectors}", ARGUMENTS, emit)
 

@@ -2,7 +2,8 @@
 `matmul_blocks`, many products of matrices that lie in larger arrays.
 
 The letters say which operand is stored transposed. C is walked in panels of columns as wide as a register tile; a
-panel is cut along k, its part of B is packed into `scratch` where that pays, and the tiles go down the rows.
+panel is cut along k, its part of B is packed into `scratch` where that pays, and the tiles go down the rows. A is read
+where it lies, with any strides, unless its elements meet in the same places of the caches.
 All arrays are 2-D, C-contiguous and of one dtype, float32 or float64; C may not overlap A or B. No alignment is
 assumed, no shape is checked: the callers are generated, and have checked theirs. `scratch` is 1-D, of the same dtype,
 with at least SCRATCH elements, one for each worker.
@@ -15,7 +16,8 @@ array([[1., 3.],
        [2., 4.]])
 
 The blocking follows K. Goto and R. van de Geijn, Anatomy of high-performance matrix multiplication, ACM TOMS 34(3),
-2008; A is not packed, as the tiles read it with any strides.
+2008. There A is packed and stays in the second-level cache. Here the panel of B does: tiles are wide and low, so a tile
+needs ten times as much of B as of A, and packing all of A took 4 % of a product of 1024^3 and gained nothing.
 """
 
 from typing import Any, Final
@@ -23,22 +25,34 @@ from typing import Any, Final
 from numba import njit, types
 
 from nbdl.kernels.cpu.jit import kernel
+from nbdl.kernels.cpu.packing import copy_rows, copy_transposed
 from nbdl.kernels.cpu.shared import shared
-from nbdl.kernels.cpu.tile import TILE_ROWS, TILE_VECTORS, multiply_tile, multiply_vector, pack_transposed_block
+from nbdl.kernels.cpu.tile import NARROW_ROWS, TILE_ROWS, TILE_VECTORS, multiply_tile, multiply_vector
 from nbdl.kernels.cpu.vector import VECTOR_BYTES, offset, pointer, vector_lanes
 
 PANEL_BYTES: Final = TILE_VECTORS * VECTOR_BYTES
-DEPTH: Final = 512
-"""Rows of a panel of B that are packed at a time: 128 KiB, which stay in the second-level cache."""
+DEPTH: Final = 1024
+"""Rows of B in a panel: 256 KiB at most, which stay in the second-level cache. C is read and written once for each."""
 
-ROWS: Final = 960
+ROWS: Final = 1024
 """Rows of A that meet a packed panel before the next panel is packed: enough to repay the packing."""
 
-PACK_ROWS: Final = 48
-"""Rows of A from which packing pays although B could be read where it is, if its rows are far apart."""
+PACK_ROWS: Final = 192
+"""Rows of A from which packing pays although B could be read where it is, if B is wider than a panel."""
 
-SCRATCH: Final = DEPTH * PANEL_BYTES // 4
-"""Elements of the scratch array that each worker hands in, the same for float32 and float64."""
+PACK_ROWS_FAR: Final = 32
+"""The same where the rows of B lie FAR apart."""
+
+FAR: Final = 4096
+"""Bytes, those of a page. What lies a multiple of this apart shares a few places of the caches."""
+
+FAR_DEPTH: Final = 512
+"""So many rows that lie FAR apart are still in the caches when the next tile needs them."""
+
+SCRATCH: Final = DEPTH * (PANEL_BYTES + ROWS * 4 + VECTOR_BYTES) // 4
+"""Elements of the scratch array that each worker hands in, the same for float32 and float64: a panel of B and, behind
+it, a block of A. Few products touch the second part.
+"""
 
 inline = njit(inline="always")
 """For the parts of the one compiled function: as functions of their own, each would compile the tiles again."""
@@ -67,32 +81,13 @@ def _rows(
     add: bool,
 ) -> None:
     """Go down the rows of one panel of C, tile by tile."""
-    row = 0
-    for tiles in range((m + TILE_ROWS - 1) // TILE_ROWS, 0, -1):
+    row, most = 0, NARROW_ROWS if vectors == 1 else TILE_ROWS
+    for tiles in range((m + most - 1) // most, 0, -1):
         rows = (m - row + tiles - 1) // tiles
+        rows = rows + rows % 2 if row + rows < m else rows  # tiles are even
         a_tile, c_tile = offset(a, row * a_row), offset(c, row * c_row)
         multiply_tile(rows, vectors, columns, a_tile, a_row, a_column, b, b_row, c_tile, c_row, depth, add)
         row += rows
-
-
-@inline
-def pack_transposed(b: Any, b_row: int, rows: int, columns: int, packed: Any, packed_row: int, lanes: int) -> None:
-    """Write B, stored as [rows, columns], transposed to `packed`; B's missing rows become zeros."""
-    for i in range(0, rows, lanes):
-        for j in range(0, columns, lanes):
-            block, place = offset(b, i * b_row + j), offset(packed, j * packed_row + i)
-            high = lanes if lanes < rows - i else rows - i  # Numba compiles a `min` apart, for a tenth of a second
-            wide = lanes if lanes < columns - j else columns - j
-            pack_transposed_block(block, b_row, high, wide, place, packed_row)
-
-
-@inline
-def _pack_rows(b: Any, b_row: int, columns: int, rows: int, packed: Any, packed_row: int) -> None:
-    """Copy B, rows of `columns` that lie `b_row` apart, to rows that lie `packed_row` apart."""
-    for i in range(rows):
-        source, target = offset(b, i * b_row), offset(packed, i * packed_row)
-        for j in range(columns):
-            target[j] = source[j]
 
 
 @inline
@@ -123,12 +118,53 @@ def _panels(
         part, part_row = offset(b, column), b_row
         if transposed:
             part, part_row = packed, width * lanes
-            pack_transposed(offset(b, column * b_row), b_row, columns, depth, packed, part_row, lanes)
+            copy_transposed(offset(b, column * b_row), b_row, columns, depth, packed, part_row)
         elif pack:
             part, part_row = packed, width * lanes
-            _pack_rows(offset(b, column), b_row, columns, depth, packed, part_row)
+            copy_rows(offset(b, column), b_row, depth, columns, packed, part_row)
         _rows(a, a_row, a_column, part, part_row, width, columns, offset(c, column), c_row, m, depth, add)
         first += width
+
+
+@inline
+def _blocks(
+    a: Any,
+    a_row: int,
+    a_column: int,
+    b: Any,
+    b_row: int,
+    transposed: int,
+    c: Any,
+    c_row: int,
+    m: int,
+    n: int,
+    k: int,
+    add: bool,
+    packed: Any,
+) -> None:
+    """Cut C into blocks of rows and A and B along k, and move out of the way what would not stay in the caches."""
+    lanes = vector_lanes(a)
+    scalar = VECTOR_BYTES // lanes
+    wide, deep = n > TILE_VECTORS * lanes, k > FAR_DEPTH
+    least = PACK_ROWS_FAR if deep and b_row * scalar % FAR == 0 else PACK_ROWS
+    pack = transposed != 0 or (wide and m >= least)
+    # A transposed A of half a page meets itself, too: the tiles read each of its cache lines three times.
+    gather = wide and deep and a_row == 1 and m > TILE_ROWS and a_column * scalar % (FAR // 2) == 0
+    gathered, top = offset(packed, DEPTH * TILE_VECTORS * lanes), 0
+    for row_blocks in range((m + ROWS - 1) // ROWS, 0, -1):
+        rows, start = (m - top + row_blocks - 1) // row_blocks, 0
+        for left in range((k + DEPTH - 1) // DEPTH if k > 0 else 1, 0, -1):
+            depth = (k - start + left - 1) // left
+            a_part, a_step = offset(a, top * a_row + start * a_column), a_column
+            if gather:
+                a_step = ((rows + lanes - 1) // lanes | 1) * lanes  # an odd number of vectors: spread over all places
+                copy_rows(a_part, a_column, depth, rows, gathered, a_step)
+                a_part = gathered
+            b_part, c_part = offset(b, start * (1 if transposed else b_row)), offset(c, top * c_row)
+            more = add or start > 0
+            _panels(a_part, a_row, a_step, b_part, b_row, transposed, c_part, c_row, rows, n, depth, more, pack, packed)
+            start += depth
+        top += rows
 
 
 @shared(_signature)
@@ -159,21 +195,7 @@ def _product(
     if n == 1 and a_row == 1 and c_row == 1:  # A is stored as [k, m]: C transposed is a row, B transposed times A
         step = 1 if transposed else b_row
         a, b, transposed, a_row, a_column, b_row, n, m = b, a, 0, 1, step, a_column, m, 1
-    step = 1 if transposed else b_row  # between the steps of B along k
-    pack = transposed != 0 or (m >= PACK_ROWS and n > TILE_VECTORS * vector_lanes(a))
-    limit = DEPTH if pack else k
-    depths = (k + limit - 1) // limit if k > 0 else 1
-    for top in range(0, m, ROWS):
-        rows, c_part = ROWS if ROWS < m - top else m - top, offset(c, top * c_row)
-        start = 0
-        for left in range(depths, 0, -1):
-            depth = (k - start + left - 1) // left
-            a_part, b_part = offset(a, top * a_row + start * a_column), offset(b, start * step)
-            more = add != 0 or start > 0
-            _panels(
-                a_part, a_row, a_column, b_part, b_row, transposed, c_part, c_row, rows, n, depth, more, pack, packed
-            )
-            start += depth
+    _blocks(a, a_row, a_column, b, b_row, transposed, c, c_row, m, n, k, add != 0, packed)
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""The register tiles of the matrix product: micro-kernels, and the packing of a panel of B.
+"""The register tiles of the matrix product: its micro-kernels.
 
 A tile keeps up to `TILE_ROWS x TILE_VECTORS` accumulators in registers while it walks along k. Each of its steps
 loads one row of B as vectors and broadcasts one scalar of A for every row:
@@ -7,7 +7,8 @@ loads one row of B as vectors and broadcasts one scalar of A for every row:
 
 Strides count scalars; rows of B and C are contiguous. The strides of A are arbitrary: that is what makes a transposed
 A, or a convolution over a padded image, the same kernel. Every size of tile is a function of its own, never inlined:
-a program that holds ten products holds the tiles once, and no size of tile sees a caller's constants.
+a program that holds ten products holds the tiles once, and no size of tile sees a caller's constants. Their heights are
+even, which halves the time to compile them: an odd tile computes its last row twice.
 """
 
 from collections.abc import Sequence
@@ -24,10 +25,13 @@ TILE_ROWS: Final = 6
 TILE_VECTORS: Final = 4 if VECTOR_REGISTERS == 32 else 2
 """24 accumulators, 4 vectors of B and a broadcast fit 32 registers; 12, 2 and 1 fit 16."""
 
+NARROW_ROWS: Final = 2 * TILE_ROWS
+"""Rows of a tile that is one vector wide: half as many sums would wait for each other."""
+
 VECTOR_ROWS: Final = 8
 """Rows of a matrix times a vector that go along k together: that many independent sums hide the latency."""
 
-TILE_ARGUMENTS: Final = (POINTER, INDEX, INDEX, POINTER, INDEX, POINTER, INDEX, INDEX, INDEX, BIT)
+TILE_ARGUMENTS: Final = (POINTER, INDEX, INDEX, POINTER, INDEX, POINTER, INDEX, INDEX, INDEX, BIT, BIT)
 
 
 @intrinsic
@@ -46,8 +50,9 @@ def multiply_tile(
     depth: Any,
     accumulate: Any,
 ) -> Any:
-    """Compute one tile of C: `rows` (1 to TILE_ROWS) by `columns`, which fill `vectors` (1 to TILE_VECTORS) vectors.
+    """Compute one tile of C: `rows` by `columns`, which fill `vectors` (1 to TILE_VECTORS) vectors.
 
+    There are 1 to TILE_ROWS rows, or to NARROW_ROWS if one vector is filled.
     `a`, `b`, `c` are typed pointers to the tile's first elements, `depth` is the length of the sum (zero is fine).
     Nothing outside the tile is read or written. With `accumulate` the sums are added to C, else they replace it.
     """
@@ -57,20 +62,22 @@ def multiply_tile(
         v = Vectors(builder, signature.args[3].dtype)
         before_last = builder.mul(builder.sub(vectors, ir.Constant(INDEX, 1)), ir.Constant(INDEX, v.lanes))
         last = builder.sub(columns, before_last)
-        tile_arguments = [a, a_row, a_column, b, b_row, c, c_row, depth, last, accumulate]
+        one = ir.Constant(INDEX, 1)
+        odd, half = builder.trunc(rows, BIT), builder.lshr(builder.add(rows, one), one)
+        tile_arguments = [a, a_row, a_column, b, b_row, c, c_row, depth, last, odd, accumulate]
         for position in (0, 3, 5):
             tile_arguments[position] = builder.bitcast(tile_arguments[position], POINTER)
-        number = builder.add(builder.mul(vectors, ir.Constant(INDEX, TILE_ROWS)), rows)
+        number = builder.add(builder.mul(vectors, ir.Constant(INDEX, NARROW_ROWS)), half)
         with builder.goto_block(builder.append_basic_block("tile.impossible")):
             impossible = builder.block
             builder.unreachable()
         done = builder.append_basic_block("tile.done")
         switch = builder.switch(number, impossible)
         for tile_vectors in range(1, TILE_VECTORS + 1):
-            for tile_rows in range(1, TILE_ROWS + 1):
+            for tile_rows in range(2, (NARROW_ROWS if tile_vectors == 1 else TILE_ROWS) + 1, 2):
                 function = _tile_function(builder.module, signature.args[3].dtype, tile_rows, tile_vectors)
                 case = builder.append_basic_block(function.name)
-                switch.add_case(tile_vectors * TILE_ROWS + tile_rows, case)
+                switch.add_case(tile_vectors * NARROW_ROWS + tile_rows // 2, case)
                 with builder.goto_block(case):
                     builder.call(function, tile_arguments)
                     builder.branch(done)
@@ -85,15 +92,17 @@ def multiply_tile(
 
 
 def _tile_function(module: ir.Module, scalar: types.Float, rows: int, vectors: int) -> ir.Function:
-    """Return the micro-kernel of one size."""
+    """Return the micro-kernel of one size; `rows` is even."""
 
     def emit(builder: ir.IRBuilder, arguments: Sequence[ir.Value]) -> None:
-        a, a_row, a_column, b, b_row, c, c_row, depth, last, accumulate = arguments
+        a, a_row, a_column, b, b_row, c, c_row, depth, last, odd, accumulate = arguments
         v = Vectors(builder, scalar)
         masks = [None] * (vectors - 1) + [v.prefix_mask(last)]
-        a_rows = [v.address(a, builder.mul(a_row, ir.Constant(INDEX, i))) for i in range(rows)]
+        numbers = [ir.Constant(INDEX, i) for i in range(rows)]
+        numbers[-1] = builder.select(odd, numbers[-2], numbers[-1])
+        a_rows, c_rows = ([v.address(x, builder.mul(row, i)) for i in numbers] for x, row in ((a, a_row), (c, c_row)))
         sums = _emit_sums(v, a_rows, a_column, b, b_row, depth, masks)
-        emit_results(v, sums, c, c_row, accumulate, masks)
+        emit_results(v, sums, c_rows, accumulate, masks)
 
     return outlined(module, f"nbdl.tile.{scalar}.{rows}x{vectors}", TILE_ARGUMENTS, emit)
 
@@ -148,62 +157,28 @@ def _emit_sums(
 def emit_results(
     v: Vectors,
     sums: list[list[ir.Value]],
-    c: ir.Value,
-    c_row: ir.Value,
+    c_rows: list[ir.Value],
     accumulate: ir.Value,
     masks: list[ir.Value | None],
 ) -> None:
-    """Emit the store of the accumulators to C, after the addition of C if `accumulate`."""
+    """Emit the store of the accumulators to the rows of C, after the addition of C if `accumulate`.
+
+    All of C is read before any of it is written: two rows may be the same.
+    """
     builder = v.builder
     add, store, done = (builder.append_basic_block(name) for name in ("add", "store", "done"))
-    c_rows = [v.address(c, builder.mul(c_row, ir.Constant(INDEX, i))) for i in range(len(sums))]
-    places = [[v.vector_address(row, j) for j in range(len(masks))] for row in c_rows]
+    places = [(v.vector_address(row, j), mask) for row in c_rows for j, mask in enumerate(masks)]
+    totals = [total for row in sums for total in row]
     builder.cbranch(accumulate, add, store)
     for block in (add, store):
         builder.position_at_end(block)
-        for place_row, sum_row in zip(places, sums, strict=True):
-            for place, total, mask in zip(place_row, sum_row, masks, strict=True):
-                value = builder.fadd(v.load(place, mask), total) if block is add else total
-                v.store(value, place, mask)
+        values = totals
+        if block is add:
+            values = [builder.fadd(v.load(*place), total) for place, total in zip(places, totals, strict=True)]
+        for place, value in zip(places, values, strict=True):
+            v.store(value, *place)
         builder.branch(done)
     builder.position_at_end(done)
-
-
-@intrinsic
-def pack_transposed_block(
-    typingctx: Any, b: Any, b_row: Any, rows: Any, columns: Any, packed: Any, packed_row: Any
-) -> Any:
-    """Write `packed[j * packed_row + i] = b[i * b_row + j]` for a square of `lanes x lanes` elements.
-
-    Only `rows x columns` (each 1 to lanes) elements of B exist and are read; the rest of the square is zero.
-    """
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        arguments = list(arguments)
-        for position in (0, 4):
-            arguments[position] = builder.bitcast(arguments[position], POINTER)
-        builder.call(_transpose_function(builder.module, signature.args[0].dtype), arguments)
-        return context.get_dummy_value()
-
-    return types.void(b, types.intp, types.intp, types.intp, packed, types.intp), emit
-
-
-def _transpose_function(module: ir.Module, scalar: types.Float) -> ir.Function:
-    """Return the transposition of one square."""
-
-    def emit(builder: ir.IRBuilder, arguments: Sequence[ir.Value]) -> None:
-        b, b_row, rows, columns, packed, packed_row = arguments
-        v = Vectors(builder, scalar)
-        loaded = []
-        for i in range(v.lanes):
-            row = ir.Constant(INDEX, i)
-            exists = builder.icmp_signed("<", row, rows)
-            mask = v.prefix_mask(builder.select(exists, columns, ir.Constant(INDEX, 0)))
-            loaded.append(v.load(v.address(b, builder.mul(row, b_row)), mask))
-        for j, vector in enumerate(v.transpose(loaded)):
-            v.store(vector, v.address(packed, builder.mul(ir.Constant(INDEX, j), packed_row)))
-
-    return outlined(module, f"nbdl.transpose.{scalar}", [POINTER, INDEX, INDEX, INDEX, POINTER, INDEX], emit)
 
 
 @intrinsic

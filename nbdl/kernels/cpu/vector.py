@@ -91,11 +91,16 @@ class Vectors:
         return self.builder.call(function, [ir.Constant(self.scalar, 0.0), vector], fastmath=("reassoc",))
 
     def prefix_mask(self, count: ir.Value) -> ir.Value:
-        """Return the mask of the lanes below `count`, an i64."""
-        wide = ir.VectorType(INDEX, self.lanes)
-        first = self.builder.insert_element(ir.Constant(wide, ir.Undefined), count, ir.Constant(ir.IntType(32), 0))
-        limit = self.shuffle(first, first, [0] * self.lanes)
-        return self.builder.icmp_signed("<", ir.Constant(wide, list(range(self.lanes))), limit)
+        """Return the mask of the lanes below `count`, an i64 below 2^31.
+
+        It is compared with numbers as wide as the lanes: a machine compares one vector of them, not two of i64.
+        """
+        number, int32 = ir.IntType(8 * self.size), ir.IntType(32)
+        wide = ir.VectorType(number, self.lanes)
+        limit = count if number == INDEX else self.builder.trunc(count, number)
+        first = self.builder.insert_element(ir.Constant(wide, ir.Undefined), limit, ir.Constant(int32, 0))
+        limits = self.shuffle(first, first, [0] * self.lanes)
+        return self.builder.icmp_signed("<", ir.Constant(wide, list(range(self.lanes))), limits)
 
     def load(self, pointer: ir.Value, mask: ir.Value | None = None) -> ir.Value:
         """Load a vector; lanes outside the mask are zero and their memory is not touched."""
