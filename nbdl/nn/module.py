@@ -33,6 +33,15 @@ class Call:
     output: Any
 
 
+class _Changes:
+    count: int = 0
+
+
+def changes() -> int:
+    """How often an attribute of any module was set to something else."""
+    return _Changes.count
+
+
 class _Local(threading.local):
     building: bool = False
     calls: list[Call] | None = None
@@ -125,6 +134,17 @@ class Module(Recorded, Trainable):
     _inputs: tuple[Spec, ...] = ()
 
     def __init__(self) -> None: ...
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute, and count it if it changes what a program would be recorded from."""
+        if name != "training" and self.__dict__.get(name, _Changes) is not value:  # who records sets `training`
+            _Changes.count += 1
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        """Remove an attribute, and count it."""
+        _Changes.count += 1
+        super().__delattr__(name)
 
     @property
     def _called(self) -> str:

@@ -79,13 +79,19 @@ class Trainable:
 
         return evaluate(self, x, y, batch_size=batch_size, sample_weight=sample_weight, workers=workers)
 
-    def predict(self: Any, x: Any, *, batch_size: int = 1024, workers: int = 1) -> np.ndarray:
+    def predict(self: Any, x: Any, *, batch_size: int = 1024, workers: int | None = None) -> np.ndarray:
         """Return the network's output for every row of `x`, as a NumPy array; at most `batch_size` rows at once.
+
+        The first call for a shape records and compiles the network; later ones take microseconds, as long as no module
+        gets other attributes. What `forward` takes from elsewhere (a global variable) is read when it is recorded.
+
+        Args:
+            workers: threads; None chooses by the size of the work.
 
         Raises:
             DataError, ShapeError: data that don't fit.
         """
-        from nbdl.train.measuring import predict
+        from nbdl.train.predicting import predict
 
         return predict(self, x, batch_size=batch_size, workers=workers)
 

@@ -4,8 +4,9 @@ from nbdl.train.callbacks import Callback
 from nbdl.train.feed import Batch
 from nbdl.train.fitting import fit
 from nbdl.train.history import History
-from nbdl.train.measuring import evaluate, predict
+from nbdl.train.measuring import evaluate
 from nbdl.train.metric import Metric, batch_sums
+from nbdl.train.predicting import predict
 from nbdl.train.run import Run
 from nbdl.train.runfolder import RunFolder
 from nbdl.train.tracing import Measured

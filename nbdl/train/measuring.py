@@ -14,6 +14,7 @@ from nbdl.nn.module import Module
 from nbdl.train import tracing
 from nbdl.train.compiling import remember, require_compiled
 from nbdl.train.debugging import DebugEvaluation, predict_debugged
+from nbdl.train.device import choose_workers
 from nbdl.train.feed import Feed, make_feed
 from nbdl.train.given import given_to
 
@@ -77,26 +78,29 @@ class Prediction:
     Args:
         net: the network.
         x: rows as `predict` takes them; later ones have the same shape.
+        workers: threads; None chooses by the size of the work.
 
     Raises:
         DataError, ShapeError: data that don't fit.
     """
 
-    def __init__(self, net: Module, x: Any, *, batch_size: int = 1024, workers: int = 1):
+    def __init__(self, net: Module, x: Any, *, batch_size: int = 1024, workers: int | None = 1):
         check_whole("batch_size", batch_size, 1)
-        check_whole("workers", workers, 1)
+        if workers is not None:
+            check_whole("workers", workers, 1)
         self.net, self.batch = net, batch_size
         self.feed = make_feed(x)
         tracing.build(net, self.feed)
         if tracing.is_debugged(net):
             return
-        traced, row, dtype = tracing.trace_prediction(net, self.feed)
-        remember(net, "prediction", traced.program)
+        self.traced, row, dtype = tracing.trace_prediction(net, self.feed)
+        plan = self.traced.program.plan
+        remember(net, "prediction", self.traced.program)
         self.predicted = np.empty((self.feed.rows, *row), dtype)
-        self.batch = rows_at_once(traced.program.plan, batch_size, self.feed.rows)
-        self.bound = traced.program.bind(
-            {**traced.arrays, "predicted": self.predicted}, batch=self.batch, workers=workers
-        )
+        self.batch = rows_at_once(plan, batch_size, self.feed.rows)
+        workers = choose_workers(plan, self.batch) if workers is None else workers
+        arrays = {**self.traced.arrays, "predicted": self.predicted}
+        self.bound = self.traced.program.bind(arrays, batch=self.batch, workers=workers)
 
     def run(self) -> np.ndarray:
         """Return the output for the rows as they are now: whoever made them may have written others in their place."""
@@ -104,8 +108,3 @@ class Prediction:
             return predict_debugged(self.net, self.feed, batch=self.batch)
         self.bound.run(np.arange(self.feed.rows), 0, -(-self.feed.rows // self.batch))
         return self.predicted
-
-
-def predict(net: Module, x: Any, *, batch_size: int = 1024, workers: int = 1) -> np.ndarray:
-    """Return the network's output for every row of `x`."""
-    return Prediction(net, x, batch_size=batch_size, workers=workers).run()

@@ -64,6 +64,8 @@ class Traced:
     totals: list[Total] = field(default_factory=list)
     variables: dict[str, Parameter] = field(default_factory=dict)
     states: list[OptimizerState] = field(default_factory=list)
+    check: Callable[[Feed], None] | None = None
+    """Raises `DataError` if other rows hold a token that no vocabulary has; None if there are no tokens."""
 
     def take_over(self) -> None:
         """Bring the arrays up to date after steps that made new ones, and let the network have these again."""
@@ -246,6 +248,9 @@ def _check_ranges(ranges: Sequence[Range], feed: Feed, leaves: Mapping[str, Node
 
 def _values_in_data(node: Node, feed: Feed, leaves: Mapping[str, Node]) -> np.ndarray | None:
     """The values, over all rows, of something that is computed from one array of the data; None if it isn't."""
+    for name, leaf in leaves.items():
+        if node is leaf:
+            return feed.arrays()[name]
     order = topological([node])
     sources = [each for each in order if not each.inputs and each.value is None and each.name != "constant"]
     arrays = [array for name, array in feed.arrays().items() if [leaves[name]] == sources]
@@ -273,6 +278,8 @@ def trace_prediction(net: Module, feed: Feed) -> tuple[Traced, tuple[int, ...], 
         raise UntraceableError("predict needs a network that returns one tensor with a row for each row of its input")
     row = tuple(size for size in output.shape[1:] if isinstance(size, int))
     traced = _program(net, "Prediction", feed, leaves, symbols, {}, key, {}, output.node)
+    if ranges:
+        traced.check = lambda other: _check_ranges(ranges, other, leaves)
     return traced, row, output.dtype
 
 

@@ -1,0 +1,186 @@
+"""`predict` again and again: quick as long as the network is as it was, and right when it isn't any more."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import weakref
+
+import numpy as np
+import pytest
+
+import nbdl
+from nbdl import nn
+from nbdl.errors import DataError
+from nbdl.train import predicting, tracing
+
+X = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
+
+
+@pytest.fixture
+def recorded(monkeypatch):
+    """A list that gets an entry each time a network is recorded for predictions."""
+    calls = []
+    trace = tracing.trace_prediction
+    monkeypatch.setattr(tracing, "trace_prediction", lambda *given: calls.append(given) or trace(*given))
+    return calls
+
+
+class Scaled(nn.Module):
+    def __init__(self, factor=2.0):
+        self.factor = factor
+        self.layers = [nn.Dense(4, "tanh"), nn.Dense(2)]
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return self.factor * x
+
+
+def by_hand(net, x=X):
+    return net(np.asarray(x, np.float32)).numpy()
+
+
+def close(a, b):
+    np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)  # float32, products in another order
+
+
+def test_a_network_is_recorded_once_for_a_shape(recorded):
+    net = Scaled()
+    for x in (X, 2 * X, X[::-1].copy(), X.astype(np.float64), X.tolist()):
+        close(net.predict(x), by_hand(net, x))
+    assert len(recorded) == 1
+    close(net.predict(X[:1]), by_hand(net)[:1])
+    close(net.predict(X), by_hand(net))
+    assert len(recorded) == 2
+
+
+def test_predictions_are_arrays_of_their_own():
+    net = Scaled()
+    first = net.predict(X)
+    kept = first.copy()
+    second = net.predict(2 * X)
+    assert not np.shares_memory(first, second)
+    assert (first == kept).all()
+
+
+def reassigned(net):
+    net.layers[0].weight.assign(np.ones((3, 4), np.float32))
+
+
+def rescaled(net):
+    net.factor = 5.0
+
+
+def lengthened(net):
+    net.layers.append(nn.Dense(3, "tanh"))
+
+
+def exchanged(net):
+    net.layers[1] = nn.Dense(2, "tanh")
+    net(X)
+
+
+def trained(net):
+    net.compile({"name": "sgd", "lr": 0.5}, "mse").fit(X, X[:, :2], epochs=3, verbose=False)
+
+
+def stepped(net):
+    optimizer = nbdl.optim.sgd(lr=0.5)
+    optimizer.attach(net.parameters())
+    nbdl.mean(net(X) ** 2).backward()
+    optimizer.step()
+
+
+def loaded(net):
+    net.load_state_dict({name: value + 1 for name, value in net.state_dict().items()})
+
+
+@pytest.mark.parametrize("change", [reassigned, rescaled, lengthened, exchanged, trained, stepped, loaded])
+def test_what_changes_in_a_network_changes_its_predictions(change):
+    net = Scaled()
+    before = net.predict(X)
+    change(net)
+    after = net.predict(X)
+    close(after, by_hand(net))
+    assert after.shape != before.shape or not np.allclose(after, before)
+    close(net.predict(X), after)
+
+
+def test_training_on_is_seen_without_being_recorded_again(recorded):
+    net = Scaled().compile("adam", "mse")
+    net.fit(X, X[:, :2], epochs=1, verbose=False)
+    net.predict(X)
+    net.layers[0].weight.node.value[...] += 0.5  # as a program does: in place
+    close(net.predict(X), by_hand(net))
+    assert len(recorded) == 1
+
+
+def test_values_that_are_not_finite_are_refused_each_time():
+    net = Scaled()
+    net.predict(X)
+    wrong = X.copy()
+    wrong[2, 1] = np.nan
+    with pytest.raises(DataError, match=r"first at \(2, 1\)"):
+        net.predict(wrong)
+    net.predict(np.full((6, 3), 3e38, np.float32))  # finite, though their sum is not
+
+
+def test_tokens_are_checked_each_time():
+    net = nn.Sequential(nn.Embedding(5, 3), nn.Flatten(), nn.Dense(2))
+    tokens = np.array([[0, 1, 4], [2, 2, 3]])
+    close(net.predict(tokens), net(tokens).numpy())
+    close(net.predict(4 - tokens), net(4 - tokens).numpy())
+    with pytest.raises(DataError, match="5"):
+        net.predict(tokens + 1)
+
+
+def test_rows_that_were_predicted_are_not_kept():
+    net, x = Scaled(), X.copy()
+    seen = weakref.ref(x)
+    net.predict(x)
+    net.predict(x)
+    del x
+    gc.collect()
+    assert seen() is None
+
+
+def test_few_programs_are_kept():
+    net = Scaled()
+    for rows in range(1, 7):
+        net.predict(X[:rows])
+    assert len(net._predictions) == predicting.KEPT
+
+
+def test_debugged_networks_are_never_kept(recorded):
+    net = Scaled().compile("sgd", "mse", debug=True)
+    close(net.predict(X), by_hand(net))
+    net.factor = 3.0
+    close(net.predict(X), by_hand(net))
+    assert not recorded
+
+
+def test_threads_may_predict_at_once():
+    net = Scaled()
+    net.predict(X)
+    wrong = []
+
+    def predict(seed):
+        x = np.random.default_rng(seed).normal(size=X.shape).astype(np.float32)
+        expected = by_hand(net, x)
+        wrong.extend(seed for _ in range(200) if not np.allclose(net.predict(x), expected, rtol=1e-4, atol=1e-5))
+
+    threads = [threading.Thread(target=predict, args=(seed,)) for seed in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert not wrong
+
+
+def test_several_workers_predict_the_same():
+    net = Scaled()
+    close(net.predict(X, workers=2), by_hand(net))
+    close(net.predict(2 * X, workers=2), by_hand(net, 2 * X))
+    close(net.predict(X, batch_size=4), by_hand(net))
+    close(net.predict(2 * X, batch_size=4), by_hand(net, 2 * X))
