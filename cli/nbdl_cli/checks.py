@@ -4,11 +4,11 @@ import os
 import sys
 from typing import Any
 
+from nbdl.cards import examine_cuda
 from nbdl.errors import NbdlError
 from nbdl.machine import cores, processor, versions
 from nbdl.paths import cache_dir
 from nbdl_cli.cache import cache_sizes, size_text
-from nbdl_cli.cuda_check import examine_cuda
 
 NEEDED = ("numpy", "numba", "llvmlite", "pluggy", "typer", "safetensors", "scikit-learn", "matplotlib", "pillow")
 THREAD_VARIABLES = (

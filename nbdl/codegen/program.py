@@ -156,6 +156,12 @@ class Bound:
             for each in others:
                 each.result()
 
+    def pull(self) -> None:
+        """Bring the caller's arrays up to date; a program on a CPU works on them."""
+
+    def push(self, *, rows: bool = False) -> None:
+        """Say that the caller's arrays (and `rows` of data) have changed."""
+
     def run_once(self, arrays: Sequence[np.ndarray]) -> None:
         """Run a program without batches once, on other arrays than those it was bound to (in the order of the
         variables).

@@ -46,6 +46,11 @@ class DebugProgram:
                 self.traced.put_back(before)
                 raise
 
+    def pull(self) -> None:
+        """The arrays are up to date."""
+
+    push = pull
+
     def _step(self, rows: np.ndarray) -> None:
         logs = self.step(batch_at(self.feed, rows))
         for total in self.traced.totals:
@@ -66,6 +71,9 @@ class DebugEvaluation:
         """Run steps; the arguments are those of a compiled program."""
         with evaluating(self.net):
             self.program.run(order, first, steps)
+
+    def push(self) -> None:
+        """The arrays are those that it works on."""
 
 
 def predict_debugged(net: Module, feed: Feed, *, batch: int) -> np.ndarray:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
+
+from nbdl.cards import is_simulated, why_no_card
 from nbdl.codegen.plan import Plan
+from nbdl.codegen.program import Bound, Program
 from nbdl.codegen.work import Call
 from nbdl.errors import OptionError
 from nbdl.ir.cost import operations
@@ -18,9 +24,23 @@ def choose_device(device: str) -> str:
     """
     if device not in ("auto", "cpu", "cuda"):
         raise OptionError(f"the device is auto, cpu or cuda, not {device!r}")
-    if device == "cuda":
-        raise OptionError("this version has no CUDA engine yet; use --device cpu (device='cpu')")
-    return "cpu"
+    if device == "cpu" or (device == "auto" and is_simulated()):
+        return "cpu"
+    missing = why_no_card()
+    if device == "cuda" and missing:
+        raise OptionError(f"CUDA can't be used here: {missing}; `nbdl doctor` says more, --device cpu works everywhere")
+    return "cpu" if missing else "cuda"
+
+
+def bind(
+    program: Program, arrays: Mapping[str, np.ndarray], device: str, *, batch: int, workers: int = 1, seed: int = 0
+) -> Bound:
+    """Make a program ready to run on a device."""
+    if device == "cpu":
+        return program.bind(arrays, batch=batch, workers=workers, seed=seed)
+    from nbdl.codegen.cuda.program import CudaProgram  # numba-cuda need not be installed
+
+    return CudaProgram.of(program).bind(arrays, batch=batch, seed=seed)
 
 
 def choose_workers(plan: Plan, batch: int) -> int:

@@ -34,6 +34,7 @@ class Watch:
         self._keep()
 
     def _keep(self) -> None:
+        self.run.bound.pull()
         self.step = self.run.epoch_step
         self.copies = {name: array.copy() for name, array in self.changing.items()}
         self.time = time.perf_counter()
@@ -53,6 +54,7 @@ class Watch:
         totals = self.changing.get("totals")
         if totals is not None and not everything:
             return bool(np.isfinite(totals).all())
+        self.run.bound.pull()
         # The sum tells without an array of flags as large as the state; it may overflow, and then the flags decide.
         floats = [array for array in self.changing.values() if array.dtype.kind == "f"]
         with np.errstate(over="ignore", invalid="ignore"):
@@ -63,12 +65,14 @@ class Watch:
         offset = run.epoch * run.steps_per_epoch
         for name, array in self.changing.items():
             array[...] = self.copies[name]
+        run.bound.push()
         for step in range(self.step, end):
             before = {name: array.copy() for name, array in self.changing.items()}
             run.bound.run(self.order, step, 1, offset=offset)
             if not self._finite(everything=True):
                 for name, array in self.changing.items():
                     array[...] = before[name]
+                run.bound.push()
                 run.epoch_step = step
                 raise NumericsError(self._message(step, offset))
 

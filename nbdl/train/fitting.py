@@ -62,7 +62,7 @@ def fit(
         shuffle: whether every epoch goes through the rows in another order.
         verbose: whether progress is shown.
         initial_epoch: number of the first epoch, when training goes on.
-        device: `cpu`, `cuda` or `auto`.
+        device: `cpu`, `cuda` (an NVIDIA card) or `auto`: a card, if there is one that can be used.
         workers: threads; None chooses by the size of the work. The same number gives the same bits.
         seed: what the order of rows, dropout and new parameters depend on; None draws one.
         folder: where checkpoints go; a checkpoint in it is continued.
@@ -120,7 +120,9 @@ def prepare(
     """
     require_compiled(net)
     _check_numbers(epochs, batch_size, validation_split, initial_epoch, workers, epoch_rows)
-    choose_device(device)
+    device = choose_device(device)
+    if tracing.is_debugged(net):
+        device = "cpu"  # values are looked at one by one
     seed = int(random.generator().integers(2**31)) if seed is None else seed
     feed, held_out = _feeds(net, x, y, validation_data, validation_split, sample_weight, class_weight)
     if not any(True for _ in net.named_parameters()):
@@ -133,8 +135,12 @@ def prepare(
         epoch_rows = x.epoch_rows
     rows = min(epoch_rows or feed.rows, feed.rows)
     batch = min(batch_size, rows)
+    if device != "cpu":
+        workers = 1  # a card is one, however many threads it has
     workers = choose_workers(traced.program.plan, batch) if workers is None else workers
-    evaluation = None if held_out is None else Evaluation(net, held_out, batch_size=1024, workers=workers)
+    evaluation = None if held_out is None else Evaluation(
+        net, held_out, batch_size=1024, workers=workers, device=device
+    )
     run = Run(
         net=net,
         traced=traced,
@@ -148,6 +154,7 @@ def prepare(
         shuffle=shuffle,
         evaluation=evaluation,
         callbacks=[resolve("callbacks", each) for each in callbacks],
+        device=device,
     )
     if tracing.is_debugged(net):
         run.bound = DebugProgram(net.train_step, feed, traced, batch=batch, seed=seed)

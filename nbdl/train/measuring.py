@@ -14,7 +14,7 @@ from nbdl.nn.module import Module
 from nbdl.train import tracing
 from nbdl.train.compiling import remember, require_compiled
 from nbdl.train.debugging import DebugEvaluation, predict_debugged
-from nbdl.train.device import choose_workers
+from nbdl.train.device import bind, choose_device, choose_workers
 from nbdl.train.feed import Feed, make_feed
 from nbdl.train.given import given_to
 
@@ -36,7 +36,7 @@ def rows_at_once(plan: Plan, most: int, rows: int) -> int:
 class Evaluation:
     """Measures loss and metrics on the same rows as often as asked."""
 
-    def __init__(self, net: Module, feed: Feed, *, batch_size: int, workers: int):
+    def __init__(self, net: Module, feed: Feed, *, batch_size: int, workers: int, device: str = "cpu"):
         check_whole("batch_size", batch_size, 1)
         check_whole("workers", workers, 1)
         self.rows = feed.rows
@@ -48,28 +48,31 @@ class Evaluation:
         if tracing.is_debugged(net):
             self.bound = DebugEvaluation(net, feed, self.traced, batch=batch)
         else:
-            self.bound = self.traced.program.bind(self.traced.arrays, batch=batch, workers=workers)
+            self.bound = bind(self.traced.program, self.traced.arrays, device, batch=batch, workers=workers)
         self.order = np.arange(feed.rows)
 
     def measure(self) -> dict[str, Any]:
         """Return what the network's `test_step` reports, over all rows."""
         self.traced.sums[:] = 0
+        self.bound.push()  # the parameters may be others
         self.bound.run(self.order, 0, self.steps)
         return self.traced.results(self.rows)
 
 
 def evaluate(
-    net: Module, x: Any, y: Any = None, *, batch_size: int = 1024, sample_weight: Any = None, workers: int = 1
-) -> dict[str, Any]:
+    net: Module, x: Any, y: Any = None, *, batch_size: int = 1024, sample_weight: Any = None, workers: int = 1,
+    device: str = "cpu",
+) -> dict[str, Any]:  # fmt: skip
     """Return loss and metrics on data; `x` may be a `Dataset`, whose test rows are taken."""
     require_compiled(net)
+    device = choose_device(device)
     if isinstance(x, Dataset):
         if x.test is None:
             raise DataError(f"the data set {x.name} has no test rows; give arrays")
         x, y = given_to(net, x.test)
     feed = make_feed(x, y, sample_weight)
     tracing.build(net, feed, net.test_step if tracing.has_own_test(net) else None)
-    return Evaluation(net, feed, batch_size=batch_size, workers=workers).measure()
+    return Evaluation(net, feed, batch_size=batch_size, workers=workers, device=device).measure()
 
 
 class Prediction:

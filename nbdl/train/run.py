@@ -19,6 +19,7 @@ from nbdl.train import tracing
 from nbdl.train.callbacks import Callback
 from nbdl.train.checkpoint import Saver, single_numbers
 from nbdl.train.debugging import DebugProgram
+from nbdl.train.device import bind
 from nbdl.train.finite import Watch
 from nbdl.train.history import History
 from nbdl.train.measuring import Evaluation
@@ -38,6 +39,7 @@ class Run:
         steps_per_epoch: steps of an epoch.
         rows: of an epoch: all, or as many as are drawn anew for each.
         batch_size, workers, seed: as given to `fit`.
+        device: where it runs, `cpu` or `cuda`.
         logs: loss and metrics of the epoch so far.
         history: a `History` of finished epochs.
         folder: the `RunFolder`, or None.
@@ -60,6 +62,7 @@ class Run:
         evaluation: Evaluation | None,
         callbacks: Sequence[Callback],
         folder: RunFolder | None = None,
+        device: str = "cpu",
     ):
         self.net, self.traced, self.evaluation = net, traced, evaluation
         self.rows, self.batch_size, self.workers, self.seed, self.shuffle = rows, batch_size, workers, seed, shuffle
@@ -70,8 +73,9 @@ class Run:
         self.folder = folder
         self.history = History()
         self.error: BaseException | None = None
-        self.bound: Bound | DebugProgram = traced.program.bind(
-            traced.arrays, batch=batch_size, workers=workers, seed=seed
+        self.device = device
+        self.bound: Bound | DebugProgram = bind(
+            traced.program, traced.arrays, device, batch=batch_size, workers=workers, seed=seed
         )
         self._saver = Saver(self)
         self._interrupted = False
@@ -106,20 +110,25 @@ class Run:
 
     def scale_learning_rate(self, factor: float) -> None:
         """Multiply the learning rate of all optimizers from now on."""
+        self.bound.pull()
         for name, array in self.traced.arrays.items():
             if name.endswith("lr_scale"):
                 array *= factor
+        self.bound.push()
 
     def weights(self) -> dict[str, np.ndarray]:
         """Copies of all parameters and state, by name."""
+        self.bound.pull()
         return self.net.state_dict()
 
     def set_weights(self, weights: dict[str, np.ndarray]) -> None:
         """Take over what `weights` returned."""
+        self.bound.pull()
         for name, parameter in self.net.named_parameters():
             value = parameter.node.value
             assert value is not None  # training has begun, so it has one
             value[...] = weights[name]
+        self.bound.push()
 
     # --- the loop -----------------------------------------------------------------------------------------------------
 
@@ -132,6 +141,7 @@ class Run:
                 plugins.call("nbdl_run_start", run=self)
                 while self.epoch < self.epochs and not self.history.stopped:
                     self._train_epoch()
+                self.bound.pull()
                 self._saver.remember()
             except BaseException as error:
                 self.error = error

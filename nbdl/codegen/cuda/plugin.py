@@ -13,5 +13,6 @@ def plugin_function(module: str, name: str, operation: str) -> Any:
     """The function of a plugin's operation, compiled for kernels; `module` and `name` say where the one for CPUs is."""
     importlib.import_module(module)  # which registers the operation
     kernel = TABLE[operation].kernel
-    assert kernel is not None, f"{name} has no function"  # the program was made from it
-    return device(getattr(kernel.cuda, "py_func", kernel.cuda))
+    assert kernel is not None  # the program was made from it
+    function: Any = kernel.cuda
+    return device(getattr(function, "py_func", function))

@@ -13,8 +13,8 @@ from nbdl.codegen.cuda.places import Layout
 from nbdl.codegen.cuda.printer import CudaPrinter, layout_of
 from nbdl.codegen.memory import align
 from nbdl.codegen.plan import Plan, Variable, make_plan
-from nbdl.codegen.program import Program, _flat
-from nbdl.errors import NbdlError
+from nbdl.codegen.program import Bound, Program, _flat
+from nbdl.errors import NbdlError, PluginError
 from nbdl.kernels.cuda.sizes import BATCH, CONTROL, NUMBER, OFFSET, SEED
 
 SMALL = 4096
@@ -26,8 +26,26 @@ rate's scale).
 class CudaProgram(Program):
     """What a graph compiles to for a card."""
 
+    @classmethod
+    def of(cls, program: Program) -> CudaProgram:
+        """The program for a card that does what one for a CPU does.
+
+        Raises `PluginError` if an operation of a plugin has no function for cards.
+        """
+        made = cls.__new__(cls)
+        made.variables, made.title = program.variables, program.title
+        made.plan = made._plan()
+        return made
+
     def _plan(self) -> Plan:
-        return make_plan(self.variables, rows_apart=True)
+        plan = make_plan(self.variables, rows_apart=True)
+        for each in plan.fusion.custom:
+            if each.kernel is not None and each.kernel.cuda is None:
+                raise PluginError(
+                    f"the operation {each.name!r} of a plugin runs on CPUs only: nbdl.op got no cuda= function for it; "
+                    "train with device='cpu'"
+                )
+        return plan
 
     @cached_property
     def source(self) -> str:
@@ -39,14 +57,14 @@ class CudaProgram(Program):
         """The generated module."""
         return load_source(self.source, cuda_program_dir())
 
-    def bind(  # type: ignore[override]
+    def bind(
         self, arrays: Mapping[str, np.ndarray], *, batch: int = 1, workers: int = 1, seed: int = 0
     ) -> CudaBound:
         """Make the program ready to run on arrays; a card is one worker."""
         return CudaBound(self, arrays, batch=batch, seed=seed)
 
 
-class CudaBound:
+class CudaBound(Bound):
     """A program with its arrays and memory on a card.
 
     The card has copies of the arrays. `pull` brings those of the caller up to date, `push` says that the caller has
@@ -62,6 +80,7 @@ class CudaBound:
         NbdlError: the card's memory is too small.
     """
 
+    program: CudaProgram
     workers = 1
 
     def __init__(self, program: CudaProgram, arrays: Mapping[str, np.ndarray], *, batch: int, seed: int):
@@ -73,7 +92,6 @@ class CudaBound:
         self._lay_out()
         self.memory = _allocate(self.end, self._parts())
         self.card = _card(self.memory, self.layout)
-        self._upload(variable for variable in self.variables if variable.role == "rows")
         self._changed = set(self.variables)
 
     def _lay_out(self) -> None:
@@ -100,13 +118,14 @@ class CudaBound:
 
     # --- arrays ---
 
-    def push(self) -> None:
-        """Say that the caller's arrays have changed, data sets apart."""
-        self._changed = {each for each in self.variables if each.role != "rows"}
+    def push(self, *, rows: bool = False) -> None:
+        """Say that the caller's arrays (and `rows` of data) have changed."""
+        self._changed |= {each for each in self.variables if rows or each.role != "rows"}
 
     def pull(self) -> None:
-        """Bring the caller's arrays up to date."""
+        """Bring the caller's arrays up to date; it may write into them, until the next run."""
         self._download(each for each in self.variables if each.role in ("state", "result", "row_result"))
+        self.push()
 
     def _upload(self, variables: Any) -> None:
         for variable in variables:
@@ -129,7 +148,7 @@ class CudaBound:
 
         `offset` is added to the step's number where random numbers depend on it.
         """
-        self._upload(each for each in self._changed if each.role not in ("rows", "row_result"))
+        self._upload(each for each in self._changed if each.role != "row_result")
         self._changed = set()
         order = np.ascontiguousarray(order, np.int64)
         at_once = max(1, self.room // self.batch)

@@ -1,6 +1,9 @@
 """Is there a CUDA driver, a card, and the packages that compile for it? Asked of the driver itself, through ctypes."""
 
+from __future__ import annotations
+
 import ctypes
+import os
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -9,6 +12,17 @@ PACKAGES = ("numba-cuda", "nvidia-cuda-nvrtc", "nvidia-cuda-nvrtc-cu12", "nvidia
 DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 MAJOR, MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and _MINOR
 INSTALL = 'pip install "nbdl[cuda]"'
+
+
+def is_simulated() -> bool:
+    """Whether Numba's simulator stands in for a card."""
+    return os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
+
+
+def why_no_card() -> str:
+    """What keeps training from a card, and what would help; empty if nothing does."""
+    found = examine_cuda()
+    return "" if found["usable"] or is_simulated() else str(found["verdict"])
 
 
 def examine_cuda() -> dict[str, Any]:
