@@ -7,7 +7,7 @@ from typing import Any
 
 from nbdl.kernels.cuda.device import column, columns, elements, kernel, lanes, leads, slices, this_slice, view
 from nbdl.kernels.cuda.launch import Card
-from nbdl.kernels.cuda.pool import image_of, result_of
+from nbdl.kernels.cuda.pool import image_shape, result_shape
 from nbdl.kernels.cuda.reductions import add_slices, lanes_sum
 from nbdl.kernels.cuda.windows import (
     CHANNELS,
@@ -30,7 +30,10 @@ from nbdl.kernels.geometry import Geometry
 def _convolve(kind: Any) -> Any:
     @kernel
     def depthwise(memory, x_at, w_at, out_at, shape, images):
-        image, out = image_of(memory, x_at, shape, images, kind), result_of(memory, out_at, shape, images, kind)
+        image, out = (
+            view(memory, x_at, image_shape(shape, images), kind),
+            view(memory, out_at, result_shape(shape, images), kind),
+        )
         w = view(memory, w_at, (shape[TAP_ROWS] * shape[TAP_COLUMNS], shape[CHANNELS]), kind)
         for e in elements(images * shape[ROWS] * shape[COLUMNS] * shape[CHANNELS]):
             number, row, column, channel = place_of(shape, e)
@@ -49,8 +52,8 @@ def _convolve_back(kind: Any) -> Any:
     @kernel
     def depthwise_back(memory, gradient_at, w_at, out_at, shape, images):
         gradient, out = (
-            result_of(memory, gradient_at, shape, images, kind),
-            image_of(memory, out_at, shape, images, kind),
+            view(memory, gradient_at, result_shape(shape, images), kind),
+            view(memory, out_at, image_shape(shape, images), kind),
         )
         w = view(memory, w_at, (shape[TAP_ROWS] * shape[TAP_COLUMNS], shape[CHANNELS]), kind)
         for e in elements(images * shape[HEIGHT] * shape[WIDTH] * shape[CHANNELS]):
@@ -70,8 +73,8 @@ def _convolve_weights(kind: Any) -> Any:
     @kernel
     def depthwise_weights(memory, x_at, gradient_at, shape, images, out_at):
         image, gradient = (
-            image_of(memory, x_at, shape, images, kind),
-            result_of(memory, gradient_at, shape, images, kind),
+            view(memory, x_at, image_shape(shape, images), kind),
+            view(memory, gradient_at, result_shape(shape, images), kind),
         )
         size, channels = shape[TAP_ROWS] * shape[TAP_COLUMNS] * shape[CHANNELS], shape[CHANNELS]
         out = view(memory, out_at, (slices(), size), kind)

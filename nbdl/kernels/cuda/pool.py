@@ -28,15 +28,15 @@ from nbdl.kernels.geometry import Geometry
 
 
 @device
-def image_of(memory, at, shape, images, kind):
-    """Images in memory."""
-    return view(memory, at, (images, shape[HEIGHT], shape[WIDTH], shape[CHANNELS]), kind)
+def image_shape(shape, images):
+    """The shape of images."""
+    return images, shape[HEIGHT], shape[WIDTH], shape[CHANNELS]
 
 
 @device
-def result_of(memory, at, shape, images, kind):
-    """What a window gives at each place of images, in memory."""
-    return view(memory, at, (images, shape[ROWS], shape[COLUMNS], shape[CHANNELS]), kind)
+def result_shape(shape, images):
+    """The shape of what windows over images give."""
+    return images, shape[ROWS], shape[COLUMNS], shape[CHANNELS]
 
 
 @device
@@ -60,7 +60,8 @@ def largest_tap(image, shape, number, row, column, channel):
 def _max_pool(kind: Any) -> Any:
     @kernel
     def max_pool(memory, x_at, out_at, shape, images):
-        image, out = image_of(memory, x_at, shape, images, kind), result_of(memory, out_at, shape, images, kind)
+        image = view(memory, x_at, image_shape(shape, images), kind)
+        out = view(memory, out_at, result_shape(shape, images), kind)
         for e in elements(images * shape[ROWS] * shape[COLUMNS] * shape[CHANNELS]):
             number, row, column, channel = place_of(shape, e)
             largest = kind(-float("inf"))
@@ -79,8 +80,9 @@ def _max_pool(kind: Any) -> Any:
 def _max_pool_take(kind: Any) -> Any:
     @kernel
     def max_pool_take(memory, x_at, other_at, out_at, shape, images):
-        image, other = image_of(memory, x_at, shape, images, kind), image_of(memory, other_at, shape, images, kind)
-        out = result_of(memory, out_at, shape, images, kind)
+        image = view(memory, x_at, image_shape(shape, images), kind)
+        other = view(memory, other_at, image_shape(shape, images), kind)
+        out = view(memory, out_at, result_shape(shape, images), kind)
         for e in elements(images * shape[ROWS] * shape[COLUMNS] * shape[CHANNELS]):
             number, row, column, channel = place_of(shape, e)
             y, x, _ = seen(shape, row, column, largest_tap(image, shape, number, row, column, channel))
@@ -93,8 +95,9 @@ def _max_pool_take(kind: Any) -> Any:
 def _max_pool_back(kind: Any) -> Any:
     @kernel
     def max_pool_back(memory, x_at, gradient_at, out_at, shape, images):
-        image, out = image_of(memory, x_at, shape, images, kind), image_of(memory, out_at, shape, images, kind)
-        gradient = result_of(memory, gradient_at, shape, images, kind)
+        image = view(memory, x_at, image_shape(shape, images), kind)
+        out = view(memory, out_at, image_shape(shape, images), kind)
+        gradient = view(memory, gradient_at, result_shape(shape, images), kind)
         for e in elements(images * shape[HEIGHT] * shape[WIDTH] * shape[CHANNELS]):
             number, y, x, channel = pixel_of(shape, e)
             total = kind(0)
@@ -111,7 +114,8 @@ def _max_pool_back(kind: Any) -> Any:
 def _sum_pool(kind: Any) -> Any:
     @kernel
     def sum_pool(memory, x_at, out_at, shape, images):
-        image, out = image_of(memory, x_at, shape, images, kind), result_of(memory, out_at, shape, images, kind)
+        image = view(memory, x_at, image_shape(shape, images), kind)
+        out = view(memory, out_at, result_shape(shape, images), kind)
         for e in elements(images * shape[ROWS] * shape[COLUMNS] * shape[CHANNELS]):
             number, row, column, channel = place_of(shape, e)
             total = kind(0)
@@ -129,8 +133,8 @@ def _sum_pool_back(kind: Any) -> Any:
     @kernel
     def sum_pool_back(memory, gradient_at, out_at, shape, images):
         gradient, out = (
-            result_of(memory, gradient_at, shape, images, kind),
-            image_of(memory, out_at, shape, images, kind),
+            view(memory, gradient_at, result_shape(shape, images), kind),
+            view(memory, out_at, image_shape(shape, images), kind),
         )
         for e in elements(images * shape[HEIGHT] * shape[WIDTH] * shape[CHANNELS]):
             number, y, x, channel = pixel_of(shape, e)

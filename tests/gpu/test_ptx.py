@@ -1,0 +1,67 @@
+"""Kernels compiled for real cards, without one: they assemble, and the hot ones keep their numbers in registers."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba_cuda", reason="numba-cuda isn't installed: pip install 'nbdl[cuda]'")
+if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1":
+    pytest.skip("the simulator compiles nothing", allow_module_level=True)
+
+from nbdl.kernels.cuda.launch import Card
+from nbdl.kernels.cuda.matmul import matrices
+from nbdl.kernels.cuda.ptx import RecordingCard, kernel_ptx, types, usage
+from nbdl.kernels.cuda.tile import TILES, Operands, product_kernel
+from tests.gpu.programs import PROGRAMS, step_on
+
+CAPABILITIES = [(7, 5), (8, 0), (9, 0)]
+ROWS = 64
+REGISTERS = 65536
+"""Of a multiprocessor, on all of these cards."""
+
+
+def product_types(shape: int) -> tuple[object, ...]:
+    numbers = types.int64
+    return (*[numbers] * 3, types.UniTuple(numbers, 3), types.UniTuple(numbers, shape), numbers)
+
+
+@pytest.mark.parametrize("capability", CAPABILITIES)
+@pytest.mark.parametrize("tile", TILES, ids=lambda tile: f"{tile.rows}x{tile.columns}")
+def test_matrix_product_stays_in_registers(tile: object, capability: tuple[int, int]) -> None:
+    operands: Operands = matrices(np.float32, (True, True))
+    ptx = kernel_ptx(product_kernel(np.float32, tile, operands, False), product_types(12), capability)
+    used = usage(ptx, capability)
+    assert (used.stack, used.spilled) == (0, 0)
+    assert used.registers * tile.threads <= REGISTERS  # type: ignore[attr-defined]
+    assert "ld.shared.v4.f32" in ptx  # four numbers at once
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_programs_assemble(name: str) -> None:
+    card = RecordingCard()
+    step_on(card, PROGRAMS[name](), ROWS)
+    assert card.launched
+    for kernel, arguments in card.launched:
+        used = usage(kernel_ptx(kernel, arguments, (9, 0)), (9, 0))
+        assert used.spilled == 0, kernel.py_func.__name__
+
+
+def test_a_loop_of_elements_is_tight() -> None:
+    """Bias and ReLU: no checks of indices, no division but that of the place into row and column."""
+    card = RecordingCard()
+    step_on(card, PROGRAMS["mlp"](), ROWS)
+    (kernel, arguments) = next(key for key in card.launched if key[0].py_func.__name__ == "dense_1")
+    ptx = kernel_ptx(kernel, arguments, (9, 0))
+    loop = ptx[ptx.index("$L__BB0_2:") : ptx.index("$L__BB0_3:")]
+    assert loop.count(";") < 20, loop
+    assert usage(ptx, (9, 0)).registers <= 24
+
+
+def test_a_recording_card_launches_nothing() -> None:
+    assert issubclass(RecordingCard, Card)
+    card = RecordingCard()
+    card.once("kernel", 1, 2.0, (3, 4))
+    assert list(card.launched) == [("kernel", (types.int64, types.float64, types.UniTuple(types.int64, 2)))]
