@@ -13,7 +13,8 @@ if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1":
 
 from nbdl.kernels.cuda.launch import Card
 from nbdl.kernels.cuda.matmul import matrices
-from nbdl.kernels.cuda.ptx import RecordingCard, kernel_ptx, types, usage
+from nbdl.kernels.cuda.ptx import kernel_ptx, types, usage
+from nbdl.kernels.cuda.recording import RecordingCard
 from nbdl.kernels.cuda.tile import TILES, Operands, product_kernel
 from tests.gpu.programs import PROGRAMS, step_on
 

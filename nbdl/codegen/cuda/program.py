@@ -57,9 +57,7 @@ class CudaProgram(Program):
         """The generated module."""
         return load_source(self.source, cuda_program_dir())
 
-    def bind(
-        self, arrays: Mapping[str, np.ndarray], *, batch: int = 1, workers: int = 1, seed: int = 0
-    ) -> CudaBound:
+    def bind(self, arrays: Mapping[str, np.ndarray], *, batch: int = 1, workers: int = 1, seed: int = 0) -> CudaBound:
         """Make the program ready to run on arrays; a card is one worker."""
         return CudaBound(self, arrays, batch=batch, seed=seed)
 
@@ -93,6 +91,7 @@ class CudaBound(Bound):
         self.memory = _allocate(self.end, self._parts())
         self.card = _card(self.memory, self.layout)
         self._changed = set(self.variables)
+        self._graphs: dict[int, Any] = {}
 
     def _lay_out(self) -> None:
         """Give the order of the rows and every array a place behind the working memory."""
@@ -167,10 +166,29 @@ class CudaBound(Bound):
         control = np.zeros(CONTROL // 8, np.int64)
         control[[NUMBER, BATCH, SEED, OFFSET]] = -1, self.batch, self.seed, offset + first
         self.memory[:CONTROL].copy_to_device(control.view(np.uint8))
-        places = [self._place(each) for each in self.variables]
         for step in range(steps):
             rows = min(self.batch, len(picked) - step * self.batch)
-            self.program.module.step(self.card, max(rows, 0), 0, self.capacity, self.order_at, *places)
+            self._step(max(rows, 0))
+
+    def _step(self, rows: int) -> None:
+        """Do a step: the first with so many rows is captured, others are replays of it."""
+        from nbdl.kernels.cuda import graphs
+
+        if not graphs.WANTED:
+            self._launch(self.card, rows)
+            return
+        if rows not in self._graphs:
+            from nbdl.kernels.cuda.recording import RecordingCard
+
+            kernels = RecordingCard(self.layout.scratch_bytes)
+            self._launch(kernels, rows)
+            kernels.compile()
+            self._graphs[rows] = graphs.Graph(self.card.stream, lambda: self._launch(self.card, rows))
+        self._graphs[rows].replay()
+
+    def _launch(self, card: Any, rows: int) -> None:
+        places = [self._place(each) for each in self.variables]
+        self.program.module.step(card, rows, 0, self.capacity, self.order_at, *places)
 
     def _place(self, variable: Variable) -> Any:
         """Where an array lies; of a data set also how far its rows are apart, and how many there are but one."""
@@ -219,5 +237,6 @@ def _allocate(size: int, parts: Mapping[str, int]) -> Any:
 
 def _card(memory: Any, layout: Layout) -> Any:
     from nbdl.kernels.cuda.launch import Card
+    from nbdl.kernels.cuda.memory import new_stream
 
-    return Card(memory, layout.scratch, layout.scratch_bytes)
+    return Card(memory, layout.scratch, layout.scratch_bytes, new_stream())

@@ -26,6 +26,8 @@ SIMULATED = bool(config.ENABLE_CUDASIM)
 f32, f64, i32, i64, u8, u32, b1 = np.float32, np.float64, np.int32, np.int64, np.uint8, np.uint32, np.bool_
 """Types of numbers, as generated code calls them."""
 
+config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # a step has kernels of one thread, and means it
+
 ALIGNED = None if SIMULATED else 16
 """Bytes: where arrays in shared memory begin that are read four numbers at a time."""
 

@@ -1,4 +1,4 @@
-"""The card's memory."""
+"""The card's memory, and the order in which it works."""
 
 from __future__ import annotations
 
@@ -28,3 +28,8 @@ def clear(memory: Any) -> None:
     from nbdl.kernels.cuda.launch import Card
 
     fill(Card(memory), u8, 0, len(memory), 0)
+
+
+def new_stream() -> Any:
+    """Kernels launched on it run one after another, and after what has been copied to the card."""
+    return 0 if SIMULATED else cuda.stream()

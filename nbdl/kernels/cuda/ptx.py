@@ -10,32 +10,11 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-import numpy as np
 from numba.cuda import compile_ptx, dispatcher, types
 
-from nbdl.kernels.cuda.launch import Card
+from nbdl.kernels.cuda.recording import MEMORY
 
 Capability = tuple[int, int]
-MEMORY = types.Array(types.uint8, 1, "C")
-
-
-class RecordingCard(Card):
-    """A card that launches nothing: it notes the kernels that are launched, with the types of what they are given."""
-
-    def __init__(self) -> None:
-        super().__init__(None, scratch_bytes=2**24)
-        self.launched: dict[tuple[Any, tuple[Any, ...]], int] = {}
-
-    def launch(self, kernel: Any, grid: tuple[int, ...], block: tuple[int, ...], *arguments: Any) -> None:
-        """Note a kernel."""
-        key = kernel, tuple(map(_type_of, arguments))
-        self.launched[key] = self.launched.get(key, 0) + 1
-
-
-def _type_of(argument: Any) -> Any:
-    if isinstance(argument, tuple):
-        return types.UniTuple(types.int64, len(argument))
-    return types.float64 if isinstance(argument, float | np.floating) else types.int64
 
 
 @dataclass(frozen=True)
