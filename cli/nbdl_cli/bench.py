@@ -1,4 +1,4 @@
-"""`nbdl bench`: training steps of nbdl beside its peers', in one run."""
+"""`nbdl bench`: nbdl beside its peers, in one run."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,36 +16,48 @@ DEFAULT_ROUNDS = 9
     epilog=examples(
         "nbdl bench w3",
         "nbdl bench w1 w3 w8 --against torch,jax --rounds 5",
-        "nbdl bench --against torch,jax,keras,sklearn --out results.json --plot results.png",
+        "nbdl bench --against all --out results.json --plot results.png",
+        "nbdl bench w6 w10 --measure start,memory,scaling --against torch --rounds 3",
     )
 )
 def bench(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[BENCHMARK]...", help="Which; all of the built-in ones if left out.")
     ] = None,
+    measure: Annotated[
+        str,
+        typer.Option(
+            metavar="WHAT",
+            help="Training steps; or inference, start, memory, eager, scaling, growth, fit, whole, several, or all.",
+        ),
+    ] = "steps",
     against: Annotated[
-        str, typer.Option(metavar="PEERS", help="Frameworks to compare with, such as torch,jax,keras,sklearn.")
+        str, typer.Option(metavar="PEERS", help="Frameworks to compare with, such as torch,jax,keras,sklearn; or all.")
     ] = "",
     rounds: Annotated[int, typer.Option(min=1, help="Turns that everybody gets.")] = DEFAULT_ROUNDS,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the figures there as JSON.")] = None,
-    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the ratios: .png, .svg or .pdf.")] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw what is measured: .png, .svg or .pdf, a file for each measurement."),
+    ] = None,
     json: JsonFlag = False,
 ) -> None:
-    """Measure the time of a training step, alone or against other frameworks, and its share of the machine's limit."""
-    from nbdl_cli.benchmark_report import as_data, draw, print_report
-    from nbdl_cli.benchmarks import chosen, machine, measure, peers_of
+    """Measure training steps, predictions, start, memory and more, alone or against other frameworks.
+
+    Ends with 1 if frameworks that should come to the same result don't.
+    """
+    from nbdl_cli.benchmark_report import about, draw, print_report, write
+    from nbdl_cli.benchmarks import chosen, measured, measurements, peers_of
     from nbdl_cli.figures import check_picture_file
 
     if plot is not None:
         check_picture_file(plot)
+    wanted = measurements(measure)
     benchmarks = chosen(names or [])
     peers = peers_of(against, benchmarks)
-    limits = machine(benchmarks)
-    comparisons = [measure(each, peers, rounds) for each in benchmarks]
-    data = as_data(comparisons, limits, rounds)
+    results, left_out = measured(benchmarks, wanted, peers, rounds, told=bool(names))
+    data = {**about(rounds), "results": results, "left_out": left_out}
     if out is not None:
-        from nbdl_cli.benchmark_report import write
-
         write(out, data)
     if plot is not None:
         draw(plot, data)
@@ -53,3 +65,7 @@ def bench(
         print_json(data)
     else:
         print_report(data)
+    different = [f"{name} ({kind})" for kind, each in results.items() for name in each if not each[name]["agrees"]]
+    if different:
+        typer.echo(f"not everybody comes to the same result: {', '.join(different)}", err=True)
+        raise typer.Exit(1)

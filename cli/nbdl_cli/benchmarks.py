@@ -1,61 +1,74 @@
-"""What `nbdl bench` measures: the benchmarks asked for, and the machine's own limits."""
+"""What `nbdl bench` measures: the benchmarks, peers and measurements asked for."""
 
+import re
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import Any
 
 import typer
 
 from nbdl import plugins
-from nbdl.benchmarking import OURS, Benchmark, Comparison, compare
+from nbdl.benchmarking import OURS, Benchmark
 from nbdl.errors import OptionError, suggest
-from nbdl.machine import cores
+from nbdl_cli.measurements import MEASUREMENTS
+from nbdl_cli.measurements.measurement import LeftOut, Measurement, Settings
 
-
-@dataclass(frozen=True)
-class Limits:
-    """What the machine can do: operations a second of one core, and by benchmark the bytes a second that one core
-    reads of as many bytes as a step moves.
-    """
-
-    flops: float
-    cores: int
-    bandwidth: dict[str, float]
-
-    def floor(self, benchmark: Benchmark) -> float:
-        """The least microseconds that a step can take on all cores: its operations, or its bytes."""
-        seconds = max(benchmark.operations / self.flops, benchmark.bytes / self.bandwidth[benchmark.name])
-        return seconds / self.cores * 1e6
+ALL = "all"
 
 
 def chosen(names: list[str]) -> list[Benchmark]:
     """Make the benchmarks of these names, or all. Raises `UnknownNameError`."""
-    wanted = names or [each.name for each in plugins.all("benchmarks")]
+    wanted = names or sorted(plugins.names("benchmarks"), key=_in_order)
     return [plugins.lookup("benchmarks", name).make() for name in wanted]
+
+
+def _in_order(name: str) -> list[tuple[int, str]]:
+    """Names with numbers by these: w2 before w10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def peers_of(text: str, benchmarks: list[Benchmark]) -> list[str]:
     """Read a list of frameworks. Raises `OptionError` for one that no benchmark knows."""
-    known = list(dict.fromkeys(peer for each in benchmarks for peer in each.peers if peer != OURS))
+    offers = [(each.peers, each.predictors, each.programs, each.eager, each.whole) for each in benchmarks]
+    names = [peer.partition(",")[0] for each in offers for offered in each for peer in offered]
+    return _listed(text, [each for each in dict.fromkeys(names) if each != OURS], "--against", "peer")
+
+
+def measurements(text: str) -> list[Measurement]:
+    """Read a list of measurements. Raises `OptionError` for one that doesn't exist."""
+    return [MEASUREMENTS[each] for each in _listed(text, list(MEASUREMENTS), "--measure", "measurement")]
+
+
+def _listed(text: str, known: list[str], option: str, kind: str) -> list[str]:
     wanted = [each.strip() for each in text.split(",") if each.strip()]
     for each in wanted:
-        if each not in known:
-            raise OptionError(f"--against {each}: there is no such peer; {suggest(each, known)}")
-    return wanted
+        if each not in (*known, ALL):
+            raise OptionError(f"{option} {each}: there is no such {kind}; {suggest(each, known)}")
+    return known if ALL in wanted else list(dict.fromkeys(wanted))
 
 
-def machine(benchmarks: list[Benchmark]) -> Limits:
-    """Measure what the machine can do."""
-    from nbdl.kernels.cpu.ceilings import bandwidth, peak_flops
+def measured(
+    benchmarks: Sequence[Benchmark], wanted: Sequence[Measurement], peers: Sequence[str], rounds: int, *, told: bool
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Measure; return figures, and reasons for what was left out, by measurement and benchmark.
 
-    _tell("measuring the machine")
-    return Limits(peak_flops(), cores(), {each.name: bandwidth(each.bytes) for each in benchmarks})
-
-
-def measure(benchmark: Benchmark, peers: list[str], rounds: int) -> Comparison:
-    """Run one benchmark, telling what is going on."""
-    comparison = compare(benchmark, peers, rounds, report=_tell)
-    _tell("")
-    return comparison
+    With `told`, the reasons are shown, too: someone asked for just these benchmarks.
+    """
+    settings = Settings(peers, rounds, _tell)
+    results: dict[str, dict[str, Any]] = {each.name: {} for each in wanted}
+    left_out: dict[str, dict[str, str]] = {each.name: {} for each in wanted}
+    for measurement in wanted:
+        for benchmark in benchmarks:
+            try:
+                measurement.check(benchmark)
+                figures = measurement.measure(benchmark, settings)
+                results[measurement.name][benchmark.name] = {"title": benchmark.title, "agrees": True, **figures}
+            except LeftOut as reason:
+                left_out[measurement.name][benchmark.name] = str(reason)
+            _tell("")
+        for name, why in left_out[measurement.name].items() if told else ():
+            typer.echo(f"{measurement.name}: {name} is left out: {why}", err=True)
+    return results, left_out
 
 
 def _tell(text: str) -> None:

@@ -1,17 +1,23 @@
-"""Keras: `fit` on the gathered rows, one pass, in whatever backend it is set to (KERAS_BACKEND)."""
+"""Keras: `fit` on the gathered rows, one pass, in the backend that KERAS_BACKEND names, or the first installed."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
-import keras
-import numpy as np
+BACKENDS = ("tensorflow", "jax", "torch")
+if "KERAS_BACKEND" not in os.environ:  # Keras insists on TensorFlow, installed or not, unless it is told otherwise
+    os.environ["KERAS_BACKEND"] = next((each for each in BACKENDS if find_spec(each)), BACKENDS[0])
 
-from nbdl.benchmarking import Trainer
-from nbdl_benchmarks import layers as described
-from nbdl_benchmarks.values import Arrays, starting_values
-from nbdl_benchmarks.workloads import Workload
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+
+from nbdl.benchmarking import Trainer  # noqa: E402
+from nbdl_benchmarks import layers as described  # noqa: E402
+from nbdl_benchmarks.values import Arrays, starting_values  # noqa: E402
+from nbdl_benchmarks.workloads import Workload  # noqa: E402
 
 ACTIVATIONS: dict[str, Any] = {"leaky_relu": lambda x: keras.ops.leaky_relu(x, 0.2)}
 
@@ -19,7 +25,7 @@ ACTIVATIONS: dict[str, Any] = {"leaky_relu": lambda x: keras.ops.leaky_relu(x, 0
 def trainers(workload: Workload) -> dict[str, Trainer]:
     """One trainer, for the networks that `fit` trains."""
     if workload.generator:
-        return {}  # a training step of one's own is written for a backend, not for Keras
+        raise NotImplementedError("a training step of one's own is written for a backend, not for Keras")
     x, y = workload.data()
     net = _network(workload, x)
     loss = "mse" if workload.loss == "mse" else keras.losses.SparseCategoricalCrossentropy(from_logits=True)

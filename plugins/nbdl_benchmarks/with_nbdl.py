@@ -1,21 +1,27 @@
-"""nbdl: the program that `fit` runs, with as many workers as `fit` would choose."""
+"""nbdl: the program that `fit` runs, with as many workers as `fit` chooses; `predict`, `fit` and the explicit loop."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import io
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from nbdl_callbacks.progress import Progress
+from rich.console import Console
 
 import nbdl
 from nbdl import nn, optim
-from nbdl.benchmarking import Trainer
+from nbdl.benchmarking import Predictor, Trainer
+from nbdl.resolve import resolve
 from nbdl.train import tracing
+from nbdl.train.callbacks import Callback
 from nbdl.train.device import choose_workers
 from nbdl.train.feed import Batch, make_feed
 from nbdl_benchmarks import layers as described
 from nbdl_benchmarks.values import Arrays, starting_values
-from nbdl_benchmarks.workloads import Workload
+from nbdl_benchmarks.workloads import Workload, named
 
 RECURRENT = {"rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}
 
@@ -40,7 +46,75 @@ def trainers(workload: Workload, workers: int | None = None) -> dict[str, Traine
             return float(net.losses(nbdl.asarray(x), nbdl.asarray(y))[0])
         return float(net.evaluate(x, y)["loss"])
 
-    return {"nbdl": Trainer(run, loss)}
+    def memory() -> int:
+        return sum(each.nbytes for each in (*bound.arenas, bound.shared))
+
+    return {"nbdl": Trainer(run, loss, memory)}
+
+
+def predictors(workload: Workload) -> dict[str, Predictor]:
+    """`predict`, as anyone would call it."""
+    net = sequential(*workload.predicting, workload.inputs(1))
+    return {"nbdl": Predictor(net.predict)}
+
+
+def eager(workload: Workload) -> dict[str, Trainer]:
+    """The explicit loop, without `jit`."""
+    if workload.generator:
+        raise NotImplementedError("the explicit loop has one network")
+    net = network(workload)
+    x, y = workload.data()
+    loss_of = resolve("losses", "mse" if workload.loss == "mse" else "sparse_categorical_crossentropy")
+    optimizer = optim.adam()
+    optimizer.attach(net.parameters())
+
+    def run(order: np.ndarray) -> None:
+        for rows in order:
+            optimizer.zero_grad()
+            loss = loss_of(net(x[rows]), nbdl.asarray(y[rows]))
+            loss.backward()
+            optimizer.step()
+        net.parameters()[0].numpy()  # steps are recorded, and done when a value is asked for
+
+    return {"nbdl": Trainer(run, lambda: float(net.evaluate(x, y)["loss"]))}
+
+
+def training(name: str) -> Callable[[int], None]:
+    """A program that trains so many steps with `fit`."""
+    workload = named(name)
+    net = network(workload)
+    x, y = workload.data()
+    data = ((x, y),) if workload.generator else (x, y)
+
+    def run(steps: int) -> None:
+        rows = min(steps * workload.batch, workload.rows)
+        epochs = -(-steps * workload.batch // rows)
+        net.fit(*data, epochs=epochs, epoch_rows=rows, batch_size=workload.batch, verbose=False, seed=0)
+
+    return run
+
+
+def fit(workload: Workload, epochs: int) -> list[float]:
+    """Train with a progress bar, drawn as on a terminal, and a callback that looks at the clock; return its times."""
+    net = network(workload)
+    x, y = workload.data()
+    data = ((x, y),) if workload.generator else (x, y)
+    clock, bar = Clock(), Progress()
+    bar.console = Console(file=io.StringIO(), force_terminal=True)
+    begin = time.perf_counter()
+    net.fit(*data, epochs=epochs, batch_size=workload.batch, verbose=False, callbacks=[bar, clock])
+    return [begin, *clock.times, time.perf_counter()]
+
+
+class Clock(Callback):
+    """Keeps the time of each epoch's end."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def epoch_end(self, run: Any, logs: dict[str, Any]) -> None:
+        """Look at the clock."""
+        self.times.append(time.perf_counter())
 
 
 def network(workload: Workload) -> nn.Module:

@@ -22,7 +22,7 @@ def trainers(workload: Workload) -> dict[str, Trainer]:
     hidden = {each.activation for each in dense[:-1]}
     fits = len(dense) == len(workload.layers) and len(hidden) == 1 and hidden <= NAMES.keys()
     if not fits or workload.generator or dense[-1].activation != "linear" or (workload.loss, workload.output) == TWO:
-        return {}
+        raise NotImplementedError("scikit-learn has no such network")
     from sklearn.neural_network import MLPClassifier, MLPRegressor
 
     x, y = workload.data()

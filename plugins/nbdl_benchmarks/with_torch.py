@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from nbdl.benchmarking import Trainer
+from nbdl.benchmarking import Predictor, Trainer
 from nbdl_benchmarks import layers as described
 from nbdl_benchmarks.values import Arrays, starting_values
 from nbdl_benchmarks.workloads import Workload
@@ -23,24 +24,52 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 THREADS = (1, 2)
 
 
+Compile = Callable[[Any], Any]
+
+
 def trainers(workload: Workload) -> dict[str, Trainer]:
     """A trainer for each number of threads."""
-    make = _adversaries if workload.generator else _trainer
-    return {f"torch, {threads} thread{'s' * (threads > 1)}": make(workload, threads) for threads in THREADS}
+    return {named(threads): trainer(workload, threads) for threads in THREADS}
 
 
-def _trainer(workload: Workload, threads: int) -> Trainer:
+def trainer(workload: Workload, threads: int, compile: Compile = lambda function: function) -> Trainer:
+    """A trainer with so many threads, whose functions may be compiled."""
+    return (_adversaries if workload.generator else _single)(workload, threads, compile)
+
+
+eager = trainers
+
+
+def predictors(workload: Workload) -> dict[str, Predictor]:
+    """The network in inference mode, for each number of threads; arrays go in and come out without being copied."""
+    net = network(*workload.predicting).eval()
+
+    def run(x: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            predicted: np.ndarray = net(torch.from_numpy(x)).numpy()
+            return predicted
+
+    return {named(threads): Predictor(run, partial(torch.set_num_threads, threads)) for threads in THREADS}
+
+
+def named(threads: int) -> str:
+    """What so many threads are called in the results."""
+    return f"torch, {threads} thread{'s' * (threads > 1)}"
+
+
+def _single(workload: Workload, threads: int, compile: Compile) -> Trainer:
     net = network(workload.row, workload.layers)
     optimizer = torch.optim.Adam([each for each in net.parameters() if each.requires_grad], lr=1e-3)
     criterion = nn.MSELoss() if workload.loss == "mse" else _crossentropy
     x, y = (torch.from_numpy(array) for array in workload.data())
+    loss_of, step = compile(lambda x, y: criterion(net(x), y)), compile(optimizer.step)
 
     def run(order: np.ndarray) -> None:
         torch.set_num_threads(threads)
         for rows in torch.from_numpy(order):
             optimizer.zero_grad()
-            criterion(net(x[rows]), y[rows]).backward()
-            optimizer.step()
+            loss_of(x[rows], y[rows]).backward()
+            step()
 
     def loss() -> float:
         with torch.no_grad():
@@ -53,7 +82,7 @@ def _crossentropy(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return nn.functional.cross_entropy(logits.reshape(-1, logits.shape[-1]), target.reshape(-1))
 
 
-def _adversaries(workload: Workload, threads: int) -> Trainer:
+def _adversaries(workload: Workload, threads: int, compile: Compile) -> Trainer:
     discriminator = network(workload.row, workload.layers)
     generator = network(workload.noise, workload.generator)
     judging = torch.optim.Adam(discriminator.parameters(), lr=1e-3)
@@ -66,16 +95,20 @@ def _adversaries(workload: Workload, threads: int) -> Trainer:
     def judged(real: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
         return surprise(discriminator(real), 1.0) + surprise(discriminator(made.detach()), 0.0)
 
+    make, judge = compile(generator), compile(judged)
+    fool = compile(lambda made: surprise(discriminator(made), 1.0))
+    judge_step, make_step = compile(judging.step), compile(making.step)
+
     def run(order: np.ndarray) -> None:
         torch.set_num_threads(threads)
         for rows in torch.from_numpy(order):
-            made = generator(noise[rows])
+            made = make(noise[rows])
             judging.zero_grad()
-            judged(x[rows], made).backward()
-            judging.step()
+            judge(x[rows], made).backward()
+            judge_step()
             making.zero_grad()
-            surprise(discriminator(made), 1.0).backward()
-            making.step()
+            fool(made).backward()
+            make_step()
 
     def loss() -> float:
         with torch.no_grad():
@@ -91,9 +124,7 @@ def network(row: described.Shape, layers: tuple[described.Layer, ...]) -> nn.Mod
     """A described network with its starting values."""
     has_images = any(isinstance(layer, described.Convolution) for layer in layers)
     modules: list[nn.Module] = [_Permuted(0, 3, 1, 2)] * has_images  # channels come first in PyTorch
-    for layer, shape, arrays in zip(
-        layers, described.shapes(row, layers), starting_values(row, layers), strict=False
-    ):
+    for layer, shape, arrays in zip(layers, described.shapes(row, layers), starting_values(row, layers), strict=False):
         modules += _modules(layer, shape, arrays)
     return nn.Sequential(*modules)
 

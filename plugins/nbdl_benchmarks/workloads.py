@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,6 +28,7 @@ ADAM_BYTES = 28  # a parameter: itself, two moments and the gradient are read, t
 class Workload:
     """A network trained with Adam (learning rate 1e-3) in float32, on rows gathered from data in memory.
 
+    `grows` says what else than the batch can be made larger: `width`, `depth`, `length`.
     `loss` is `mse` (targets: numbers) or `crossentropy` (targets: class numbers, for each row or each position; the
     network ends in logits). `generator` makes it a generative adversarial network: `layers` are those of the
     discriminator, and both networks take a step of Adam each.
@@ -41,6 +42,7 @@ class Workload:
     loss: str
     rows: int = 4096
     generator: tuple[Layer, ...] = ()
+    grows: tuple[str, ...] = ()
 
     @property
     def output(self) -> Shape:
@@ -76,6 +78,16 @@ class Workload:
     def _with_shapes(row: Shape, layers: tuple[Layer, ...]) -> list[tuple[Layer, Shape]]:
         return list(zip(layers, shapes(row, layers), strict=False))
 
+    @property
+    def predicting(self) -> tuple[Shape, tuple[Layer, ...]]:
+        """The shape of a row and the layers of what predicts: of a generative adversarial network the generator."""
+        return (self.noise, self.generator) if self.generator else (self.row, self.layers)
+
+    def inputs(self, rows: int) -> np.ndarray:
+        """So many rows for the network that predicts."""
+        data = self.data()[1 if self.generator else 0]
+        return np.ascontiguousarray(data[np.arange(rows) % len(data)])
+
     def data(self) -> tuple[np.ndarray, np.ndarray]:
         """Inputs and targets (of a generative adversarial network: rows and noise), the same for every peer."""
         rng = np.random.default_rng(0)
@@ -108,17 +120,51 @@ def _encoder(tokens: int, width: int, heads: int, feed_forward: int, blocks: int
     return Embedding(tokens, width), *[EncoderBlock(heads, feed_forward)] * blocks, Dense(tokens)
 
 
+def grown(workload: Workload, axis: str, factor: int) -> Workload:
+    """The workload with a batch, layers, a number of layers or sequences so many times as large."""
+    name = f"{workload.name}, {axis} × {factor}"
+    if axis == "batch":
+        return replace(workload, name=name, batch=factor * workload.batch)
+    if axis == "length":
+        return replace(workload, name=name, row=(factor * workload.row[0], *workload.row[1:]))
+    change = _wider if axis == "width" else _repeated
+    *inner, last = workload.layers
+    return replace(workload, name=name, layers=(*[new for each in inner for new in change(each, factor)], last))
+
+
+def _wider(layer: Layer, factor: int) -> list[Layer]:
+    for size in ("units", "filters", "feed_forward", "width"):
+        if hasattr(layer, size):
+            return [replace(layer, **{size: factor * getattr(layer, size)})]
+    return [layer]
+
+
+def _repeated(layer: Layer, factor: int) -> list[Layer]:
+    return [layer] * (factor if isinstance(layer, Dense | EncoderBlock) else 1)
+
+
 WORKLOADS = (
     Workload("w1", "linear regression 10-1", (10,), _mlp(1), 32, "mse"),
     Workload("w2", "logistic regression 784-10", (784,), _mlp(10), 32, "crossentropy"),
-    Workload("w3", "MLP 784-64-64-10, ReLU", (784,), _mlp(64, 64, 10), 32, "crossentropy"),
+    Workload("w3", "MLP 784-64-64-10, ReLU", (784,), _mlp(64, 64, 10), 32, "crossentropy", grows=("width", "depth")),
     Workload("w4", "MLP 4-32-32-2, tanh", (4,), _mlp(32, 32, 2, activation="tanh"), 32, "crossentropy"),
     Workload("w5", "MLP 784-512-512-10, ReLU", (784,), _mlp(512, 512, 10), 128, "crossentropy"),
-    Workload("w6", "CNN 28x28, 32 and 64 filters", (28, 28, 1), _cnn(3, 32), 32, "crossentropy", rows=2048),
+    Workload(
+        "w6", "CNN 28x28, 32 and 64 filters", (28, 28, 1), _cnn(3, 32), 32, "crossentropy", rows=2048, grows=("width",)
+    ),
     Workload("w7", "RNN, 50 steps, 10-50-1", (50, 10), _recurrent("rnn"), 32, "mse"),
-    Workload("w8", "LSTM, 50 steps, 10-50-1", (50, 10), _recurrent("lstm"), 32, "mse"),
+    Workload("w8", "LSTM, 50 steps, 10-50-1", (50, 10), _recurrent("lstm"), 32, "mse", grows=("width", "length")),
     Workload("w9", "GRU, 50 steps, 10-50-1", (50, 10), _recurrent("gru"), 32, "mse"),
-    Workload("w10", "transformer encoder, 2 blocks", (64,), _encoder(65, 64, 4, 256, 2), 16, "crossentropy", rows=2048),
+    Workload(
+        "w10",
+        "transformer encoder, 2 blocks",
+        (64,),
+        _encoder(65, 64, 4, 256, 2),
+        16,
+        "crossentropy",
+        rows=2048,
+        grows=("width", "depth", "length"),
+    ),
     Workload(
         "w11", "autoencoder 784-128-32-128-784", (784,), _mlp(128, 32, 128, 784, last="sigmoid"), 64, "mse", rows=8192
     ),
@@ -139,3 +185,8 @@ NEIGHBOURS = (
     Workload("w8odd", "LSTM, 37 steps, 11-61-1, batch 33", (37, 11), _recurrent("lstm", 61), 33, "mse"),
 )
 """The same kinds with sizes that fit no vector: nothing is tuned to the workloads' own sizes."""
+
+
+def named(name: str) -> Workload:
+    """The workload of this name."""
+    return next(each for each in (*WORKLOADS, *NEIGHBOURS) if each.name == name)
