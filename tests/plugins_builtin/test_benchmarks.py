@@ -2,15 +2,15 @@
 
 import numpy as np
 import pytest
-
-from nbdl import plugins
-from nbdl.benchmarking import OURS, Benchmark, Trainer
 from nbdl_benchmarks import whole_data
 from nbdl_benchmarks.layers import Dense, EncoderBlock
 from nbdl_benchmarks.workloads import NEIGHBOURS, WORKLOADS, Workload, grown, named
 
+from nbdl import plugins
+from nbdl.benchmarking import OURS, Benchmark, Trainer
+
 REGISTERED = [each for each in plugins.all("benchmarks") if each.package == "nbdl"]
-ALL = pytest.mark.parametrize("workload", (*WORKLOADS, *NEIGHBOURS), ids=lambda each: each.name)
+ALL = pytest.mark.parametrize("workload", [*WORKLOADS, *NEIGHBOURS], ids=lambda each: each.name)
 
 
 @pytest.mark.parametrize("thing", REGISTERED, ids=lambda each: each.name)
