@@ -130,7 +130,7 @@ def small(rows: tuple[Rows, ...], **options: object) -> tuple[Rows, ...]:
 MODELS: dict[str, tuple[Rows, ...]] = {
     "cnn": IMAGES,
     "lenet5": IMAGES,
-    "resnet": small(IMAGES, width=4, stages=2),
+    "resnet": small(IMAGES, stages=2),
     "transformer": small(SEQUENCES, layers=1, width=16, hidden=32) + TEXTS,
     "char_transformer": (
         Rows((6,), 4, 4, {"layers": 1, "width": 16, "heads": 2}),
