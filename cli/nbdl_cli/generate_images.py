@@ -28,7 +28,8 @@ def makes_images(opened: "OpenRun") -> bool:
 def save_images(opened: "OpenRun", count: int, seed: int, out: Path | None) -> Path:
     """Write what a run's network generates and return the file: `plots/generated.png` in the run's folder by default.
 
-    A PNG file gets the images side by side, pixel by pixel; an NPY file the array of all rows, `(count, ...)`.
+    A PNG file gets the images side by side, pixel by pixel; an NPY file the array of all rows, `(count, ...)`, images
+    in the units of the files that the network learned from: as `nbdl predict` takes them.
 
     Raises:
         OptionError: less than one image, or a file with another ending.
@@ -41,8 +42,14 @@ def save_images(opened: "OpenRun", count: int, seed: int, out: Path | None) -> P
     if path.suffix.lower() not in ENDINGS:
         raise OptionError(f"--out {path} needs one of the endings {', '.join(ENDINGS)}")
     rows = np.asarray(cast("Generative", opened.net).generate(count, seed=seed))  # asked by `makes_images`
-    _write(path, rows if path.suffix.lower() == ".npy" else _side_by_side(opened, rows))
+    _write(path, _in_units(opened, rows) if path.suffix.lower() == ".npy" else _side_by_side(opened, rows))
     return path
+
+
+def _in_units(opened: "OpenRun", rows: np.ndarray) -> np.ndarray:
+    """Rows as files hold them, where that is known."""
+    inverse = getattr(opened.facts.preprocessing, "inverse", None)
+    return rows if inverse is None else np.asarray(inverse(rows))
 
 
 def _side_by_side(opened: "OpenRun", rows: np.ndarray) -> np.ndarray:

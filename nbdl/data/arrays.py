@@ -43,6 +43,10 @@ class ArrayScaling:
                             f"shape {self.shape}, {math.prod(self.shape)} values.")
         return (rows.reshape(len(rows), *self.shape) * np.float32(self.scale)).astype(np.float32, copy=False)
 
+    def inverse(self, x: NDArray[Any]) -> NDArray[np.float32]:
+        """Return rows in the units of the file, such as pixels from 0 to 255."""
+        return (x / np.float32(self.scale)).astype(np.float32, copy=False)
+
     def _values(self, table: Table) -> NDArray[np.float64]:
         names = [name for name in table.names if name not in self.target.names]
         values = np.stack([numbers(table, name) for name in names], axis=1)

@@ -46,6 +46,10 @@ class ImageScaling:
         rows /= BRIGHTEST
         return rows
 
+    def inverse(self, x: Array) -> NDArray[np.float32]:
+        """Return rows as pixels from 0 to 255."""
+        return (x * np.float32(BRIGHTEST)).astype(np.float32, copy=False)
+
     def read(self, path: Path, *, with_targets: bool = True) -> tuple[Array, Array | None]:
         """Return x of an image, or of a folder of images; y too if it has a folder for each class.
 

@@ -50,14 +50,15 @@ def test_a_picture_in_the_run_s_folder(generate, makers):
 
 
 def test_the_array_is_what_the_network_generates(generate, makers, tmp_path):
+    """In the units of the data: digits have pixels from 0 to 16."""
     from nbdl_cli.network import open_run
 
-    for name, run, shape in (("a.npy", "gan", (8, 8, 1)), ("b.npy", "flowers", (4,))):
+    for name, run, shape, units in (("a.npy", "gan", (8, 8, 1), 16), ("b.npy", "flowers", (4,), 1)):
         result = generate(run, "--count", "6", "--seed", "3", "--out", tmp_path / name)
         assert result.exit_code == 0, result.output
         rows = np.load(tmp_path / name)
         assert rows.shape == (6, *shape)
-        np.testing.assert_array_equal(rows, open_run(makers / run).net.generate(6, seed=3))
+        np.testing.assert_array_equal(rows, units * open_run(makers / run).net.generate(6, seed=3))
 
 
 def test_the_same_seed_gives_the_same_images(generate, tmp_path):

@@ -54,6 +54,7 @@ def test_new_images(tmp_path):
     again = preprocessing_from_state(*data.preprocessing.to_state())
     x, y = read_rows(tmp_path / "pets", again)
     np.testing.assert_array_equal(x, pixels.reshape(10, 6, 4, 3) / np.float32(255))
+    np.testing.assert_array_equal(np.rint(again.inverse(x)), pixels.reshape(10, 6, 4, 3))
     assert y.tolist() == [0] * 5 + [1] * 5
     for path, rows in ((tmp_path / "pets" / "dog", 5), (tmp_path / "pets" / "dog" / "3.png", 1)):
         x, y = read_rows(path, again, with_targets=False)
