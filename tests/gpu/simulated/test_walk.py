@@ -1,0 +1,36 @@
+"""Everything that is registered, on a simulated card; large models with `-m slow` only."""
+
+from __future__ import annotations
+
+import pytest
+
+from nbdl.plugins import Registered
+from tests.gpu import walk
+from tests.gpu.walk import registered
+
+QUICK = {"linear", "logistic", "mlp", "autoencoder", "vae", "gan"}
+
+
+@pytest.mark.parametrize("thing", registered("activations"), ids=lambda each: each.name)
+def test_activation(thing: Registered) -> None:
+    walk.run(*walk.activation_program(thing))
+
+
+@pytest.mark.parametrize("thing", registered("losses"), ids=lambda each: each.name)
+def test_loss(thing: Registered) -> None:
+    for program in walk.loss_programs(thing):
+        walk.run(*program)
+
+
+@pytest.mark.parametrize("thing", registered("optimizers"), ids=lambda each: each.name)
+def test_optimizer(thing: Registered) -> None:
+    walk.run(*walk.optimizer_program(thing))
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [pytest.param(each, marks=[] if each.name in QUICK else [pytest.mark.slow]) for each in registered("models")],
+    ids=lambda each: each.name,
+)
+def test_model(thing: Registered) -> None:
+    walk.run(*walk.model_program(thing, walk.rows_for(thing)[0]), steps=1)

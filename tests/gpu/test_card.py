@@ -1,0 +1,128 @@
+"""A real card against NumPy and the CPU: run with `pytest -m gpu`."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nbdl
+from nbdl import nn
+from nbdl.cards import examine_cuda
+from nbdl.plugins import Registered
+
+if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1":
+    pytest.skip("the simulator is no card", allow_module_level=True)
+
+from tests.codegen.cases import CASES
+from tests.codegen.test_images import CASES as IMAGES
+from tests.codegen.test_scans import make as make_scan
+from tests.gpu import walk
+from tests.gpu.runner import check
+from tests.gpu.walk import registered
+from tests.scans import CASES as SCANS
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not examine_cuda()["usable"], reason=str(examine_cuda()["verdict"])),
+]
+FLOAT32 = 1e-3
+"""Sums of up to 33 rows of products of numbers around 1, in another order than NumPy's."""
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", CASES)
+def test_case(name: str, dtype: str) -> None:
+    check(CASES[name], dtype, FLOAT32 if dtype == "float32" else 1e-9)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", IMAGES)
+def test_images(name: str, dtype: str) -> None:
+    check(IMAGES[name], dtype, FLOAT32 if dtype == "float32" else 1e-9)
+
+
+@pytest.mark.parametrize("name", SCANS)
+def test_scan(name: str) -> None:
+    made = make_scan(name)
+    walk.run(made.variables, made.arrays, batch=3)
+
+
+@pytest.mark.parametrize("thing", registered("activations"), ids=lambda each: each.name)
+def test_activation(thing: Registered) -> None:
+    walk.run(*walk.activation_program(thing))
+
+
+@pytest.mark.parametrize("thing", registered("losses"), ids=lambda each: each.name)
+def test_loss(thing: Registered) -> None:
+    for program in walk.loss_programs(thing):
+        walk.run(*program)
+
+
+@pytest.mark.parametrize("thing", registered("optimizers"), ids=lambda each: each.name)
+def test_optimizer(thing: Registered) -> None:
+    walk.run(*walk.optimizer_program(thing))
+
+
+@pytest.mark.parametrize("thing", registered("models"), ids=lambda each: each.name)
+def test_model(thing: Registered) -> None:
+    for rows in walk.rows_for(thing):
+        walk.run(*walk.model_program(thing, rows))
+
+
+def trained(device: str, optimizer: str) -> tuple[Any, nn.Module]:
+    """100 steps of a small classifier."""
+    nbdl.set_seed(0)
+    random = np.random.default_rng(0)
+    x = random.standard_normal((640, 784), np.float32)
+    y = (x[:, :10] ** 2).argmax(1)
+    net = nn.Sequential(nn.Dense(64, activation="relu"), nn.Dropout(0.1), nn.Dense(64, activation="relu"), nn.Dense(10))
+    net.compile(optimizer, "sparse_categorical_crossentropy", ["accuracy"])
+    return net.fit(x, y, epochs=5, batch_size=32, seed=1, device=device, verbose=False), net
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_hundred_steps_agree(optimizer: str) -> None:
+    (cpu, _), (card, _) = trained("cpu", optimizer), trained("cuda", optimizer)
+    for one, other in zip(cpu.rows, card.rows, strict=True):
+        assert other["loss"] == pytest.approx(one["loss"], rel=1e-2)  # rounding grows from step to step
+
+
+def test_the_same_seed_gives_the_same_bits() -> None:
+    (_, first), (_, second) = trained("cuda", "adam"), trained("cuda", "adam")
+    for name, value in first.state_dict().items():
+        np.testing.assert_array_equal(second.state_dict()[name], value, err_msg=name)
+
+
+def test_steps_one_by_one_give_the_bits_of_replayed_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    from nbdl.kernels.cuda import graphs
+
+    _, captured = trained("cuda", "adam")
+    monkeypatch.setattr(graphs, "WANTED", False)
+    _, launched = trained("cuda", "adam")
+    for name, value in captured.state_dict().items():
+        np.testing.assert_array_equal(launched.state_dict()[name], value, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("m", "n", "k"), [(1, 1, 1), (33, 65, 17), (128, 128, 128), (1000, 10, 784), (784, 64, 2048), (513, 257, 1025)]
+)
+def test_matrix_product(m: int, n: int, k: int) -> None:
+    from nbdl.ir import ops
+    from tests.codegen.maker import Maker
+
+    def product(make: Maker) -> None:
+        x, y = make.state("x", m, k), make.state("y", k, n)
+        make.result(ops.matmul(x, y), ops.product_of(x, y, True, True) if m == n == k else x)
+
+    check(product, "float32", FLOAT32, runs=(1,))
+
+
+def test_what_does_not_fit_is_refused_with_numbers() -> None:
+    from nbdl.codegen.cuda.program import _allocate
+    from nbdl.errors import NbdlError
+
+    with pytest.raises(NbdlError, match=r"this needs .* GiB on the card, which has .* GiB free: .*for data"):
+        _allocate(2**50, {"data": 2**50})
