@@ -119,7 +119,7 @@ class Bound:
         self.batch = batch
         capacity = align(-(-batch // workers), 16)
         self.control = np.array([0, 1, batch, 0, capacity, workers, seed, 0], np.int64)
-        scratch = _scratch_bytes() if program.needs_scratch else 0
+        scratch = _scratch_bytes(program) if program.needs_scratch else 0
         size = plan.row_bytes * capacity + plan.local_bytes + scratch
         self.arenas = [_aligned(size) for _ in range(workers)]
         self.shared = _aligned((1 + workers) * plan.partial_bytes + plan.shared_bytes)
@@ -138,20 +138,26 @@ class Bound:
             self.control[:2] = first, steps
             self.control[3] = len(order)
             self.control[7] = offset
-            self._work_together()
+            self._work_together(self.flat)
 
-    def again(self) -> None:
-        """Run the steps of the last `run` once more: on a small network's row, saying which takes half of the time."""
+    def again(self, flat: Sequence[np.ndarray]) -> None:
+        """Run the steps of the last `run` once more, on arrays of the same shapes and dtypes as those in `flat`.
+
+        Nothing is checked: for a small network's row that takes longer than the row.
+        """
         with self._busy:
-            self._work_together()
+            if self._pool is None:
+                self.program.run(0, self.control, self.sync, self.arenas[0], self.shared, self.order, *flat)
+            else:
+                self._work_together(flat)
 
-    def _work_together(self) -> None:
+    def _work_together(self, flat: Sequence[np.ndarray]) -> None:
         if self._pool is None:
-            self._work(0)
+            self._work(0, flat)
             return
-        others = [self._pool.submit(self._work, worker) for worker in range(1, self.workers)]
+        others = [self._pool.submit(self._work, worker, flat) for worker in range(1, self.workers)]
         try:
-            self._work(0)
+            self._work(0, flat)
         finally:
             for each in others:
                 each.result()
@@ -170,9 +176,9 @@ class Bound:
             flat = [np.ascontiguousarray(array.reshape(-1)) for array in arrays]
             self.program.call(0, self.control, self.sync, self.arenas[0], self.shared, self.order, *flat)
 
-    def _work(self, worker: int) -> None:
+    def _work(self, worker: int, flat: Sequence[np.ndarray]) -> None:
         try:
-            self.program.call(worker, self.control, self.sync, self.arenas[worker], self.shared, self.order, *self.flat)
+            self.program.call(worker, self.control, self.sync, self.arenas[worker], self.shared, self.order, *flat)
         except BaseException:
             _abort(self.sync)
             raise
@@ -208,10 +214,11 @@ def _aligned(size: int) -> np.ndarray:
     return memory[start : start + max(size, 1)]
 
 
-def _scratch_bytes() -> int:
+def _scratch_bytes(program: Program) -> int:
+    """Memory that is never touched costs nothing, unless there is so much of it that it comes in huge pages."""
     from nbdl.kernels.cpu.matmul import SCRATCH
 
-    return SCRATCH * 8
+    return SCRATCH * (8 if "scratch_f64" in program.source else 4)
 
 
 def _abort(sync: np.ndarray) -> None:

@@ -49,7 +49,10 @@ FAR: Final = 4096
 FAR_DEPTH: Final = 512
 """So many rows that lie FAR apart are still in the caches when the next tile needs them."""
 
-SCRATCH: Final = DEPTH * (PANEL_BYTES + ROWS * 4 + VECTOR_BYTES) // 4
+GATHERED_ROWS: Final = 512
+"""Rows of a block of A that is copied: its copy takes 2 MiB of float32."""
+
+SCRATCH: Final = DEPTH * (PANEL_BYTES + GATHERED_ROWS * 4 + VECTOR_BYTES) // 4
 """Elements of the scratch array that each worker hands in, the same for float32 and float64: a panel of B and, behind
 it, a block of A. Few products touch the second part.
 """
@@ -150,8 +153,8 @@ def _blocks(
     pack = transposed != 0 or (wide and m >= least)
     # A transposed A of half a page meets itself, too: the tiles read each of its cache lines three times.
     gather = wide and deep and a_row == 1 and m > TILE_ROWS and a_column * scalar % (FAR // 2) == 0
-    gathered, top = offset(packed, DEPTH * TILE_VECTORS * lanes), 0
-    for row_blocks in range((m + ROWS - 1) // ROWS, 0, -1):
+    gathered, most, top = offset(packed, DEPTH * TILE_VECTORS * lanes), GATHERED_ROWS if gather else ROWS, 0
+    for row_blocks in range((m + most - 1) // most, 0, -1):
         rows, start = (m - top + row_blocks - 1) // row_blocks, 0
         for left in range((k + DEPTH - 1) // DEPTH if k > 0 else 1, 0, -1):
             depth = (k - start + left - 1) // left
