@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Named = str | Mapping[str, Any]
 
+_predict: Any = None
+
 
 class Trainable:
     """The training side of a module."""
@@ -91,9 +93,10 @@ class Trainable:
         Raises:
             DataError, ShapeError: data that don't fit.
         """
-        from nbdl.train.predicting import predict
-
-        return predict(self, x, batch_size=batch_size, workers=workers)
+        global _predict
+        if _predict is None:  # an import costs as much as a small network's row
+            from nbdl.train.predicting import predict as _predict
+        return _predict(self, x, batch_size, workers)
 
     # --- one step, to be overridden for anything that fit can't guess ---
 
