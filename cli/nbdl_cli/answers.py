@@ -12,7 +12,9 @@ from nbdl.data.series import SeriesWindows
 from nbdl.data.text import TextWindows
 from nbdl.errors import DataError
 from nbdl.tensor import Tensor
+from nbdl.train.device import choose_device
 from nbdl.train.given import given_to
+from nbdl.train.measuring import Prediction
 from nbdl_cli.network import OpenRun
 from nbdl_cli.rows import checked_rows, read_new_rows
 
@@ -20,8 +22,10 @@ Columns = dict[str, list[Any]]
 Texts = TextWindows | LineTokens | PairTokens
 
 
-def answer(opened: OpenRun, path: Path) -> Columns:
+def answer(opened: OpenRun, path: Path, device: str = "cpu") -> Columns:
     """Return what a run's network says about the rows of a file, a column for each thing there is to say.
+
+    Numbers and classes are worked out on a device; a network that writes text does so on the CPU.
 
     Raises:
         DataError: rows that don't fit.
@@ -30,16 +34,18 @@ def answer(opened: OpenRun, path: Path) -> Columns:
     if isinstance(preprocessing, SeriesWindows) and opened.net.task is None:
         x, lines = preprocessing.last(preprocessing.table(path))
         rows = checked_rows(x, None, opened.facts, str(path))
-        return {"line": lines, **prediction_columns(opened, predict_rows(opened, rows))}
+        return {"line": lines, **prediction_columns(opened, predict_rows(opened, rows, device))}
     rows = read_new_rows(path, opened.facts)
     if isinstance(preprocessing, Texts) and opened.net.task is None:
         return _texts(opened, preprocessing, rows)
-    return prediction_columns(opened, predict_rows(opened, rows))
+    return prediction_columns(opened, predict_rows(opened, rows, device))
 
 
-def predict_rows(opened: OpenRun, rows: Split) -> np.ndarray:
+def predict_rows(opened: OpenRun, rows: Split, device: str = "cpu") -> np.ndarray:
     """Return the network's output for rows."""
-    predicted: np.ndarray = opened.net.predict(given_to(opened.net, rows)[0])
+    x = given_to(opened.net, rows)[0]
+    device = choose_device(device)
+    predicted: np.ndarray = opened.net.predict(x) if device == "cpu" else Prediction(opened.net, x, device=device).run()
     return predicted
 
 

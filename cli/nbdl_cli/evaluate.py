@@ -15,6 +15,7 @@ app = typer.Typer()
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
 BestFlag = Annotated[bool, typer.Option("--best", help="Use the best weights instead of the last ones.")]
+DeviceOption = Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to work it out.")]
 DataDir = Annotated[Path | None, typer.Option(metavar="DIR", help="Where data files are looked for.")]
 
 
@@ -23,6 +24,7 @@ DataDir = Annotated[Path | None, typer.Option(metavar="DIR", help="Where data fi
         "nbdl evaluate runs/mlp-digits-1",
         "nbdl evaluate runs/mlp-digits-1 --json",
         "nbdl evaluate runs/mlp-houses-1 --data new-houses.csv --best",
+        "nbdl evaluate runs/cnn-mnist-1 --device cuda",
     )
 )
 def evaluate(
@@ -33,6 +35,7 @@ def evaluate(
     ] = None,
     data_dir: DataDir = None,
     best: BestFlag = False,
+    device: DeviceOption = "auto",
     json: JsonFlag = False,
 ) -> None:
     """Measure loss and metrics on the run's test rows; if it has none on its validation rows, or on other data."""
@@ -47,7 +50,7 @@ def evaluate(
         name = opened.config["model"]["name"]
         raise OptionError(f"{run}: the model {name!r} has neither a loss nor a test_step, so it can't be measured")
     part, rows = rows_to_measure(opened, data, data_dir)
-    logs = measure(opened.net, rows, opened.facts.preprocessing, opened.config["train"].get("workers", 1))
+    logs = measure(opened.net, rows, opened.facts.preprocessing, opened.config["train"].get("workers", 1), device)
     if json:
         print_json({**as_json(logs), "part": part, "rows": len(rows), "weights": opened.weights, "run": str(run)})
         return

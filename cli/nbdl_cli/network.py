@@ -17,6 +17,7 @@ from nbdl.resolve import resolve
 from nbdl.train import Metric, tracing
 from nbdl.train.feed import Feed, make_feed
 from nbdl.train.given import given_to
+from nbdl.train.measuring import evaluate
 from nbdl.train.runfolder import RunFolder
 from nbdl.train.units import InUnits
 from nbdl_cli.config import Config, complete, resolve_config
@@ -101,14 +102,16 @@ def _in_units(given: Any, mean: np.ndarray, scale: np.ndarray) -> Any:
     return InUnits(name.rpartition(":")[2], metric, mean, scale) if isinstance(metric, Metric) else given
 
 
-def measure(net: Module, split: Split, preprocessing: Preprocessing | None, workers: int) -> dict[str, Any]:
+def measure(
+    net: Module, split: Split, preprocessing: Preprocessing | None, workers: int, device: str = "cpu"
+) -> dict[str, Any]:
     """Return loss and metrics of a network on some rows.
 
     Those of forecasts come with the RMSE of the persistence forecast, which says that nothing changes, and with how far
     below it the network's is, as a share of it: 0.25 is a quarter less.
     """
     x, y = given_to(net, split)
-    logs: dict[str, Any] = net.evaluate(x, y, workers=workers)
+    logs: dict[str, Any] = evaluate(net, x, y, workers=workers, device=device)
     if isinstance(preprocessing, SeriesWindows) and net.task is None:
         naive = preprocessing.persistence_rmse(split.values, split.y)
         logs["persistence_rmse"] = naive

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nbdl_cli.evaluate import BestFlag, DataDir, RunArgument
+from nbdl_cli.evaluate import BestFlag, DataDir, DeviceOption, RunArgument
 from nbdl_cli.output import JsonFlag, examples
 
 app = typer.Typer()
@@ -26,6 +26,7 @@ def predict(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead of to the screen.")] = None,
     data_dir: DataDir = None,
     best: BestFlag = False,
+    device: DeviceOption = "auto",
     json: JsonFlag = False,
 ) -> None:
     """Predict a class with probabilities, numbers, or text, for each row of a file; as CSV, or JSON with --json.
@@ -39,7 +40,7 @@ def predict(
 
     if out is not None and out.is_dir():
         raise DataError(f"--out {out} is a folder; name a file")
-    columns = answer(open_run(run, best=best), find_rows(file, data_dir))
+    columns = answer(open_run(run, best=best), find_rows(file, data_dir), device)
     text = _as_json(columns) if json else _as_csv(columns)
     if out is not None:
         write_text(out, text)

@@ -17,7 +17,7 @@ from nbdl.errors import InterruptedTraining, OptionError, RunError
 from nbdl.tensor_files import writing
 from nbdl.train import Run, RunFolder
 from nbdl.train.compiling import is_measured
-from nbdl.train.device import choose_device
+from nbdl.train.device import card_name, choose_device
 from nbdl.train.fitting import prepare
 from nbdl.train.given import given_to
 from nbdl.train.runfolder import plain
@@ -168,7 +168,9 @@ def _train(request: Request, config: Config, dataset: Dataset, run: Run, folder:
     for note in dataset.notes:
         typer.echo(f"Note: {note}.", err=True)
     typer.echo(f"Training {config['model']['name']} on {dataset.name}, into {shown(folder.path)}", err=True)
-    if not is_known(run.traced.program.source):
+    if run.device == "cuda":
+        typer.echo(f"On {card_name()}.", err=True)
+    elif not is_known(run.traced.program.source):
         typer.echo("Compiling for this network and data; the next run like it starts at once.", err=True)
     run.folder = folder
     begin = time.perf_counter()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from nbdl.cards import is_simulated, why_no_card
+from nbdl.cards import examine_cuda, is_simulated, why_no_card
 from nbdl.codegen.plan import Plan
 from nbdl.codegen.program import Bound, Program
 from nbdl.codegen.work import Call
@@ -30,6 +30,12 @@ def choose_device(device: str) -> str:
     if device == "cuda" and missing:
         raise OptionError(f"CUDA can't be used here: {missing}; `nbdl doctor` says more, --device cpu works everywhere")
     return "cpu" if missing else "cuda"
+
+
+def card_name() -> str:
+    """What the card is called that programs run on."""
+    cards = examine_cuda()["cards"]
+    return str(cards[0]["name"]) if cards else "a simulated card"
 
 
 def bind(

@@ -63,7 +63,7 @@ def evaluate(
     net: Module, x: Any, y: Any = None, *, batch_size: int = 1024, sample_weight: Any = None, workers: int = 1,
     device: str = "cpu",
 ) -> dict[str, Any]:  # fmt: skip
-    """Return loss and metrics on data; `x` may be a `Dataset`, whose test rows are taken."""
+    """Return loss and metrics on data; `x` may be a `Dataset`, whose test rows are taken; `device` is as for `fit`."""
     require_compiled(net)
     device = choose_device(device)
     if isinstance(x, Dataset):
@@ -82,12 +82,15 @@ class Prediction:
         net: the network.
         x: rows as `predict` takes them; later ones have the same shape.
         workers: threads; None chooses by the size of the work.
+        device: as for `fit`.
 
     Raises:
         DataError, ShapeError: data that don't fit.
     """
 
-    def __init__(self, net: Module, x: Any, *, batch_size: int = 1024, workers: int | None = 1):
+    def __init__(
+        self, net: Module, x: Any, *, batch_size: int = 1024, workers: int | None = 1, device: str = "cpu"
+    ):
         check_whole("batch_size", batch_size, 1)
         if workers is not None:
             check_whole("workers", workers, 1)
@@ -103,11 +106,12 @@ class Prediction:
         self.batch = rows_at_once(plan, batch_size, self.feed.rows)
         workers = choose_workers(plan, self.batch) if workers is None else workers
         arrays = {**self.traced.arrays, "predicted": self.predicted}
-        self.bound = self.traced.program.bind(arrays, batch=self.batch, workers=workers)
+        self.bound = bind(self.traced.program, arrays, choose_device(device), batch=self.batch, workers=workers)
 
     def run(self) -> np.ndarray:
         """Return the output for the rows as they are now: whoever made them may have written others in their place."""
         if tracing.is_debugged(self.net):
             return predict_debugged(self.net, self.feed, batch=self.batch)
+        self.bound.push(rows=True)
         self.bound.run(np.arange(self.feed.rows), 0, -(-self.feed.rows // self.batch))
         return self.predicted

@@ -30,4 +30,6 @@ def test_on_a_simulated_card(part: str) -> None:
 
 
 def test_every_file_is_run() -> None:
-    assert sorted(each.name for each in FOLDER.glob("test_*.py")) == sorted(each for part in PARTS.values() for each in part)
+    assert sorted(each.name for each in FOLDER.glob("test_*.py")) == sorted(
+        each for part in PARTS.values() for each in part
+    )
