@@ -78,6 +78,7 @@ class Benchmark:
             beginning, after each epoch and at the end.
         whole: `whole`: by name a program that does all there is to do, and prints a number for how well it did.
         published: `whole`: seconds that others have published, by whom and on which machine.
+        device: where it runs, `cpu` or `cuda`.
     """
 
     name: str
@@ -97,6 +98,7 @@ class Benchmark:
     fit: Callable[[int], list[float]] | None = None
     whole: Mapping[str, str] = field(default_factory=dict)
     published: Mapping[str, float] = field(default_factory=dict)
+    device: str = "cpu"
 
 
 @dataclass

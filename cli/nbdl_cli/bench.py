@@ -18,6 +18,7 @@ DEFAULT_ROUNDS = 9
         "nbdl bench w1 w3 w8 --against torch,jax --rounds 5",
         "nbdl bench --against all --out results.json --plot results.png",
         "nbdl bench w6 w10 --measure start,memory,scaling --against torch --rounds 3",
+        "nbdl bench w3 --device cuda --against torch,jax",
     )
 )
 def bench(
@@ -35,6 +36,7 @@ def bench(
         str, typer.Option(metavar="PEERS", help="Frameworks to compare with, such as torch,jax,keras,sklearn; or all.")
     ] = "",
     rounds: Annotated[int, typer.Option(min=1, help="Turns that everybody gets.")] = DEFAULT_ROUNDS,
+    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where nbdl and its peers train.")] = "cpu",
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the figures there as JSON.")] = None,
     plot: Annotated[
         Path | None,
@@ -46,6 +48,7 @@ def bench(
 
     Ends with 1 if frameworks that should come to the same result don't.
     """
+    from nbdl.train.device import choose_device
     from nbdl_cli.benchmark_report import about, draw, print_report, write
     from nbdl_cli.benchmarks import chosen, measured, measurements, peers_of
     from nbdl_cli.figures import check_picture_file
@@ -53,7 +56,7 @@ def bench(
     if plot is not None:
         check_picture_file(plot)
     wanted = measurements(measure)
-    benchmarks = chosen(names or [])
+    benchmarks = chosen(names or [], choose_device(device))
     peers = peers_of(against, benchmarks)
     results, left_out = measured(benchmarks, wanted, peers, rounds, told=bool(names))
     data = {**about(rounds), "results": results, "left_out": left_out}

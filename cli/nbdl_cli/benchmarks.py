@@ -16,10 +16,18 @@ from nbdl_cli.measurements.measurement import LeftOut, Measurement, Settings
 ALL = "all"
 
 
-def chosen(names: list[str]) -> list[Benchmark]:
-    """Make the benchmarks of these names, or all. Raises `UnknownNameError`."""
-    wanted = names or sorted(plugins.names("benchmarks"), key=_in_order)
-    return [plugins.lookup("benchmarks", name).make() for name in wanted]
+def chosen(names: list[str], device: str = "cpu") -> list[Benchmark]:
+    """Make the benchmarks of these names, or all; on a card those that can be measured there. Raises
+    `UnknownNameError`.
+    """
+    found = [plugins.lookup("benchmarks", name) for name in names or sorted(plugins.names("benchmarks"), key=_in_order)]
+    if device == "cpu":
+        return [each.make() for each in found]
+    able = [each for each in found if any(option.name == "device" for option in each.options)]
+    refused = [each.name for each in found if each not in able]
+    if names and refused:
+        raise OptionError(f"{', '.join(refused)} can't be measured on a card")
+    return [each.make(device=device) for each in able]
 
 
 def _in_order(name: str) -> list[tuple[int, str]]:

@@ -162,6 +162,11 @@ class Bound:
             for each in others:
                 each.result()
 
+    @property
+    def working_bytes(self) -> int:
+        """Bytes of memory besides the arrays."""
+        return sum(each.nbytes for each in (*self.arenas, self.shared))
+
     def pull(self) -> None:
         """Bring the caller's arrays up to date; a program on a CPU works on them."""
 

@@ -1,7 +1,7 @@
 """The built-in benchmarks: twelve workloads, neighbours of odd sizes and two whole programs, for nbdl and its peers."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from nbdl.hookspecs import Register, hookimpl
 
@@ -22,11 +22,15 @@ def nbdl_benchmarks(register: Register) -> None:
         register(program.__name__, program)
 
 
-def _factory(workload: "Workload") -> "Callable[[], Benchmark]":
-    def make() -> "Benchmark":
-        from nbdl_benchmarks.offers import benchmark
+def _factory(workload: "Workload") -> "Callable[..., Benchmark]":
+    def make(device: Literal["cpu", "cuda"] = "cpu") -> "Benchmark":
+        from nbdl_benchmarks.offers import benchmark, on_card
 
-        return benchmark(workload)
+        return on_card(workload) if device == "cuda" else benchmark(workload)
 
-    make.__doc__ = f"{workload.title}, batch {workload.batch}, trained with Adam."
+    make.__doc__ = f"""{workload.title}, batch {workload.batch}, trained with Adam.
+
+    Args:
+        device: where it runs.
+    """
     return make

@@ -38,6 +38,24 @@ def benchmark(workload: Workload) -> Benchmark:
     )
 
 
+def on_card(workload: Workload) -> Benchmark:
+    """What can be measured of a workload on an NVIDIA card: training steps, those of JAX where it finds the card."""
+    return Benchmark(
+        name=workload.name,
+        title=f"{workload.title}, batch {workload.batch}, on a card",
+        batch=workload.batch,
+        rows=workload.rows,
+        operations=workload.operations,
+        bytes=workload.bytes,
+        peers={
+            OURS: partial(_call, OURS, "trainers", workload, 1, "cuda"),
+            "torch": partial(_call, "torch_cuda", "trainers", workload),
+            "jax": partial(_call, "jax", "trainers", workload),
+        },
+        device="cuda",
+    )
+
+
 def _call(peer: str, function: str, workload: Workload, *options: Any) -> Any:
     """Call a function of the module of a framework, which may not be installed."""
     return getattr(import_module(f"nbdl_benchmarks.with_{peer}"), function)(workload, *options)

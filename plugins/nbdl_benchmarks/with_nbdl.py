@@ -17,7 +17,7 @@ from nbdl.benchmarking import Predictor, Trainer
 from nbdl.resolve import resolve
 from nbdl.train import tracing
 from nbdl.train.callbacks import Callback
-from nbdl.train.device import choose_workers
+from nbdl.train.device import bind, choose_device, choose_workers
 from nbdl.train.feed import Batch, make_feed
 from nbdl_benchmarks import layers as described
 from nbdl_benchmarks.values import Arrays, starting_values
@@ -26,7 +26,7 @@ from nbdl_benchmarks.workloads import Workload, named
 RECURRENT = {"rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}
 
 
-def trainers(workload: Workload, workers: int | None = None) -> dict[str, Trainer]:
+def trainers(workload: Workload, workers: int | None = None, device: str = "cpu") -> dict[str, Trainer]:
     """One trainer."""
     net = network(workload)
     x, y = workload.data()
@@ -35,19 +35,20 @@ def trainers(workload: Workload, workers: int | None = None) -> dict[str, Traine
     tracing.attach(net)
     traced = tracing.trace_training(net, feed)
     chosen = choose_workers(traced.program.plan, workload.batch) if workers is None else workers
-    bound = traced.program.bind(traced.arrays, batch=workload.batch, workers=chosen)
+    bound = bind(traced.program, traced.arrays, choose_device(device), batch=workload.batch, workers=chosen)
 
     def run(order: np.ndarray) -> None:
         bound.run(order.reshape(-1), 0, len(order))
 
     def loss() -> float:
+        bound.pull()
         traced.take_over()
         if isinstance(net, Adversaries):
             return float(net.losses(nbdl.asarray(x), nbdl.asarray(y))[0])
         return float(net.evaluate(x, y)["loss"])
 
     def memory() -> int:
-        return sum(each.nbytes for each in (*bound.arenas, bound.shared))
+        return bound.working_bytes
 
     return {"nbdl": Trainer(run, loss, memory)}
 

@@ -28,16 +28,19 @@ GROUPS = {"pytorch": "PyTorch eager", "others": "all others"}
 def measure(benchmark: Benchmark, settings: Settings) -> Figures:
     """Microseconds a step of everybody, ratios to nbdl's, and the least that the machine could need."""
     comparison = compare(benchmark, settings.peers, settings.rounds, settings.tell)
-    floor = least_microseconds(benchmark)
-    return {
+    figures = {
         **compared(comparison),
         "batch": benchmark.batch,
         "operations": benchmark.operations,
         "bytes": benchmark.bytes,
-        "floor_microseconds": rounded(floor),
-        "share_of_floor": rounded(floor / comparison.microseconds(OURS)),
+        "device": benchmark.device,
         "best": _best(comparison),
     }
+    if benchmark.device == "cpu":
+        floor = least_microseconds(benchmark)
+        share = rounded(floor / comparison.microseconds(OURS))
+        figures |= {"floor_microseconds": rounded(floor), "share_of_floor": share}
+    return figures
 
 
 def compared(comparison: Comparison) -> Figures:
@@ -113,7 +116,7 @@ def summary(results: Results) -> Table:
                 name,
                 figures["title"],
                 number(figures["microseconds"][OURS]["median"]),
-                f"{figures['share_of_floor']:.0%}",
+                f"{figures['share_of_floor']:.0%}" if "share_of_floor" in figures else "",
                 *[f"{spread_text(each)}, {each['trainer']}" if each else "" for each in best],
             )
         )

@@ -115,6 +115,11 @@ class CudaBound(Bound):
             "parameters and optimizer": self.end - data - working,
         }
 
+    @property
+    def working_bytes(self) -> int:
+        """Bytes on the card besides data and parameters."""
+        return self.layout.end(self.capacity)
+
     # --- arrays ---
 
     def push(self, *, rows: bool = False) -> None:
