@@ -1,0 +1,49 @@
+"""Put the tables of what `nbdl bench` measured into performance.md: `python docs/figures.py`."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from nbdl_cli.measurements import MEASUREMENTS
+
+HERE = Path(__file__).parent
+PAGE = HERE / "performance.md"
+RESULTS = HERE.parent / "bench" / "results"
+PLACE = re.compile(r"(<!-- (\w+) from ([\w.-]+) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
+
+
+def filled(text: str, results: Path = RESULTS) -> str:
+    """Return the page with a table in each place, from the file in `results` that the place names."""
+
+    def fill(place: re.Match[str]) -> str:
+        begin, name, file, end = place.groups()
+        return f"{begin}\n{section(name, results / file)}\n\n{end}"
+
+    return PLACE.sub(fill, text)
+
+
+def section(measurement: str, path: Path) -> str:
+    """What a file says about a measurement: a table, a picture if there is one, and where it was measured."""
+    if not path.exists():
+        return f"Not measured yet: `bench/results/{path.name}` isn't there."
+    data = json.loads(path.read_text(encoding="utf-8"))
+    parts = [markdown(MEASUREMENTS[measurement], data["results"][measurement])]
+    if path.with_suffix(".png").exists():
+        parts.append(f"![{MEASUREMENTS[measurement].title}](../bench/results/{path.with_suffix('.png').name})")
+    packages = ", ".join(f"{name} {version}" for name, version in data["versions"].items() if version)
+    where = f"{data['cores']} cores of an {data['processor']} ({data['gflops_a_core']:.0f} GFLOP/s each)"
+    when = f"{data['rounds']} rounds, {data['date'][:10]}"
+    parts.append(f"Measured on {where}, {when}; all figures: [{path.name}](../bench/results/{path.name}). {packages}.")
+    return "\n\n".join(parts)
+
+
+def markdown(measurement: Any, results: dict[str, Any]) -> str:
+    """The summary of a measurement as a table in Markdown."""
+    columns, rows = measurement.summary(results)
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
