@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -12,9 +14,10 @@ from nbdl.codegen.expressions import Text, dtype_name, length, number, operation
 from nbdl.codegen.index import core, own_index, size_text
 from nbdl.codegen.loop_text import LoopFunction, LoopPrinter
 from nbdl.codegen.names import KERNELS, RESERVED, ModuleNames, Names, heading, label
+from nbdl.codegen.parts import LONGEST_STEP, print_parts
 from nbdl.codegen.plan import Plan, Variable
 from nbdl.codegen.views import Views
-from nbdl.codegen.work import Call, Loop, Position, is_scalar, is_scalar_work, root_of
+from nbdl.codegen.work import Call, Kernel, Loop, Position, is_scalar, is_scalar_work, root_of
 from nbdl.ir.graph import Node
 from nbdl.ir.shapes import product
 
@@ -29,7 +32,7 @@ class ModulePrinter:
         self.module_names = ModuleNames()
         self.names = self._own_names()
         self.arrays = {variable: self.names.of(variable, variable.name) for variable in plan.variables}
-        self.views = Views(plan, self.names, self.arrays)
+        self.views = self.new_views()
         self.functions: dict[str, str] = {}
         self.function_lines: list[str] = []
         self.tables: dict[str, str] = {}
@@ -179,14 +182,34 @@ class ModulePrinter:
     def _kernel_lines(self) -> list[str]:
         lines: list[str] = []
         for level in range(self.fusion.levels):
-            for kernel in self.plan.kernels:
-                if kernel.level == level:
-                    lines += self._scalar_lines(kernel.position)
-                    lines += self._heading(kernel)
-                    lines += self._call_lines(kernel) if isinstance(kernel, Call) else self._loop_lines(kernel)
-            lines += self._scalar_lines((level + 1, -1))
+            kernels = [kernel for kernel in self.plan.kernels if kernel.level == level]
+            if len(self.plan.kernels) > LONGEST_STEP:
+                lines += print_parts(self, kernels)
+            else:
+                for kernel in kernels:
+                    lines += [*self.scalar_lines(kernel.position), *self.lines_of(kernel)]
+            lines += self.scalar_lines((level + 1, -1))
             lines += self._meeting_lines(level)
         return lines
+
+    def lines_of(self, kernel: Kernel) -> list[str]:
+        """The lines of a kernel, under a heading if its layer is another than that of the one before."""
+        lines = self._heading(kernel)
+        return [*lines, *(self._call_lines(kernel) if isinstance(kernel, Call) else self._loop_lines(kernel))]
+
+    @contextmanager
+    def other_views(self) -> Iterator[Views]:
+        """Print what belongs to another function: views and headings are its own."""
+        outside, self.views = (self.views, self.scope), self.new_views()
+        self.scope = ""
+        try:
+            yield self.views
+        finally:
+            self.views, self.scope = outside
+
+    def new_views(self) -> Views:
+        """Views of a function."""
+        return Views(self.plan, self.names, self.arrays)
 
     def _loading(self, variable: Variable) -> list[str]:
         leaf = variable.leaf
@@ -203,7 +226,7 @@ class ModulePrinter:
             return [f"take_rows({self.arrays[variable]}, picked, {out})"]
         return []
 
-    def _heading(self, kernel: Call | Loop) -> list[str]:
+    def _heading(self, kernel: Kernel) -> list[str]:
         node = kernel.node if isinstance(kernel, Call) else kernel.seeds[-1]
         scope = node.scope
         if scope == self.scope or not scope or scope.startswith("parameter "):
@@ -358,7 +381,7 @@ class ModulePrinter:
                 self.scalars[leaf] = Text(name)
         return ["", *lines] if lines else []
 
-    def _scalar_lines(self, before: Position) -> list[str]:
+    def scalar_lines(self, before: Position) -> list[str]:
         """Work out the numbers that are known before a position, as far as that hasn't been done."""
         lines = []
         for node in self.fusion.order:
@@ -374,6 +397,10 @@ class ModulePrinter:
                 text = Text(name)
             self.scalars[node] = text
         return ["", *lines] if lines else []
+
+    def numbers(self) -> list[str]:
+        """The names of the numbers that have been worked out."""
+        return [text.text for text in self.scalars.values() if text.text.isidentifier()]
 
     def _scalar_text(self, node: Node) -> Text:
         if node.primitive.kind in ("view", "movement") or node.name == "stop_gradient":
@@ -409,11 +436,15 @@ class BodyPrinter(ModulePrinter):
         self.module_names = outer.module_names
         self.names = self._own_names()
         self.arrays = {variable: self.names.of(variable, variable.name) for variable in plan.variables}
-        self.views = Views(plan, self.names, self.arrays, in_body=True)
+        self.views = self.new_views()
         self.handed_in = list(self.arrays.values())
         self.scalars = {}
         self.scalar_uses = self._count_scalar_uses()
         self.scope = self._first_scope()
+
+    def new_views(self) -> Views:
+        """Views of a function of the body."""
+        return Views(self.plan, self.names, self.arrays, in_body=True)
 
     def _first_scope(self) -> str:
         """The scope that needs no heading."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nbdl.codegen import cpu, parts
 from nbdl.codegen.program import Program
 from tests.codegen.growth import EXAMPLES, Growth, LoopGrowth
 from tests.codegen.maker import RUNS
@@ -85,6 +86,28 @@ def test_graphs_with_loops_as_plain_python(block: int) -> None:
 def test_many_graphs_with_loops_as_plain_python(block: int) -> None:
     for seed in range(40):
         check_plain(40_000 + 100 * block + seed, 16, LoopGrowth)
+
+
+@pytest.fixture
+def short_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Print every step in parts of two kernels."""
+    monkeypatch.setattr(cpu, "LONGEST_STEP", 0)
+    monkeypatch.setattr(parts, "LONGEST_PART", 2)
+
+
+@pytest.mark.usefixtures("short_parts")
+@pytest.mark.parametrize("block", range(6))
+def test_graphs_in_parts_as_plain_python(block: int) -> None:
+    for seed in range(6):
+        check_plain(50_000 + 100 * block + seed, 40)
+        check_plain(60_000 + 100 * block + seed, 10, LoopGrowth)
+
+
+@pytest.mark.usefixtures("short_parts")
+def test_a_graph_in_parts_as_machine_code() -> None:
+    growth, program = grown(4, 60, 8)
+    assert program.source.count("def forward_") > 5
+    check(growth, program, Native, RUNS, 1e-9)
 
 
 NATIVE = [(0, "float64"), (1, "float64"), (2, "float64"), (3, "float32")]
