@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Mapping
@@ -15,7 +16,8 @@ REDRAWS = 8  # a second: drawing takes about a millisecond, and nobody reads fas
 class Progress(Callback):
     """Show loss, metrics, samples a second and the time left: a moving bar on a terminal, elsewhere one line an epoch.
 
-    It writes to the standard error, so that results on the standard output stay clean.
+    It writes to the standard error, so that results on the standard output stay clean. Lines of short epochs come
+    several at once: writing one takes as long as a small network's epoch.
 
     Args:
         epoch_lines: whether a terminal, too, keeps one line an epoch.
@@ -28,7 +30,8 @@ class Progress(Callback):
         self.console: Any = None
         self._bar: Any = None
         self._task: Any = None
-        self._epoch_started = self._drawn = 0.0
+        self._epoch_started = self._drawn = self._written = 0.0
+        self._lines: list[str] = []
 
     def run_start(self, run: Any) -> None:
         """Start the clock, and the bar if there is a terminal."""
@@ -37,6 +40,7 @@ class Progress(Callback):
 
             self.console = Console(stderr=True)
         self._epoch_started = time.perf_counter()
+        self._written = 0.0
         if self.console.is_terminal:
             self._bar = _new_bar(self.console)
             self._task = self._bar.add_task(
@@ -47,6 +51,7 @@ class Progress(Callback):
     def progress(self, run: Any) -> None:
         """Move the bar, a few times a second."""
         now = time.perf_counter()
+        self._write_lines(now)
         if self._bar is None or now - self._drawn < 1 / REDRAWS:
             return
         self._drawn = now
@@ -62,23 +67,31 @@ class Progress(Callback):
         self._bar.refresh()
 
     def epoch_end(self, run: Any, logs: dict[str, Any]) -> None:
-        """Print the epoch's line."""
+        """Print the epoch's line, at once or together with those of the next ones."""
         now = time.perf_counter()
         seconds = now - self._epoch_started
         if self._bar is None or self.epoch_lines:
-            self.console.print(
+            self._lines.append(
                 f"epoch {run.epoch + 1}/{run.epochs}  {show_numbers(logs)}{_show_speed(run.samples_per_second)}  "
-                f"{show_seconds(seconds)}",
-                highlight=False,
-                soft_wrap=True,
+                f"{show_seconds(seconds)}"
             )
+            self._write_lines(now)
         self._epoch_started = now
 
     def run_end(self, run: Any) -> None:
-        """Take the bar away."""
+        """Write what is left, and take the bar away."""
+        self._write_lines()
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+    def _write_lines(self, now: float = math.inf) -> None:
+        """Write the lines that wait, if the last ones were written a while ago."""
+        if self._lines and now - self._written >= 1 / REDRAWS:
+            self.console.print("\n".join(self._lines), highlight=False, soft_wrap=True)
+            self._lines.clear()
+            self._written = now
 
 
 def _new_bar(console: Any) -> Any:

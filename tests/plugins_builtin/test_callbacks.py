@@ -309,6 +309,21 @@ class TestProgress:
         assert "left" in text
         assert "epoch 2/2" in text
 
+    @pytest.mark.parametrize("terminal", [False, True])
+    def test_lines_of_short_epochs_are_written_together_and_none_is_lost(self, terminal, monkeypatch):
+        console = pytest.importorskip("rich.console").Console
+        written, write = [], console.print
+
+        def print(self, *text, **options):
+            written.append(text)
+            write(self, *text, **options)
+
+        monkeypatch.setattr(console, "print", print)
+        text = self.shown(terminal=terminal, epochs=40)
+        assert [number for number in range(1, 41) if f"epoch {number}/40  loss 0.1250" not in text] == []
+        whole = [text for (text,) in filter(None, written) if str(text).startswith("epoch")]
+        assert len(whole) < 20  # some seconds of epochs would take as many writes; these take milliseconds
+
     def test_it_is_drawn_a_few_times_a_second_only(self):
         console = pytest.importorskip("rich.console")
         callback, run = resolve("callbacks", "progress"), Run(epochs=1000)
