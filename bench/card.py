@@ -41,6 +41,7 @@ LIMIT = 520.0
 REPEATS = 20
 PEERS = ("torch", "jax")
 LARGE_BATCH = 1024
+PRECISIONS = ("float32", "tf32", "bf16")
 SANITIZED = "test_case and (matrix_products or statistics or gradients_of_maxima)"
 
 
@@ -185,7 +186,7 @@ def _adam(bandwidth: float) -> dict[str, float]:
 
 
 def products(deadline: float) -> dict[str, Any]:
-    """Matrix products in float32 as shares of cuBLAS's."""
+    """Matrix products as shares of cuBLAS's, in float32 and by tensor cores."""
     from nbdl.kernels.cuda.matmul import matmul_nn, matmul_nt, matmul_tn
 
     torch, result = _torch(), {}
@@ -193,14 +194,27 @@ def products(deadline: float) -> dict[str, Any]:
         a, b = 0, 4 * m * k
         c = b + 4 * k * n
         card = _card(c + 4 * m * n)
-        ours = _seconds(lambda: function(card, f32, a, b, c, (1, m, n, k)), card.stream)  # noqa: B023 - called at once
-        figures = {"TFLOP/s": 2 * m * n * k / ours / 1e12}
-        if torch is not None:
-            x, y = _operands(torch, name, m, n, k)
-            theirs = _torch_seconds(torch, lambda: x @ y)  # noqa: B023
-            figures |= {"cuBLAS, TFLOP/s": 2 * m * n * k / theirs / 1e12, "share": theirs / ours}
-        result[f"{name} {m}x{n}x{k}"] = figures
+        for precision in PRECISIONS if m == n else PRECISIONS[:1]:
+            card.precision = precision
+            ours = _seconds(lambda: function(card, f32, a, b, c, (1, m, n, k)), card.stream)  # noqa: B023 - called now
+            figures = {"TFLOP/s": 2 * m * n * k / ours / 1e12}
+            if torch is not None:
+                theirs = _torch_product(torch, name, precision, (m, n, k))
+                figures |= {"cuBLAS, TFLOP/s": 2 * m * n * k / theirs / 1e12, "share": theirs / ours}
+            result[f"{name} {m}x{n}x{k} {precision}"] = figures
     return result
+
+
+def _torch_product(torch: Any, name: str, precision: str, sizes: tuple[int, int, int]) -> float:
+    """Seconds of cuBLAS for a product in a precision; in bf16 it gets operands that are bfloat16 already."""
+    x, y = _operands(torch, name, *sizes)
+    if precision == "bf16":
+        x, y = x.bfloat16(), y.bfloat16()
+    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    try:
+        return _torch_seconds(torch, lambda: x @ y)
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def _shapes(*functions: Any) -> Iterator[tuple[str, Any, int, int, int]]:

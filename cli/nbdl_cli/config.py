@@ -47,6 +47,7 @@ def train_options(
     seed: int = 0,
     workers: int | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
+    precision: Literal["float32", "tf32", "bf16"] = "float32",
     validation_split: float = 0.1,
     epoch_rows: int | None = None,
 ) -> Config:
@@ -58,6 +59,7 @@ def train_options(
         seed: what everything random is drawn from.
         workers: threads; none chooses.
         device: where to train.
+        precision: of matrix products on a card; tf32 and bf16 are computed by its tensor cores.
         validation_split: share of the training rows that is kept for validation, where the data has no rows for it.
         epoch_rows: how many training rows make an epoch, drawn anew for each; none: as the data set says, or all.
 
@@ -78,6 +80,7 @@ def train_options(
         "seed": seed,
         **({} if workers is None else {"workers": workers}),
         "device": device,
+        **({} if precision == "float32" else {"precision": precision}),
         "validation_split": validation_split,
         **({} if epoch_rows is None else {"epoch_rows": epoch_rows}),
     }

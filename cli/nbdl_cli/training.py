@@ -140,6 +140,7 @@ def _prepare(config: Config, dataset: Dataset) -> tuple[Config, Run, DataFacts]:
         epoch_rows=options.get("epoch_rows", dataset.epoch_rows),
         callbacks=callbacks if "progress" in config.get("callbacks", {}) else [*callbacks, "progress"],
         device=options["device"],
+        precision=options.get("precision", "float32"),
         workers=options.get("workers"),
         seed=options["seed"],
     )

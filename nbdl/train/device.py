@@ -39,14 +39,29 @@ def card_name() -> str:
 
 
 def bind(
-    program: Program, arrays: Mapping[str, np.ndarray], device: str, *, batch: int, workers: int = 1, seed: int = 0
+    program: Program,
+    arrays: Mapping[str, np.ndarray],
+    device: str,
+    *,
+    batch: int,
+    workers: int = 1,
+    seed: int = 0,
+    precision: str = "float32",
 ) -> Bound:
     """Make a program ready to run on a device."""
     if device == "cpu":
         return program.bind(arrays, batch=batch, workers=workers, seed=seed)
     from nbdl.codegen.cuda.program import CudaProgram  # numba-cuda need not be installed
 
-    return CudaProgram.of(program).bind(arrays, batch=batch, seed=seed)
+    return CudaProgram.of(program).bind(arrays, batch=batch, seed=seed, precision=precision)
+
+
+def check_precision(precision: str, device: str) -> None:
+    """Raise `OptionError` unless products can be computed in a precision on a device."""
+    if precision not in ("float32", "tf32", "bf16"):
+        raise OptionError(f"the precision is float32, tf32 or bf16, not {precision!r}")
+    if device == "cpu" and precision != "float32":
+        raise OptionError(f"{precision} is for the tensor cores of a card; a CPU computes in float32")
 
 
 def choose_workers(plan: Plan, batch: int) -> int:

@@ -14,7 +14,7 @@ from nbdl.train import tracing
 from nbdl.train.callbacks import Callback
 from nbdl.train.compiling import is_measured, remember, require_compiled
 from nbdl.train.debugging import DebugProgram
-from nbdl.train.device import choose_device, choose_workers
+from nbdl.train.device import check_precision, choose_device, choose_workers
 from nbdl.train.feed import Feed, make_feed
 from nbdl.train.given import given_to
 from nbdl.train.history import History
@@ -40,6 +40,7 @@ def fit(
     verbose: bool = True,
     initial_epoch: int = 0,
     device: str = "auto",
+    precision: str = "float32",
     workers: int | None = None,
     seed: int | None = None,
     folder: RunFolder | None = None,
@@ -63,6 +64,8 @@ def fit(
         verbose: whether progress is shown.
         initial_epoch: number of the first epoch, when training goes on.
         device: `cpu`, `cuda` (an NVIDIA card) or `auto`: a card, if there is one that can be used.
+        precision: of matrix products and convolutions on a card: `float32`, or quicker ones by its tensor cores, which
+            round what they multiply to 10 (`tf32`) or 7 (`bf16`) bits behind the point.
         workers: threads; None chooses by the size of the work. The same number gives the same bits.
         seed: what the order of rows, dropout and new parameters depend on; None draws one.
         folder: where checkpoints go; a checkpoint in it is continued.
@@ -88,6 +91,7 @@ def fit(
         shuffle=shuffle,
         initial_epoch=initial_epoch,
         device=device,
+        precision=precision,
         workers=workers,
         seed=seed,
     )
@@ -111,6 +115,7 @@ def prepare(
     shuffle: bool = True,
     initial_epoch: int = 0,
     device: str = "auto",
+    precision: str = "float32",
     workers: int | None = None,
     seed: int | None = None,
 ) -> Run:
@@ -123,6 +128,7 @@ def prepare(
     device = choose_device(device)
     if tracing.is_debugged(net):
         device = "cpu"  # values are looked at one by one
+    check_precision(precision, device)
     seed = int(random.generator().integers(2**31)) if seed is None else seed
     feed, held_out = _feeds(net, x, y, validation_data, validation_split, sample_weight, class_weight)
     if not any(True for _ in net.named_parameters()):
@@ -155,6 +161,7 @@ def prepare(
         evaluation=evaluation,
         callbacks=[resolve("callbacks", each) for each in callbacks],
         device=device,
+        precision=precision,
     )
     if tracing.is_debugged(net):
         run.bound = DebugProgram(net.train_step, feed, traced, batch=batch, seed=seed)

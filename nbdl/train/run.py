@@ -63,6 +63,7 @@ class Run:
         callbacks: Sequence[Callback],
         folder: RunFolder | None = None,
         device: str = "cpu",
+        precision: str = "float32",
     ):
         self.net, self.traced, self.evaluation = net, traced, evaluation
         self.rows, self.batch_size, self.workers, self.seed, self.shuffle = rows, batch_size, workers, seed, shuffle
@@ -75,7 +76,7 @@ class Run:
         self.error: BaseException | None = None
         self.device = device
         self.bound: Bound | DebugProgram = bind(
-            traced.program, traced.arrays, device, batch=batch_size, workers=workers, seed=seed
+            traced.program, traced.arrays, device, batch=batch_size, workers=workers, seed=seed, precision=precision
         )
         self._saver = Saver(self)
         self._interrupted = False

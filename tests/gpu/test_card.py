@@ -120,6 +120,24 @@ def test_matrix_product(m: int, n: int, k: int) -> None:
     check(product, "float32", FLOAT32, runs=(1,))
 
 
+@pytest.mark.parametrize(("precision", "bits"), [("tf32", 11), ("bf16", 8)])
+@pytest.mark.parametrize(("m", "n", "k"), [(128, 128, 64), (300, 200, 100), (1000, 513, 785)])
+def test_product_of_tensor_cores(m: int, n: int, k: int, precision: str, bits: int) -> None:
+    from nbdl.codegen.cuda.program import CudaProgram
+    from nbdl.ir import ops
+    from tests.codegen.maker import Maker
+
+    make = Maker(dtype=np.float32)
+    make.result(ops.matmul(make.state("x", m, k), make.state("y", k, n)))
+    arrays = {name: array.copy() for name, array in make.arrays.items()}
+    bound = CudaProgram(make.variables, "a product").bind(arrays, precision=precision)
+    bound.run(np.zeros(1, np.int64), 0, 1)
+    bound.pull()
+    error = np.abs(arrays["result_0"] - arrays["x"].astype(np.float64) @ arrays["y"])
+    allowed = 2.0 ** (1 - bits) * (np.abs(arrays["x"]) @ np.abs(arrays["y"])) + 1e-4
+    assert (error <= allowed).all()
+
+
 def test_what_does_not_fit_is_refused_with_numbers() -> None:
     from nbdl.codegen.cuda.program import _allocate
     from nbdl.errors import NbdlError

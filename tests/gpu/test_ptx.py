@@ -11,11 +11,12 @@ pytest.importorskip("numba_cuda", reason="numba-cuda isn't installed: pip instal
 if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1":
     pytest.skip("the simulator compiles nothing", allow_module_level=True)
 
+from nbdl.kernels.cuda import tensor_cores
 from nbdl.kernels.cuda.launch import Card
 from nbdl.kernels.cuda.matmul import matrices
 from nbdl.kernels.cuda.ptx import kernel_ptx, types, usage
 from nbdl.kernels.cuda.recording import RecordingCard
-from nbdl.kernels.cuda.tile import TILES, Operands, product_kernel
+from nbdl.kernels.cuda.tile import TILES, Operands, exact, product_kernel
 from tests.gpu.programs import PROGRAMS, step_on
 
 CAPABILITIES = [(7, 5), (8, 0), (9, 0)]
@@ -33,11 +34,23 @@ def product_types(shape: int) -> tuple[object, ...]:
 @pytest.mark.parametrize("tile", TILES, ids=lambda tile: f"{tile.rows}x{tile.columns}")
 def test_matrix_product_stays_in_registers(tile: object, capability: tuple[int, int]) -> None:
     operands: Operands = matrices(np.float32, (True, True))
-    ptx = kernel_ptx(product_kernel(np.float32, tile, operands, False), product_types(12), capability)
+    ptx = kernel_ptx(product_kernel(np.float32, tile, exact(tile), operands, False), product_types(12), capability)
     used = usage(ptx, capability)
     assert (used.stack, used.spilled) == (0, 0)
     assert used.registers * tile.threads <= REGISTERS  # type: ignore[attr-defined]
     assert "ld.shared.v4.f32" in ptx  # four numbers at once
+
+
+@pytest.mark.parametrize("capability", CAPABILITIES[1:])
+@pytest.mark.parametrize("precision", ["tf32", "bf16"])
+def test_tensor_cores_stay_in_registers(precision: str, capability: tuple[int, int]) -> None:
+    tile = tensor_cores.TILES[0]
+    engine, operands = tensor_cores.engine(tile, precision), matrices(np.float32, (True, True))
+    ptx = kernel_ptx(product_kernel(np.float32, tile, engine, operands, False), product_types(12), capability)
+    used = usage(ptx, capability)
+    assert (used.stack, used.spilled) == (0, 0)
+    assert used.registers * engine.threads <= REGISTERS
+    assert f".{precision}.{precision}." in ptx
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

@@ -1,4 +1,4 @@
-"""The tests on a simulated card, in a process of their own: the simulator takes the place of cards where it is asked for
+"""The tests on a simulated card, in a process of their own: the simulator takes the place of cards if it is asked for
 before Numba is imported.
 """
 
@@ -15,7 +15,7 @@ pytest.importorskip("numba_cuda", reason="numba-cuda isn't installed: pip instal
 FOLDER = Path(__file__).parent / "simulated"
 PARTS = {
     "programs": ["test_programs.py", "test_training.py"],
-    "kernels": ["test_scans.py", "test_images.py", "test_walk.py", "test_commands.py"],
+    "kernels": ["test_scans.py", "test_images.py", "test_walk.py", "test_commands.py", "test_tensor_cores.py"],
 }
 
 

@@ -14,7 +14,7 @@ from nbdl.codegen.cuda.printer import CudaPrinter, layout_of
 from nbdl.codegen.memory import align
 from nbdl.codegen.plan import Plan, Variable, make_plan
 from nbdl.codegen.program import Bound, Program, _flat
-from nbdl.errors import NbdlError, PluginError
+from nbdl.errors import NbdlError, OptionError, PluginError
 from nbdl.kernels.cuda.sizes import BATCH, CONTROL, NUMBER, OFFSET, SEED
 
 SMALL = 4096
@@ -57,9 +57,17 @@ class CudaProgram(Program):
         """The generated module."""
         return load_source(self.source, cuda_program_dir())
 
-    def bind(self, arrays: Mapping[str, np.ndarray], *, batch: int = 1, workers: int = 1, seed: int = 0) -> CudaBound:
+    def bind(
+        self,
+        arrays: Mapping[str, np.ndarray],
+        *,
+        batch: int = 1,
+        workers: int = 1,
+        seed: int = 0,
+        precision: str = "float32",
+    ) -> CudaBound:
         """Make the program ready to run on arrays; a card is one worker."""
-        return CudaBound(self, arrays, batch=batch, seed=seed)
+        return CudaBound(self, arrays, batch=batch, seed=seed, precision=precision)
 
 
 class CudaBound(Bound):
@@ -72,8 +80,10 @@ class CudaBound(Bound):
         arrays: one for each variable (but keys), by name, as for a program on a CPU.
         batch: rows of a batch.
         seed: what random numbers depend on.
+        precision: of products of float32: `float32`, or by tensor cores in `tf32` or `bf16`.
 
     Raises:
+        OptionError: the card has no tensor cores that know this precision.
         ShapeError: an array doesn't fit its variable.
         NbdlError: the card's memory is too small.
     """
@@ -81,7 +91,15 @@ class CudaBound(Bound):
     program: CudaProgram
     workers = 1
 
-    def __init__(self, program: CudaProgram, arrays: Mapping[str, np.ndarray], *, batch: int, seed: int):
+    def __init__(
+        self,
+        program: CudaProgram,
+        arrays: Mapping[str, np.ndarray],
+        *,
+        batch: int,
+        seed: int,
+        precision: str = "float32",
+    ):
         self.program, self.batch, self.seed = program, batch, seed
         self.variables = [each for each in program.variables if each.role != "key"]
         self.host = {each: _flat(each, arrays[each.name]) for each in self.variables}
@@ -89,7 +107,7 @@ class CudaBound(Bound):
         self.capacity = align(batch, 16)
         self._lay_out()
         self.memory = _allocate(self.end, self._parts())
-        self.card = _card(self.memory, self.layout)
+        self.card = _card(self.memory, self.layout, precision)
         self._changed = set(self.variables)
         self._graphs: dict[int, Any] = {}
 
@@ -185,7 +203,7 @@ class CudaBound(Bound):
         if rows not in self._graphs:
             from nbdl.kernels.cuda.recording import RecordingCard
 
-            kernels = RecordingCard(self.layout.scratch_bytes)
+            kernels = RecordingCard(self.layout.scratch_bytes, self.card.precision)
             self._launch(kernels, rows)
             kernels.compile()
             self._graphs[rows] = graphs.Graph(self.card.stream, lambda: self._launch(self.card, rows))
@@ -240,8 +258,11 @@ def _allocate(size: int, parts: Mapping[str, int]) -> Any:
     return allocate(size)
 
 
-def _card(memory: Any, layout: Layout) -> Any:
+def _card(memory: Any, layout: Layout, precision: str) -> Any:
     from nbdl.kernels.cuda.launch import Card
     from nbdl.kernels.cuda.memory import new_stream
+    from nbdl.kernels.cuda.tensor_cores import capable
 
-    return Card(memory, layout.scratch, layout.scratch_bytes, new_stream())
+    if precision != "float32" and not capable():
+        raise OptionError(f"this card's tensor cores don't know {precision}: it takes compute capability 8.0")
+    return Card(memory, layout.scratch, layout.scratch_bytes, new_stream(), precision)

@@ -41,10 +41,19 @@ class Card:
         scratch: the byte from which on sums have room for their slices.
         scratch_bytes: how much room that is.
         stream: the order in which kernels run.
+        precision: in which products of float32 are computed: `float32`, or by tensor cores in `tf32` or `bf16`.
     """
 
-    def __init__(self, memory: Any, scratch: int = 0, scratch_bytes: int = 0, stream: Any = 0):
+    def __init__(
+        self,
+        memory: Any,
+        scratch: int = 0,
+        scratch_bytes: int = 0,
+        stream: Any = 0,
+        precision: str = "float32",
+    ):
         self.memory, self.scratch, self.scratch_bytes, self.stream = memory, scratch, scratch_bytes, stream
+        self.precision = precision
 
     def slices(self, blocks: int, most: int, size: int) -> int:
         """Into how many slices long sums are cut whose result, of `size` bytes, has this many blocks to compute it."""

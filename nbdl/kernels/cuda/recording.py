@@ -16,8 +16,8 @@ MEMORY = types.Array(types.uint8, 1, "C")
 class RecordingCard(Card):
     """A card that launches nothing: it notes the kernels that are launched, with the types of what they are given."""
 
-    def __init__(self, scratch_bytes: int = 2**24) -> None:
-        super().__init__(None, scratch_bytes=scratch_bytes)
+    def __init__(self, scratch_bytes: int = 2**24, precision: str = "float32") -> None:
+        super().__init__(None, scratch_bytes=scratch_bytes, precision=precision)
         self.launched: dict[tuple[Any, tuple[Any, ...]], int] = {}
 
     def launch(self, kernel: Any, grid: tuple[int, ...], block: tuple[int, ...], *arguments: Any) -> None:

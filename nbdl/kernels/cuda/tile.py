@@ -11,7 +11,7 @@ too, whose first matrix is never written down.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -53,9 +53,9 @@ TILES = (
 """The largest is the fastest where there are enough of them."""
 
 
-def choose_tile(m: int, n: int, count: int = 1) -> Tile:
+def choose_tile(tiles: Sequence[Tile], m: int, n: int, count: int = 1) -> Tile:
     """The largest tile of which `count` results have as many as there are multiprocessors, or the smallest."""
-    return next((tile for tile in TILES if count * tile.count(m, n) >= MULTIPROCESSORS), TILES[-1])
+    return next((tile for tile in tiles if count * tile.count(m, n) >= MULTIPROCESSORS), tiles[-1])
 
 
 def _walk(threads: int, size: int, depth: int, deep_first: bool) -> Any:
@@ -72,12 +72,47 @@ def _walk(threads: int, size: int, depth: int, deep_first: bool) -> Any:
     return place
 
 
-def _multiply(tile: Tile) -> Any:
-    """The function that multiplies two pieces in shared memory, and adds to a thread's totals."""
+@dataclass(frozen=True)
+class Engine:
+    """What multiplies two pieces in shared memory.
+
+    Args:
+        threads: of a block.
+        totals: how many numbers of the tile a thread keeps, in rows and columns.
+        multiply: `multiply(a_piece, b_piece, totals, thread)` adds to them.
+        place: `place(thread, r, s)` is where in the tile totals[r, s] belongs.
+        spare: numbers between two columns of a piece, and two rows of the other, in memory.
+        round: what a number becomes before it is multiplied.
+    """
+
+    threads: int
+    totals: tuple[int, int]
+    multiply: Callable[..., Any]
+    place: Callable[..., Any]
+    spare: int
+    round: Callable[..., Any]
+
+
+@device
+def unchanged(x):
+    """x"""
+    return x
+
+
+@cache
+def exact(tile: Tile) -> Engine:
+    """Multiplies and adds in the precision of the numbers themselves."""
     M, N, K, H, W = tile.rows, tile.columns, tile.depth, tile.height, tile.width  # noqa: N806
+    across = N // W
 
     @device
-    def multiply(a_piece, b_piece, totals, y, x):
+    def place(thread, r, s):
+        i = (r // 4) * 4 * (M // H) + 4 * (thread // across) + r % 4
+        return i, (s // 4) * 4 * (N // W) + 4 * (thread % across) + s % 4
+
+    @device
+    def multiply(a_piece, b_piece, totals, thread):
+        y, x = thread // across, thread % across
         for p in range(K):
             for r in range(0, H, 4):
                 a0, a1, a2, a3 = load4(a_piece, p * M + r * (M // H) + 4 * y)
@@ -100,7 +135,7 @@ def _multiply(tile: Tile) -> Any:
                     totals[r + 3, s + 2] += a3 * b2
                     totals[r + 3, s + 3] += a3 * b3
 
-    return multiply
+    return Engine(tile.threads, (H, W), multiply, place, 0, unchanged)
 
 
 @dataclass(frozen=True)
@@ -125,17 +160,18 @@ class Operands:
 
 
 @cache
-def product_kernel(kind: Any, tile: Tile, operands: Operands, sliced: bool) -> Any:
-    """The kernel for a type of numbers, a tile, and matrices. With `sliced` each slice of the sums has a result of its
-    own, one after another.
+def product_kernel(kind: Any, tile: Tile, engine: Engine, operands: Operands, sliced: bool) -> Any:
+    """The kernel for a type of numbers, a tile, what multiplies, and matrices. With `sliced` each slice of the sums has
+    a result of its own, one after another.
     """
-    M, N, K, H, W = tile.rows, tile.columns, tile.depth, tile.height, tile.width  # noqa: N806
-    threads, across = tile.threads, tile.columns // tile.width
+    M, N, K = tile.rows, tile.columns, tile.depth  # noqa: N806
+    H, W = engine.totals  # noqa: N806
+    threads, a_column, b_row = engine.threads, M + engine.spare, N + engine.spare
     a_along, b_along = operands.along
-    a_loads, b_loads, a_size, b_size = M * K // threads, K * N // threads, K * M, K * N
+    a_loads, b_loads, a_size, b_size = M * K // threads, K * N // threads, K * a_column, K * b_row
     a_place, b_place = _walk(threads, M, K, a_along), _walk(threads, N, K, not b_along)
     begin, left, right, put = operands.begin, operands.left, operands.right, operands.put
-    multiply, item = _multiply(tile), np.dtype(kind).itemsize
+    multiply, place, rounded, item = engine.multiply, engine.place, engine.round, np.dtype(kind).itemsize
 
     @kernel
     def product(memory, a_at, b_at, c_at, sizes, shape, length):
@@ -157,7 +193,6 @@ def product_kernel(kind: Any, tile: Tile, operands: Operands, sliced: bool) -> A
             for s in range(W):
                 totals[r, s] = kind(0)
         thread = cuda.threadIdx.x
-        y, x = thread // across, thread % across
         # A thread's first number of each piece; the others lie rows and columns further on, known beforehand.
         a_row, a_deep = (thread // K, thread % K) if a_along else (thread % M, thread // M)
         b_deep, b_column = (thread // N, thread % N) if b_along else (thread % K, thread // K)
@@ -176,21 +211,22 @@ def product_kernel(kind: Any, tile: Tile, operands: Operands, sliced: bool) -> A
                 if column + b_column + s < n and following + b_deep + p < end:
                     b_next[each] = right(memory, b_at, shape, following + b_deep + p, column + b_column + s)
             if start >= first:
-                multiply(a_piece, b_piece, totals, y, x)
+                multiply(a_piece, b_piece, totals, thread)
             cuda.syncthreads()
             for each in range(a_loads):
                 r, p = a_place(each)
-                a_piece[(a_deep + p) * M + a_row + r] = a_next[each]
+                a_piece[(a_deep + p) * a_column + a_row + r] = rounded(a_next[each])
             for each in range(b_loads):
                 s, p = b_place(each)
-                b_piece[(b_deep + p) * N + b_column + s] = b_next[each]
+                b_piece[(b_deep + p) * b_row + b_column + s] = rounded(b_next[each])
             cuda.syncthreads()
             start = following
 
         for r in range(H):
             for s in range(W):
-                i = row + (r // 4) * 4 * (M // H) + 4 * y + r % 4
-                j = column + (s // 4) * 4 * (N // W) + 4 * x + s % 4
+                i, j = place(thread, r, s)
+                i += row
+                j += column
                 if i < m and j < n:
                     if sliced:
                         store(memory, c_at + item * ((cuda.blockIdx.y * m + i) * n + j), totals[r, s])
@@ -198,6 +234,18 @@ def product_kernel(kind: Any, tile: Tile, operands: Operands, sliced: bool) -> A
                         put(memory, c_at, shape, i, j, totals[r, s])
 
     return product
+
+
+def _engine(card: Card, kind: Any, sizes: tuple[int, int, int], count: int) -> tuple[Tile, Engine]:
+    """The tile of a product, and what multiplies: tensor cores, if they are wanted and it is large enough for them."""
+    from nbdl.kernels.cuda import tensor_cores  # which is made of this module
+
+    m, n, _ = sizes
+    if card.precision == "float32" or np.dtype(kind) != np.float32 or min(sizes) < tensor_cores.SMALLEST:
+        tile = choose_tile(TILES, m, n, count)
+        return tile, exact(tile)
+    tile = choose_tile(tensor_cores.TILES, m, n, count)
+    return tile, tensor_cores.engine(tile, card.precision)
 
 
 def launch_product(
@@ -223,13 +271,13 @@ def launch_product(
     m, n, k = sizes
     if count * m * n == 0:
         return
-    tile = choose_tile(m, n, count)
+    tile, engine = _engine(card, kind, sizes, count)
     blocks = count * tile.count(m, n)
     slices = card.slices(blocks, k // (4 * tile.depth), m * n * np.dtype(kind).itemsize) if whole else 1
     length = -(-k // (slices * tile.depth)) * tile.depth
     a, b, c = places
-    product = product_kernel(kind, tile, operands, slices > 1)
+    product = product_kernel(kind, tile, engine, operands, slices > 1)
     place = card.scratch if slices > 1 else c
-    card.launch(product, (blocks, slices), (tile.threads,), a, b, place, sizes, shape, length)
+    card.launch(product, (blocks, slices), (engine.threads,), a, b, place, sizes, shape, length)
     if slices > 1:
         card.elements(add_slices(kind), m * n, card.scratch, c, slices, m * n)

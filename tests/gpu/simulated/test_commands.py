@@ -6,9 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
-
 from nbdl_cli.main import app
+from typer.testing import CliRunner
 
 SMALL = ["--set", "model.hidden=[4]", "--epochs", "1", "--batch-size", "50", "--seed", "1"]
 
