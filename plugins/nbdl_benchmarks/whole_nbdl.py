@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nbdl import nn
+from nbdl import nn, plugins
 from nbdl_benchmarks import whole_data
 
 
@@ -17,10 +17,8 @@ def matrix_exponential() -> None:
 
 def lenet5_mnist() -> None:
     """Learn MNIST; print the accuracy on the test images."""
-    from nbdl_models.lenet5 import lenet5
-
     x, y, test_x, test_y = whole_data.digits()
-    net = lenet5(outputs=10)
+    net = plugins.lookup("models", "lenet5").make(outputs=10)
     net.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
     net.fit(x, y, epochs=10, batch_size=128, verbose=False, seed=0)
     print(net.evaluate(test_x, test_y)["accuracy"])
