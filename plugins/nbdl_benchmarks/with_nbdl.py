@@ -8,11 +8,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from nbdl_callbacks.progress import Progress
 from rich.console import Console
 
 import nbdl
-from nbdl import nn, optim
+from nbdl import nn, optim, plugins
 from nbdl.benchmarking import Predictor, Trainer
 from nbdl.resolve import resolve
 from nbdl.train import tracing
@@ -100,7 +99,7 @@ def fit(workload: Workload, epochs: int) -> list[float]:
     net = network(workload)
     x, y = workload.data()
     data = ((x, y),) if workload.generator else (x, y)
-    clock, bar = Clock(), Progress()
+    clock, bar = Clock(), plugins.lookup("callbacks", "progress").make()
     bar.console = Console(file=io.StringIO(), force_terminal=True)
     begin = time.perf_counter()
     net.fit(*data, epochs=epochs, batch_size=workload.batch, verbose=False, callbacks=[bar, clock])
