@@ -13,7 +13,7 @@ Results = Mapping[str, Figures]
 
 DIFFERENCE = 1e-2
 """Relative difference of losses, or of outputs, that rounding doesn't explain: float32 has 6e-8, grown by some hundred
-operations in other orders, and in losses by 128 steps.
+operations in other orders, and in losses by 64 steps.
 """
 
 
