@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -79,3 +81,22 @@ def test_a_recording_card_launches_nothing() -> None:
     card = RecordingCard()
     card.once("kernel", 1, 2.0, (3, 4))
     assert list(card.launched) == [("kernel", (types.int64, types.float64, types.UniTuple(types.int64, 2)))]
+
+
+def test_kernels_are_known_in_other_processes() -> None:
+    """Machine code is kept under what a kernel encloses: that must not hold anything drawn at random."""
+    script = (
+        "import numpy as np\n"
+        "from nbdl.kernels.cuda.caching import described\n"
+        "from nbdl.kernels.cuda.matmul import matrices\n"
+        "from nbdl.kernels.cuda.tile import TILES, exact, product_kernel\n"
+        "operands = matrices(np.float32, (True, {along}))\n"
+        "print(described(product_kernel(np.float32, TILES[0], exact(TILES[0]), operands, False)))\n"
+    )
+    first, second, other = (
+        subprocess.run([sys.executable, "-c", script.format(along=along)], capture_output=True, text=True, check=True)
+        for along in (True, True, False)
+    )
+    assert first.stdout == second.stdout
+    assert "matrices" in first.stdout
+    assert first.stdout != other.stdout

@@ -17,11 +17,15 @@ import numpy as np
 from numba import cuda
 from numba.cuda.core import config
 
-from nbdl.kernels.version import cuda_version
-from nbdl.paths import cache_dir
-
 SIMULATED = bool(config.ENABLE_CUDASIM)
 """Whether kernels run in Numba's simulator."""
+
+if SIMULATED:
+    from nbdl.kernels.cuda.simulated import divided, load, load4, store, strides, view
+else:
+    from nbdl.kernels.cuda.caching import KernelCache
+    from nbdl.kernels.cuda.strides import strides
+    from nbdl.kernels.cuda.views import divided, load, load4, store, view
 
 f32, f64, i32, i64, u8, u32, b1 = np.float32, np.float64, np.int32, np.int64, np.uint8, np.uint32, np.bool_
 """Types of numbers, as generated code calls them."""
@@ -38,28 +42,17 @@ OPTIONS: dict[str, Any] = {} if SIMULATED else {"lto": False}
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a function that is launched.
-
-    Its machine code is kept on disk, in a folder that belongs to these versions of the kernels: Numba looks only at the
-    file that a function stands in, not at what it calls.
-    """
-    before, config.CACHE_DIR = config.CACHE_DIR, config.CACHE_DIR or str(cache_dir() / "kernels" / cuda_version())
-    try:
-        return cuda.jit(**OPTIONS, cache=not SIMULATED)(function)
-    finally:
-        config.CACHE_DIR = before
+    """Compile a function that is launched; its machine code is kept on disk."""
+    compiled = cuda.jit(**OPTIONS)(function)
+    if not SIMULATED:
+        compiled._cache = KernelCache(function)
+    return compiled
 
 
 def device(function: Callable[..., Any]) -> Any:
     """Compile a function that kernels call; it becomes part of each."""
     return cuda.jit(device=True, **OPTIONS)(function)
 
-
-if SIMULATED:
-    from nbdl.kernels.cuda.simulated import divided, load, load4, store, strides, view
-else:
-    from nbdl.kernels.cuda.strides import strides
-    from nbdl.kernels.cuda.views import divided, load, load4, store, view
 
 __all__ = ["divided", "load", "load4", "store", "view"]  # what stands here for others
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from nbdl.errors import NbdlError
 from nbdl.kernels.cuda.device import SIMULATED, THREADS, cuda
 from nbdl.kernels.cuda.sizes import PART_BYTES, PARTS
 
@@ -22,6 +23,17 @@ SLICES = 3 if SIMULATED else 64
 
 WORTH_A_SLICE = 2 if SIMULATED else 8
 """Elements that each lane should have before more blocks share a sum."""
+
+
+MOST = 2**31
+"""Threads count what they go over in 32 bits."""
+
+
+def checked(size: int) -> int:
+    """Return a number of elements. Raises `NbdlError` if a kernel can't go over so many."""
+    if size >= MOST:
+        raise NbdlError(f"an array of {size:,} elements is too large for a kernel ({MOST:,}); a smaller batch helps")
+    return size
 
 
 def power_of_two(size: int) -> int:
@@ -69,13 +81,13 @@ class Card:
 
     def elements(self, kernel: Any, size: int, *arguments: Any) -> None:
         """Launch a kernel that goes over `elements(size)`."""
-        if size > 0:
+        if checked(size) > 0:
             threads = min(THREADS, max(32, power_of_two(size))) if not SIMULATED else THREADS
             self.launch(kernel, (min(-(-size // threads), BLOCKS),), (threads,), *arguments)
 
     def groups(self, kernel: Any, rows: int, width: int, *arguments: Any) -> None:
         """Launch a kernel that goes over `groups(rows)`, and in each over `members(width)`."""
-        if rows > 0:
+        if checked(rows) > 0 and checked(width) >= 0:
             lanes = min(THREADS, max(4, power_of_two(width)))
             self.launch(kernel, (min(rows, 8 * BLOCKS),), (1, lanes), *arguments)
 
@@ -86,7 +98,7 @@ class Card:
         Args:
             results: how each is finished (`add_slices(f32)`), and where it goes.
         """
-        if size == 0:
+        if checked(size) == 0 or checked(length) < 0:
             return
         width = min(COLUMNS, power_of_two(size))
         lanes = THREADS // width

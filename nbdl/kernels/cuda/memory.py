@@ -8,6 +8,9 @@ import numpy as np
 
 from nbdl.kernels.cuda.device import SIMULATED, cuda
 
+if not SIMULATED:
+    from numba.cuda.cudadrv.driver import device_memset
+
 
 def free_bytes() -> int:
     """How much of the card's memory nobody uses; without end in the simulator."""
@@ -17,17 +20,11 @@ def free_bytes() -> int:
 def allocate(size: int) -> Any:
     """An array of zeroed bytes on the card."""
     memory = cuda.device_array(size, np.uint8)
-    memory.copy_to_device(np.zeros(size, np.uint8)) if SIMULATED else clear(memory)
+    if SIMULATED:
+        memory.copy_to_device(np.zeros(size, np.uint8))
+    else:
+        device_memset(memory, 0, size)
     return memory
-
-
-def clear(memory: Any) -> None:
-    """Write zeros."""
-    from nbdl.kernels.cuda.copies import fill
-    from nbdl.kernels.cuda.device import u8
-    from nbdl.kernels.cuda.launch import Card
-
-    fill(Card(memory), u8, 0, len(memory), 0)
 
 
 def new_stream() -> Any:
