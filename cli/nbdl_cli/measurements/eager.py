@@ -1,5 +1,7 @@
 """The explicit loop, without `jit`: forward, `loss.backward()`, `optimizer.step()`."""
 
+from typing import Any
+
 from nbdl.benchmarking import OURS, Benchmark, compare
 from nbdl_cli.measurements.measurement import Figures, Measurement, Results, Settings, Table, number, spread_text
 from nbdl_cli.measurements.steps import compared, draw_ratios, table
@@ -21,9 +23,10 @@ def summary(results: Results) -> Table:
     return Table(("", "workload", "nbdl, µs a step", *names), rows)
 
 
-def draw(axes: object, results: Results) -> None:
+def draw(axes: Any, results: Results) -> None:
     """How many times nbdl's time the others take."""
     draw_ratios(axes, {name: figures["ratio"] for name, figures in results.items()})
+    axes.set_ylabel("time of a step of the explicit loop, in times nbdl's")
 
 
 MEASUREMENT = Measurement("eager", "the explicit loop, without jit", "eager", measure, (table,), summary, draw)

@@ -77,6 +77,7 @@ def draw(axes: Any, results: Results) -> None:
             [each["factor"] for each in sizes], [each / costs[0] for each in costs], label=f"{name}, {axis}", **style
         )
     axes.set_xscale("log", base=2)
+    axes.set_xticks(FACTORS, FACTORS)
     axes.set_xlabel("size, in times the smallest")
     axes.set_ylabel("time of an operation, 1 for the smallest")
     axes.set_ylim(bottom=0)

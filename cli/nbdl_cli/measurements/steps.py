@@ -132,6 +132,8 @@ def draw(axes: Any, results: Results) -> None:
 
 def draw_ratios(axes: Any, results: Results) -> None:
     """A group of bars for each benchmark, on a logarithmic axis; by benchmark and name, a ratio with its spread."""
+    from matplotlib.ticker import LogFormatter
+
     from nbdl_cli.figures import COLORS, GRAY
 
     names = list(dict.fromkeys(name for result in results.values() for name in result))
@@ -148,6 +150,8 @@ def draw_ratios(axes: Any, results: Results) -> None:
         axes.errorbar(places, heights, ranges, fmt="none", ecolor=GRAY)
     axes.set_xticks(range(len(results)), list(results))
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(LogFormatter())  # plain numbers: the style draws no formulas
+    axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.5)))
     axes.axhline(1, color="black", linewidth=1)
     axes.grid(axis="y")
     if names:
