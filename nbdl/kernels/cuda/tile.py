@@ -99,11 +99,15 @@ def unchanged(x):
     return x
 
 
+SPARE = 4
+"""Threads that write a row of a piece, which is a column of the matrix, would else all write to one bank of memory."""
+
+
 @cache
 def exact(tile: Tile) -> Engine:
     """Multiplies and adds in the precision of the numbers themselves."""
     M, N, K, H, W = tile.rows, tile.columns, tile.depth, tile.height, tile.width  # noqa: N806
-    across = N // W
+    across, a_column, b_row = N // W, M + SPARE, N + SPARE
 
     @device
     def place(thread, r, s):
@@ -115,9 +119,9 @@ def exact(tile: Tile) -> Engine:
         y, x = thread // across, thread % across
         for p in range(K):
             for r in range(0, H, 4):
-                a0, a1, a2, a3 = load4(a_piece, p * M + r * (M // H) + 4 * y)
+                a0, a1, a2, a3 = load4(a_piece, p * a_column + r * (M // H) + 4 * y)
                 for s in range(0, W, 4):
-                    b0, b1, b2, b3 = load4(b_piece, p * N + s * (N // W) + 4 * x)
+                    b0, b1, b2, b3 = load4(b_piece, p * b_row + s * (N // W) + 4 * x)
                     totals[r, s] += a0 * b0
                     totals[r, s + 1] += a0 * b1
                     totals[r, s + 2] += a0 * b2
@@ -135,7 +139,7 @@ def exact(tile: Tile) -> Engine:
                     totals[r + 3, s + 2] += a3 * b2
                     totals[r + 3, s + 3] += a3 * b3
 
-    return Engine(tile.threads, (H, W), multiply, place, 0, unchanged)
+    return Engine(tile.threads, (H, W), multiply, place, SPARE, unchanged)
 
 
 @dataclass(frozen=True)
