@@ -1,14 +1,15 @@
-"""Put the tables of what `nbdl bench` measured into performance.md: `python docs/figures.py`."""
+"""Put what was measured, by `nbdl bench` and bench/trainings.py, into the pages: `python docs/figures.py`."""
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from nbdl_cli.measurements import MEASUREMENTS
 
 HERE = Path(__file__).parent
-PAGE = HERE / "performance.md"
+PAGES = (HERE / "performance.md", HERE / "families.md")
 RESULTS = HERE.parent / "bench" / "results"
 PLACE = re.compile(r"(<!-- (\w+) from ([\w.-]+) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
 
@@ -28,22 +29,44 @@ def section(measurement: str, path: Path) -> str:
     if not path.exists():
         return f"Not measured yet: `bench/results/{path.name}` isn't there."
     data = json.loads(path.read_text(encoding="utf-8"))
+    if measurement == "trainings":
+        return f"{trainings(data['trainings'])}\n\nMeasured on {data['cores']} cores of an {data['processor']}, " + (
+            f"{data['date'][:10]}; all figures: [{path.name}](../bench/results/{path.name}). {packages(data)}."
+        )
     parts = [markdown(MEASUREMENTS[measurement], data["results"][measurement])]
     if path.with_suffix(".png").exists():
         parts.append(f"![{MEASUREMENTS[measurement].title}](../bench/results/{path.with_suffix('.png').name})")
-    packages = ", ".join(f"{name} {version}" for name, version in data["versions"].items() if version)
     where = f"{data['cores']} cores of an {data['processor']} ({data['gflops_a_core']:.0f} GFLOP/s each)"
     when = f"{data['rounds']} rounds, {data['date'][:10]}"
-    parts.append(f"Measured on {where}, {when}; all figures: [{path.name}](../bench/results/{path.name}). {packages}.")
+    parts.append(f"Measured on {where}, {when}; all figures: [{path.name}](../bench/results/{path.name}). {packages(data)}.")
     return "\n\n".join(parts)
+
+
+def packages(data: dict[str, Any]) -> str:
+    """With what it was measured."""
+    return ", ".join(f"{name} {version}" for name, version in data["versions"].items() if version)
+
+
+def trainings(results: dict[str, Any]) -> str:
+    """What came out of each training, as a table in Markdown."""
+    rows = []
+    for each in results.values():
+        found = ", ".join(f"{name.replace('_', ' ')} {each[name]:.4g}" for name in each["bounded"])
+        rows.append([f"`{each['command']}`", found, f"{each['seconds']:.0f}"])
+    return table(["command", "what came out", "seconds"], rows)
 
 
 def markdown(measurement: Any, results: dict[str, Any]) -> str:
     """The summary of a measurement as a table in Markdown."""
-    columns, rows = measurement.summary(results)
+    return table(*measurement.summary(results))
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Rows under their columns, in Markdown."""
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 
 
 if __name__ == "__main__":
-    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")

@@ -15,14 +15,24 @@ def figures():
     return runpy.run_path(str(ROOT / "docs" / "figures.py"))
 
 
-def test_the_page_is_up_to_date(figures):
-    text = figures["PAGE"].read_text(encoding="utf-8")
-    assert figures["filled"](text) == text, "python docs/figures.py brings the page up to date"
+def test_the_pages_are_up_to_date(figures):
+    for page in figures["PAGES"]:
+        text = page.read_text(encoding="utf-8")
+        assert figures["filled"](text) == text, "python docs/figures.py brings the pages up to date"
 
 
 def test_each_measurement_has_its_place(figures):
-    text = figures["PAGE"].read_text(encoding="utf-8")
-    assert {place[2] for place in figures["PLACE"].finditer(text)} == set(MEASUREMENTS)
+    places = [figures["PLACE"].finditer(page.read_text(encoding="utf-8")) for page in figures["PAGES"]]
+    assert {place[2] for page in places for place in page} == {*MEASUREMENTS, "trainings"}
+
+
+def test_a_table_of_what_networks_learned(figures, tmp_path):
+    about = {"cores": 2, "processor": "Abacus", "date": "2026-01-02T03:04:05", "versions": {"nbdl": "0.1.0"}}
+    training = {"command": "nbdl train a", "bounded": ["val_loss"], "val_loss": 0.12345, "rows": 3, "seconds": 7.6}
+    (tmp_path / "t.json").write_text(json.dumps({**about, "trainings": {"a": training}}))
+    text = figures["filled"]("<!-- trainings from t.json -->\n<!-- end of trainings -->", tmp_path)
+    assert "| `nbdl train a` | val loss 0.1235 | 8 |" in text
+    assert "2 cores of an Abacus, 2026-01-02" in text
 
 
 def test_tables_come_from_the_files(figures, tmp_path):
