@@ -29,16 +29,15 @@ def section(measurement: str, path: Path) -> str:
     if not path.exists():
         return f"Not measured yet: `bench/results/{path.name}` isn't there."
     data = json.loads(path.read_text(encoding="utf-8"))
+    where, when = f"{data['cores']} cores of an {data['processor']}", data["date"][:10]
+    file = f"all figures: [{path.name}](../bench/results/{path.name}). {packages(data)}."
     if measurement == "trainings":
-        return f"{trainings(data['trainings'])}\n\nMeasured on {data['cores']} cores of an {data['processor']}, " + (
-            f"{data['date'][:10]}; all figures: [{path.name}](../bench/results/{path.name}). {packages(data)}."
-        )
+        return f"{trainings(data['trainings'])}\n\nMeasured on {where}, {when}; {file}"
     parts = [markdown(MEASUREMENTS[measurement], data["results"][measurement])]
     if path.with_suffix(".png").exists():
         parts.append(f"![{MEASUREMENTS[measurement].title}](../bench/results/{path.with_suffix('.png').name})")
-    where = f"{data['cores']} cores of an {data['processor']} ({data['gflops_a_core']:.0f} GFLOP/s each)"
-    when = f"{data['rounds']} rounds, {data['date'][:10]}"
-    parts.append(f"Measured on {where}, {when}; all figures: [{path.name}](../bench/results/{path.name}). {packages(data)}.")
+    speed = f"{data['gflops_a_core']:.0f} GFLOP/s each"
+    parts.append(f"Measured on {where} ({speed}), {data['rounds']} rounds, {when}; {file}")
     return "\n\n".join(parts)
 
 
