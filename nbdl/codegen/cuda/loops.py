@@ -92,7 +92,8 @@ class KernelPrinter(LoopPrinter):
             return f"{name} = view(memory, {place}, (1,), {kind})[0]"
         if self.way == "across" and node in self.results:
             return f"{name} = view(memory, {place}, (slices(), {self._size(self.kept)}), {kind})"
-        return f"{name} = view(memory, {place}, {shape_text(core(node.shape) or (1,))}, {kind})"
+        look = "view" if node in self.results else "read"
+        return f"{name} = {look}(memory, {place}, {shape_text(core(node.shape) or (1,))}, {kind})"
 
     def _shared_sizes(self) -> tuple[Size, Size]:
         domain = tuple(self.loop.domain)

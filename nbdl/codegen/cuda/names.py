@@ -6,7 +6,7 @@ from nbdl.codegen.names import RESERVED
 
 KERNELS = {
     "device": (
-        "b1 column columns elements f32 f64 groups i32 i64 is_first kernel lanes leads members slices syncthreads "
+        "b1 column columns elements f32 f64 groups i32 i64 is_first kernel lanes leads members read slices syncthreads "
         "this_slice u8 view"
     ).split(),
     "sizes": "NUMBER OFFSET SEED".split(),

@@ -21,11 +21,11 @@ SIMULATED = bool(config.ENABLE_CUDASIM)
 """Whether kernels run in Numba's simulator."""
 
 if SIMULATED:
-    from nbdl.kernels.cuda.simulated import divided, load, load4, store, strides, view
+    from nbdl.kernels.cuda.simulated import divided, load, load4, read, store, strides, view
 else:
     from nbdl.kernels.cuda.caching import KernelCache
     from nbdl.kernels.cuda.strides import strides
-    from nbdl.kernels.cuda.views import divided, load, load4, store, view
+    from nbdl.kernels.cuda.views import divided, load, load4, read, store, view
 
 f32, f64, i32, i64, u8, u32, b1 = np.float32, np.float64, np.int32, np.int64, np.uint8, np.uint32, np.bool_
 """Types of numbers, as generated code calls them."""
@@ -54,7 +54,7 @@ def device(function: Callable[..., Any]) -> Any:
     return cuda.jit(device=True, **OPTIONS)(function)
 
 
-__all__ = ["divided", "load", "load4", "store", "view"]  # what stands here for others
+__all__ = ["divided", "load", "load4", "read", "store", "view"]  # what stands here for others
 
 
 @device

@@ -18,6 +18,10 @@ def view(memory: Any, start: int, shape: tuple[int, ...], dtype: Any) -> np.ndar
     return whole[start : start + size].view(dtype).reshape(shape)
 
 
+read = view
+"""As `view`, for an array that nothing writes while the kernel runs."""
+
+
 def strides(start: int, stop: int, step: int) -> range:
     """The places start, start + step, ... below stop."""
     return range(start, stop, step)

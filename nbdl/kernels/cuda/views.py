@@ -2,18 +2,58 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 from llvmlite import ir
 from numba.cuda import cgutils, types
-from numba.cuda.extending import intrinsic
+from numba.cuda.cudaimpl import lower
+from numba.cuda.extending import core_models, intrinsic, register_model
+
+
+class ReadArray(types.Array):  # type: ignore[misc, unused-ignore]
+    """The type of an array that nothing writes while the kernel runs."""
+
+    def __init__(self, dtype: Any, axes: int):
+        super().__init__(dtype, axes, "C", readonly=True, name=f"ReadArray({dtype}, {axes})")
+
+
+@register_model(ReadArray)
+class ReadArrayModel(core_models.ArrayModel):  # type: ignore[misc, unused-ignore]
+    """The same as other arrays in memory."""
+
+
+def _read(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    """Load an element, and say that it stays as it is: loads may come before any store then."""
+    array_type, index_type = signature.args
+    array = context.make_array(array_type)(context, builder, arguments[0])
+    several = isinstance(index_type, types.BaseTuple)
+    places = cgutils.unpack_tuple(builder, arguments[1]) if several else [arguments[1]]
+    kinds = list(index_type) if several else [index_type]
+    indices = [context.cast(builder, each, kind, types.intp) for each, kind in zip(places, kinds, strict=True)]
+    address = cgutils.get_item_pointer(context, builder, array_type, array, indices, wraparound=False)
+    value = builder.load(address)
+    value.set_metadata("invariant.load", builder.module.add_metadata([]))
+    return context.data_model_manager[array_type.dtype].from_data(builder, value)
+
+
+lower(operator.getitem, ReadArray, types.Integer)(_read)
+lower(operator.getitem, ReadArray, types.BaseTuple)(_read)
 
 
 @intrinsic
 def view(typingctx: Any, memory: Any, start: Any, shape: Any, dtype: Any) -> Any:
     """Return the array of `shape` and `dtype` that begins at byte `start` of the byte array `memory`."""
-    result = types.Array(dtype.dtype, len(shape), "C")
+    return _view(types.Array(dtype.dtype, len(shape), "C"), memory, start, shape, dtype)
 
+
+@intrinsic
+def read(typingctx: Any, memory: Any, start: Any, shape: Any, dtype: Any) -> Any:
+    """As `view`, for an array that nothing writes while the kernel runs."""
+    return _view(ReadArray(dtype.dtype, len(shape)), memory, start, shape, dtype)
+
+
+def _view(result: Any, memory: Any, start: Any, shape: Any, dtype: Any) -> Any:
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         memory_type, start_type, shape_type, _ = signature.args
         data = context.make_array(memory_type)(context, builder, arguments[0]).data
