@@ -1,4 +1,6 @@
-"""Is there a CUDA driver, a card, and the packages that compile for it? Asked of the driver itself, through ctypes."""
+"""Is there a CUDA driver, a card, and the packages that compile for it? Asked of the driver itself, through ctypes; and
+what `auto` means here.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,8 @@ import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
+
+from nbdl.errors import OptionError
 
 PACKAGES = ("numba-cuda", "nvidia-cuda-nvrtc", "nvidia-cuda-nvrtc-cu12", "nvidia-cuda-nvcc", "nvidia-nvvm")
 DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
@@ -25,6 +29,21 @@ def why_no_card() -> str:
     """What keeps training from a card, and what would help; empty if nothing does."""
     found = examine_cuda()
     return "" if found["usable"] or is_simulated() else str(found["verdict"])
+
+
+def choose_device(device: str) -> str:
+    """Check the name of a device and return what `auto` means here.
+
+    Raises `OptionError` if it doesn't exist, or isn't there.
+    """
+    if device not in ("auto", "cpu", "cuda"):
+        raise OptionError(f"the device is auto, cpu or cuda, not {device!r}")
+    if device == "cpu" or (device == "auto" and is_simulated()):
+        return "cpu"
+    missing = why_no_card()
+    if device == "cuda" and missing:
+        raise OptionError(f"CUDA can't be used here: {missing}; `nbdl doctor` says more, --device cpu works everywhere")
+    return "cpu" if missing else "cuda"
 
 
 def examine_cuda() -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from nbdl import lazy, random
+from nbdl.cards import choose_device
 from nbdl.errors import UntraceableError
 from nbdl.ir import ops
 from nbdl.ir.graph import Node, node_count, scope, topological
@@ -20,7 +21,7 @@ MANY = 16
 """Compilations after which a user is told that a function is compiled again and again."""
 
 
-def jit(function: Callable[..., Any]) -> Callable[..., Any]:
+def jit(function: Callable[..., Any], *, device: str = "cpu") -> Callable[..., Any]:
     """Return a function that is compiled at its first call, and again for arguments of other shapes or dtypes.
 
     The function is run once on symbolic tensors. It returns a tensor, or tuples, lists and dictionaries of tensors; its
@@ -29,9 +30,13 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     as a network's parameters, are looked up at each call; anything else from outside is what it was when the function
     was compiled. Gradients flow through the result as they do through that of the function itself.
 
+    Args:
+        function: what is compiled.
+        device: `cpu`, `cuda` (an NVIDIA card) or `auto`; on a card arguments and results are copied at each call.
+
     Raises:
         UntraceableError: the function asks for the value of a tensor, or returns something else than tensors.
-        OptionError: an argument that is neither a tensor nor hashable.
+        OptionError: an argument that is neither a tensor nor hashable; a device that isn't there.
 
     >>> import nbdl
     >>> @nbdl.jit
@@ -41,6 +46,7 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     tensor(5.)
     """
     compiled: dict[Hashable, _Compiled] = {}
+    device = choose_device(device)
 
     @functools.wraps(function, updated=())
     def call(*arguments: Any, **options: Any) -> Any:
@@ -52,7 +58,7 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
         key = (structure, tuple([(each.shape, each.dtype, each.requires_grad) for each in inputs]))
         known = compiled.get(key)
         if known is None:
-            known = _Compiled(function, structure, inputs)
+            known = _Compiled(function, structure, inputs, device)
             if _is_traced(known.captured):
                 return function(*arguments, **options)
             compiled[key] = known
@@ -70,7 +76,7 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
 class _Compiled:
     """One compilation of a function."""
 
-    def __init__(self, function: Callable[..., Any], structure: Structure, inputs: Sequence[Tensor]):
+    def __init__(self, function: Callable[..., Any], structure: Structure, inputs: Sequence[Tensor], device: str):
         before = node_count()
         leaves = [ops.leaf(each.shape, each.dtype, differentiable=each.requires_grad) for each in inputs]
         self.key = ops.leaf((2,), np.int64, name="key")
@@ -87,7 +93,7 @@ class _Compiled:
         self.draws = self.key in topological(self.outputs)
         if self.draws:
             self.leaves.append(self.key)
-        self.run = None if _is_traced(self.captured) else lazy.compile_graph(self.outputs, self.leaves)
+        self.run = None if _is_traced(self.captured) else lazy.compile_graph(self.outputs, self.leaves, device)
 
     def __call__(self, inputs: Sequence[Tensor]) -> Any:
         nodes = [each.node for each in (*inputs, *self.captured)]

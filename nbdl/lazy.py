@@ -238,9 +238,9 @@ def constants_of(outputs: Sequence[Node]) -> list[Node]:
 
 
 def compile_graph(
-    outputs: Sequence[Node], leaves: Sequence[Node]
+    outputs: Sequence[Node], leaves: Sequence[Node], device: str = "cpu"
 ) -> Callable[[Sequence[np.ndarray]], list[np.ndarray]]:
-    """Compile a graph to a function from the leaves' values to the outputs'."""
+    """Compile a graph for a device to a function from the leaves' values to the outputs'."""
     from nbdl.codegen.plan import Variable
     from nbdl.codegen.program import Program
 
@@ -249,6 +249,10 @@ def compile_graph(
     variables = [Variable(f"input_{number}", "value", leaf) for number, leaf in enumerate(fresh.values(), start=1)]
     variables += [Variable(f"output_{number}", "result", None, node) for number, node in enumerate(results, start=1)]
     program = Program(variables, "A graph of tensors.")
+    if device == "cuda":
+        from nbdl.codegen.cuda.program import CudaProgram
+
+        program = CudaProgram.of(program)
     shapes: list[tuple[Any, Any]] = [(node.shape, node.dtype) for node in results]
     bound: list[Any] = []
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from nbdl.cards import choose_device
 from nbdl.data import Split
 from nbdl.data.lines import LineTokens
 from nbdl.data.pairs import PairTokens
@@ -12,7 +13,6 @@ from nbdl.data.series import SeriesWindows
 from nbdl.data.text import TextWindows
 from nbdl.errors import DataError
 from nbdl.tensor import Tensor
-from nbdl.train.device import choose_device
 from nbdl.train.given import given_to
 from nbdl.train.measuring import Prediction
 from nbdl_cli.network import OpenRun

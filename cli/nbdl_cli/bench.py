@@ -48,7 +48,7 @@ def bench(
 
     Ends with 1 if frameworks that should come to the same result don't.
     """
-    from nbdl.train.device import choose_device
+    from nbdl.cards import choose_device
     from nbdl_cli.benchmark_report import about, draw, print_report, write
     from nbdl_cli.benchmarks import chosen, measured, measurements, peers_of
     from nbdl_cli.figures import check_picture_file

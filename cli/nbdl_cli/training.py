@@ -11,13 +11,14 @@ from typing import Any
 import typer
 
 from nbdl import plugins
+from nbdl.cards import choose_device
 from nbdl.codegen.cache import is_known
 from nbdl.data import Dataset
 from nbdl.errors import InterruptedTraining, OptionError, RunError
 from nbdl.tensor_files import writing
 from nbdl.train import Run, RunFolder
 from nbdl.train.compiling import is_measured
-from nbdl.train.device import card_name, choose_device
+from nbdl.train.device import card_name
 from nbdl.train.fitting import prepare
 from nbdl.train.given import given_to
 from nbdl.train.runfolder import plain

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from nbdl.cards import examine_cuda, is_simulated, why_no_card
+from nbdl.cards import examine_cuda
 from nbdl.codegen.plan import Plan
 from nbdl.codegen.program import Bound, Program
 from nbdl.codegen.work import Call
@@ -15,21 +15,6 @@ from nbdl.ir.cost import operations
 from nbdl.machine import cores
 
 WORTH_SHARING = 4_000_000  # operations a step, in calls: below, the workers' meetings cost more than they save
-
-
-def choose_device(device: str) -> str:
-    """Check the name of a device and return what `auto` means here.
-
-    Raises `OptionError` if it doesn't exist, or isn't there.
-    """
-    if device not in ("auto", "cpu", "cuda"):
-        raise OptionError(f"the device is auto, cpu or cuda, not {device!r}")
-    if device == "cpu" or (device == "auto" and is_simulated()):
-        return "cpu"
-    missing = why_no_card()
-    if device == "cuda" and missing:
-        raise OptionError(f"CUDA can't be used here: {missing}; `nbdl doctor` says more, --device cpu works everywhere")
-    return "cpu" if missing else "cuda"
 
 
 def card_name() -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nbdl import random
+from nbdl.cards import choose_device
 from nbdl.data.dataset import Dataset
 from nbdl.errors import OptionError
 from nbdl.nn.module import Module
@@ -14,7 +15,7 @@ from nbdl.train import tracing
 from nbdl.train.callbacks import Callback
 from nbdl.train.compiling import is_measured, remember, require_compiled
 from nbdl.train.debugging import DebugProgram
-from nbdl.train.device import check_precision, choose_device, choose_workers
+from nbdl.train.device import check_precision, choose_workers
 from nbdl.train.feed import Feed, make_feed
 from nbdl.train.given import given_to
 from nbdl.train.history import History
@@ -63,7 +64,8 @@ def fit(
         shuffle: whether every epoch goes through the rows in another order.
         verbose: whether progress is shown.
         initial_epoch: number of the first epoch, when training goes on.
-        device: `cpu`, `cuda` (an NVIDIA card) or `auto`: a card, if there is one that can be used.
+        device: `cpu`, `cuda` (an NVIDIA card) or `auto`: a card, if there is one that can be used and no
+            workers are asked for.
         precision: of matrix products and convolutions on a card: `float32`, or quicker ones by its tensor cores, which
             round what they multiply to 10 (`tf32`) or 7 (`bf16`) bits behind the point.
         workers: threads; None chooses by the size of the work. The same number gives the same bits.
@@ -125,7 +127,7 @@ def prepare(
     """
     require_compiled(net)
     _check_numbers(epochs, batch_size, validation_split, initial_epoch, workers, epoch_rows)
-    device = choose_device(device)
+    device = choose_device("cpu" if device == "auto" and workers is not None else device)
     if tracing.is_debugged(net):
         device = "cpu"  # values are looked at one by one
     check_precision(precision, device)

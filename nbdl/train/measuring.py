@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nbdl.cards import choose_device
 from nbdl.codegen.plan import Plan
 from nbdl.codegen.program import Bound
 from nbdl.data.dataset import Dataset
@@ -14,7 +15,7 @@ from nbdl.nn.module import Module
 from nbdl.train import tracing
 from nbdl.train.compiling import remember, require_compiled
 from nbdl.train.debugging import DebugEvaluation, predict_debugged
-from nbdl.train.device import bind, choose_device, choose_workers
+from nbdl.train.device import bind, choose_workers
 from nbdl.train.feed import Feed, make_feed
 from nbdl.train.given import given_to
 

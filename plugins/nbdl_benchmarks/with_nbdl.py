@@ -13,10 +13,11 @@ from rich.console import Console
 import nbdl
 from nbdl import nn, optim, plugins
 from nbdl.benchmarking import Predictor, Trainer
+from nbdl.cards import choose_device
 from nbdl.resolve import resolve
 from nbdl.train import tracing
 from nbdl.train.callbacks import Callback
-from nbdl.train.device import bind, choose_device, choose_workers
+from nbdl.train.device import bind, choose_workers
 from nbdl.train.feed import Batch, make_feed
 from nbdl_benchmarks import layers as described
 from nbdl_benchmarks.values import Arrays, starting_values

@@ -18,8 +18,11 @@ def view(memory: Any, start: int, shape: tuple[int, ...], dtype: Any) -> np.ndar
     return whole[start : start + size].view(dtype).reshape(shape)
 
 
-read = view
-"""As `view`, for an array that nothing writes while the kernel runs."""
+def read(memory: Any, start: int, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """As `view`, for an array that nothing writes while the kernel runs."""
+    array = view(memory, start, shape, dtype)
+    array.flags.writeable = False
+    return array
 
 
 def strides(start: int, stop: int, step: int) -> range:

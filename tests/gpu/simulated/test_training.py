@@ -68,3 +68,15 @@ def test_optimizer(optimizer: str) -> None:
 def test_callbacks_see_and_change_what_the_card_has() -> None:
     callbacks = [{"name": "early_stopping", "patience": 1, "restore_best": True}]
     agree(mlp, digits(), epochs=3, validation_split=0.25, callbacks=callbacks)
+
+
+def test_jit() -> None:
+    w = nbdl.asarray(np.random.default_rng(1).standard_normal((12, 3), np.float32))
+
+    def probabilities(x: nbdl.Tensor) -> nbdl.Tensor:
+        return nbdl.softmax(x @ w, axis=1)
+
+    x, _ = digits()
+    on_card = nbdl.jit(probabilities, device="cuda")
+    for rows in (x, x + 1):
+        np.testing.assert_allclose(on_card(rows).numpy(), probabilities(nbdl.asarray(rows)).numpy(), rtol=1e-5)
