@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from nbdl.kernels.cuda.device import device, elements, i32, i64, kernel, u8, view
+from nbdl.kernels.cuda.device import device, elements, i32, i64, kernel, read, u8, view
 from nbdl.kernels.cuda.launch import Card
 from nbdl.kernels.cuda.sizes import BATCH, NUMBER
 
@@ -44,8 +44,8 @@ def beginning(memory):
 def _take_rows(kind: Any) -> Any:
     @kernel
     def take_rows(memory, data_at, order_at, out_at, rows, width, stride, examples):
-        order = view(memory, order_at + 8 * beginning(memory), (rows,), i64)
-        data, out = view(memory, data_at, (examples * stride + width,), kind), view(memory, out_at, (rows, width), kind)
+        order = read(memory, order_at + 8 * beginning(memory), (rows,), i64)
+        data, out = read(memory, data_at, (examples * stride + width,), kind), view(memory, out_at, (rows, width), kind)
         for e in elements(rows * width):
             i, j = e // width, e % width
             out[i, j] = data[order[i] * stride + j]
@@ -66,8 +66,8 @@ def take_rows(card: Card, dtype: Any, data: tuple[int, int, int], order: int, ou
 def _put_rows(kind: Any) -> Any:
     @kernel
     def put_rows(memory, values_at, order_at, out_at, rows, width, examples):
-        order = view(memory, order_at + 8 * beginning(memory), (rows,), i64)
-        values, out = view(memory, values_at, (rows, width), kind), view(memory, out_at, (examples, width), kind)
+        order = read(memory, order_at + 8 * beginning(memory), (rows,), i64)
+        values, out = read(memory, values_at, (rows, width), kind), view(memory, out_at, (examples, width), kind)
         for e in elements(rows * width):
             i, j = e // width, e % width
             out[order[i], j] = values[i, j]
@@ -86,8 +86,8 @@ def put_rows(card: Card, dtype: Any, values: int, order: int, out: tuple[int, in
 def _gather(kind: Any, index: Any) -> Any:
     @kernel
     def gather(memory, table_at, indices_at, out_at, size, rows, width):
-        table, out = view(memory, table_at, (rows, width), kind), view(memory, out_at, (size, width), kind)
-        indices = view(memory, indices_at, (size,), index)
+        table, out = read(memory, table_at, (rows, width), kind), view(memory, out_at, (size, width), kind)
+        indices = read(memory, indices_at, (size,), index)
         for e in elements(size * width):
             i, j = e // width, e % width
             row = i64(indices[i])
@@ -107,8 +107,8 @@ def gather(
 def _scatter_add(kind: Any, index: Any) -> Any:
     @kernel
     def scatter_add(memory, updates_at, indices_at, out_at, size, rows, width):
-        updates, out = view(memory, updates_at, (size, width), kind), view(memory, out_at, (rows, width), kind)
-        indices = view(memory, indices_at, (size,), index)
+        updates, out = read(memory, updates_at, (size, width), kind), view(memory, out_at, (rows, width), kind)
+        indices = read(memory, indices_at, (size,), index)
         for e in elements(rows * width):
             row, j = e // width, e % width
             total = kind(0)
@@ -151,7 +151,7 @@ def fill(card: Card, dtype: Any, out: int, size: int, value: float) -> None:
 def _copy(kind: Any) -> Any:
     @kernel
     def copy(memory, source_at, out_at, size):
-        source, out = view(memory, source_at, (size,), kind), view(memory, out_at, (size,), kind)
+        source, out = read(memory, source_at, (size,), kind), view(memory, out_at, (size,), kind)
         for i in elements(size):
             out[i] = source[i]
 
@@ -168,7 +168,7 @@ def copy(card: Card, dtype: Any, source: int, out: int, size: int) -> None:
 def _copy_along(kind: Any) -> Any:
     @kernel
     def copy_along(memory, source_at, out_at, before, size, width, length, start, step):
-        source = view(memory, source_at, (before, size, width), kind)
+        source = read(memory, source_at, (before, size, width), kind)
         out = view(memory, out_at, (before, length, width), kind)
         for e in elements(before * size * width):
             a, b, c = e // (size * width), e // width % size, e % width
@@ -190,7 +190,7 @@ def copy_along(
 def _argmax(kind: Any) -> Any:
     @kernel
     def argmax(memory, x_at, out_at, before, size, width):
-        x, out = view(memory, x_at, (before, size, width), kind), view(memory, out_at, (before, width), i64)
+        x, out = read(memory, x_at, (before, size, width), kind), view(memory, out_at, (before, width), i64)
         for e in elements(before * width):
             a, c = e // width, e % width
             best = 0

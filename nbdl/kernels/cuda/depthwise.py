@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from nbdl.kernels.cuda.device import column, columns, elements, kernel, lanes, leads, slices, this_slice, view
+from nbdl.kernels.cuda.device import column, columns, elements, kernel, lanes, leads, read, slices, this_slice, view
 from nbdl.kernels.cuda.launch import Card
 from nbdl.kernels.cuda.pool import image_shape, result_shape
 from nbdl.kernels.cuda.reductions import add_slices, lanes_sum
@@ -34,7 +34,7 @@ def _convolve(kind: Any) -> Any:
             view(memory, x_at, image_shape(shape, images), kind),
             view(memory, out_at, result_shape(shape, images), kind),
         )
-        w = view(memory, w_at, (shape[TAP_ROWS] * shape[TAP_COLUMNS], shape[CHANNELS]), kind)
+        w = read(memory, w_at, (shape[TAP_ROWS] * shape[TAP_COLUMNS], shape[CHANNELS]), kind)
         for e in elements(images * shape[ROWS] * shape[COLUMNS] * shape[CHANNELS]):
             number, row, column, channel = place_of(shape, e)
             total = kind(0)
@@ -55,7 +55,7 @@ def _convolve_back(kind: Any) -> Any:
             view(memory, gradient_at, result_shape(shape, images), kind),
             view(memory, out_at, image_shape(shape, images), kind),
         )
-        w = view(memory, w_at, (shape[TAP_ROWS] * shape[TAP_COLUMNS], shape[CHANNELS]), kind)
+        w = read(memory, w_at, (shape[TAP_ROWS] * shape[TAP_COLUMNS], shape[CHANNELS]), kind)
         for e in elements(images * shape[HEIGHT] * shape[WIDTH] * shape[CHANNELS]):
             number, y, x, channel = pixel_of(shape, e)
             total = kind(0)

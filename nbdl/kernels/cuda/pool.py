@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from nbdl.kernels.cuda.device import device, elements, kernel, view
+from nbdl.kernels.cuda.device import device, elements, kernel, read, view
 from nbdl.kernels.cuda.launch import Card
 from nbdl.kernels.cuda.windows import (
     CHANNELS,
@@ -60,7 +60,7 @@ def largest_tap(image, shape, number, row, column, channel):
 def _max_pool(kind: Any) -> Any:
     @kernel
     def max_pool(memory, x_at, out_at, shape, images):
-        image = view(memory, x_at, image_shape(shape, images), kind)
+        image = read(memory, x_at, image_shape(shape, images), kind)
         out = view(memory, out_at, result_shape(shape, images), kind)
         for e in elements(images * shape[ROWS] * shape[COLUMNS] * shape[CHANNELS]):
             number, row, column, channel = place_of(shape, e)
@@ -80,8 +80,8 @@ def _max_pool(kind: Any) -> Any:
 def _max_pool_take(kind: Any) -> Any:
     @kernel
     def max_pool_take(memory, x_at, other_at, out_at, shape, images):
-        image = view(memory, x_at, image_shape(shape, images), kind)
-        other = view(memory, other_at, image_shape(shape, images), kind)
+        image = read(memory, x_at, image_shape(shape, images), kind)
+        other = read(memory, other_at, image_shape(shape, images), kind)
         out = view(memory, out_at, result_shape(shape, images), kind)
         for e in elements(images * shape[ROWS] * shape[COLUMNS] * shape[CHANNELS]):
             number, row, column, channel = place_of(shape, e)
@@ -95,9 +95,9 @@ def _max_pool_take(kind: Any) -> Any:
 def _max_pool_back(kind: Any) -> Any:
     @kernel
     def max_pool_back(memory, x_at, gradient_at, out_at, shape, images):
-        image = view(memory, x_at, image_shape(shape, images), kind)
+        image = read(memory, x_at, image_shape(shape, images), kind)
         out = view(memory, out_at, image_shape(shape, images), kind)
-        gradient = view(memory, gradient_at, result_shape(shape, images), kind)
+        gradient = read(memory, gradient_at, result_shape(shape, images), kind)
         for e in elements(images * shape[HEIGHT] * shape[WIDTH] * shape[CHANNELS]):
             number, y, x, channel = pixel_of(shape, e)
             total = kind(0)
@@ -114,7 +114,7 @@ def _max_pool_back(kind: Any) -> Any:
 def _sum_pool(kind: Any) -> Any:
     @kernel
     def sum_pool(memory, x_at, out_at, shape, images):
-        image = view(memory, x_at, image_shape(shape, images), kind)
+        image = read(memory, x_at, image_shape(shape, images), kind)
         out = view(memory, out_at, result_shape(shape, images), kind)
         for e in elements(images * shape[ROWS] * shape[COLUMNS] * shape[CHANNELS]):
             number, row, column, channel = place_of(shape, e)

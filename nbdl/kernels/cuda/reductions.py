@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from nbdl.kernels.cuda.device import SIMULATED, THREADS, cuda, device, elements, kernel, view
+from nbdl.kernels.cuda.device import SIMULATED, THREADS, cuda, device, elements, kernel, read, view
 from nbdl.kernels.cuda.scalars import maximum
 
 
@@ -50,7 +50,7 @@ else:
 def _finish(kind: Any, combine: Callable[..., Any]) -> Any:
     @kernel
     def finish(memory, parts_at, out_at, slices, size):
-        parts, out = view(memory, parts_at, (slices, size), kind), view(memory, out_at, (size,), kind)
+        parts, out = read(memory, parts_at, (slices, size), kind), view(memory, out_at, (size,), kind)
         for i in elements(size):
             total = parts[0, i]
             for number in range(1, slices):

@@ -1,8 +1,9 @@
 """The loop of a thread over its share of the work: every so many places from its own on.
 
-Numba's `range` counts its steps first, which is a division of 64-bit numbers, and doesn't know that places aren't
-negative, so that each index is checked for that. These loops count in 32 bits without a sign: a kernel goes over fewer
-than 2**31 places.
+Numba's `range` divides numbers of 64 bits to count its steps, and doesn't know that no place is negative, so that each
+index is checked for that. Here places have 32 bits without a sign: a kernel goes over fewer than 2**31 of them. The
+steps that are left are counted down, in the way in which LLVM sees that it can do four at once; what a kernel only
+reads is then read for all four before the first is written.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from numba.cuda.core.imputils import RefType, impl_ret_untracked, iternext_impl
 from numba.cuda.cudaimpl import lower
 from numba.cuda.extending import intrinsic, models, register_model
 
-COUNTER = ir.IntType(32)
+COUNTER, LEFT = ir.IntType(32), ir.IntType(64)
 
 
 class StridesIterator(types.SimpleIteratorType):  # type: ignore[misc, unused-ignore]
@@ -46,11 +47,11 @@ class StridesModel(models.StructModel):  # type: ignore[misc, unused-ignore]
 
 @register_model(StridesIterator)
 class StridesIteratorModel(models.StructModel):  # type: ignore[misc, unused-ignore]
-    """Where a loop is, where it ends, and how far a step goes."""
+    """Where a loop is, how many steps are left, and how far one goes."""
 
     def __init__(self, manager: Any, kind: Any) -> None:
-        members = [("place", types.EphemeralPointer(types.uint32)), ("stop", types.uint32), ("step", types.uint32)]
-        super().__init__(manager, kind, members)
+        place, left = types.EphemeralPointer(types.uint32), types.EphemeralPointer(types.int64)
+        super().__init__(manager, kind, [("place", place), ("left", left), ("step", types.uint32)])
 
 
 @intrinsic
@@ -71,9 +72,14 @@ def begin_strides(context: Any, builder: Any, signature: Any, arguments: Any) ->
     """Begin a loop."""
     given = cgutils.create_struct_proxy(STRIDES)(context, builder, arguments[0])
     iterator = cgutils.create_struct_proxy(STRIDES_ITERATOR)(context, builder)
-    place = cgutils.alloca_once(builder, COUNTER)
+    place, left = cgutils.alloca_once(builder, COUNTER), cgutils.alloca_once(builder, LEFT)
     builder.store(given.start, place)
-    iterator.place, iterator.stop, iterator.step = place, given.stop, given.step
+    inside = builder.icmp_unsigned("<", given.start, given.stop)
+    builder.store(LEFT(0), left)
+    with builder.if_then(inside):
+        further = builder.udiv(builder.sub(builder.sub(given.stop, given.start), COUNTER(1)), given.step)
+        builder.store(builder.zext(builder.add(further, COUNTER(1)), LEFT), left)
+    iterator.place, iterator.left, iterator.step = place, left, given.step
     return impl_ret_untracked(context, builder, STRIDES_ITERATOR, iterator._getvalue())
 
 
@@ -82,9 +88,8 @@ def begin_strides(context: Any, builder: Any, signature: Any, arguments: Any) ->
 def next_stride(context: Any, builder: Any, signature: Any, arguments: Any, result: Any) -> None:
     """Take a step, unless the loop has come to its end."""
     iterator = cgutils.create_struct_proxy(STRIDES_ITERATOR)(context, builder, arguments[0])
-    place = builder.load(iterator.place)
-    inside = builder.icmp_unsigned("<", place, iterator.stop)
-    result.set_valid(inside)
-    with builder.if_then(inside):
-        result.yield_(builder.zext(place, ir.IntType(64)))
-        builder.store(builder.add(place, iterator.step), iterator.place)
+    left, place = builder.load(iterator.left), builder.load(iterator.place)
+    result.set_valid(builder.icmp_signed(">", left, LEFT(0)))
+    result.yield_(builder.zext(place, LEFT))
+    builder.store(builder.add(place, iterator.step), iterator.place)
+    builder.store(builder.sub(left, LEFT(1), flags=("nsw",)), iterator.left)

@@ -32,9 +32,14 @@ def _read(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     kinds = list(index_type) if several else [index_type]
     indices = [context.cast(builder, each, kind, types.intp) for each, kind in zip(places, kinds, strict=True)]
     address = cgutils.get_item_pointer(context, builder, array_type, array, indices, wraparound=False)
+    value = _unchanging(builder, address)
+    return context.data_model_manager[array_type.dtype].from_data(builder, value)
+
+
+def _unchanging(builder: Any, address: Any) -> Any:
     value = builder.load(address)
     value.set_metadata("invariant.load", builder.module.add_metadata([]))
-    return context.data_model_manager[array_type.dtype].from_data(builder, value)
+    return value
 
 
 lower(operator.getitem, ReadArray, types.Integer)(_read)
@@ -83,13 +88,16 @@ def _view(result: Any, memory: Any, start: Any, shape: Any, dtype: Any) -> Any:
 
 @intrinsic
 def load(typingctx: Any, memory: Any, start: Any, dtype: Any) -> Any:
-    """Return the number that begins at byte `start` of the byte array `memory`."""
+    """Return the number that begins at byte `start` of the byte array `memory`, and that nothing writes while the
+    kernel runs.
+    """
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         memory_type, start_type, _ = signature.args
         data = context.make_array(memory_type)(context, builder, arguments[0]).data
         address = builder.gep(data, [context.cast(builder, arguments[1], start_type, types.intp)])
-        return builder.load(builder.bitcast(address, context.get_data_type(signature.return_type).as_pointer()))
+        kind = context.get_data_type(signature.return_type)
+        return _unchanging(builder, builder.bitcast(address, kind.as_pointer()))
 
     return dtype.dtype(memory, start, dtype), emit
 
