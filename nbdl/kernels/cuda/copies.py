@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from nbdl.kernels.cuda.device import device, elements, i32, i64, kernel, read, u8, view
-from nbdl.kernels.cuda.launch import Card
+from nbdl.kernels.cuda.device import THREADS, cuda, device, elements, i32, i64, kernel, read, u8, view
+from nbdl.kernels.cuda.launch import MULTIPROCESSORS, Card, power_of_two
 from nbdl.kernels.cuda.sizes import BATCH, NUMBER
 
 WORDS = {1: u8, 4: i32, 8: i64}
@@ -106,16 +106,19 @@ def gather(
 @cache
 def _scatter_add(kind: Any, index: Any) -> Any:
     @kernel
-    def scatter_add(memory, updates_at, indices_at, out_at, size, rows, width):
+    def scatter_add(memory, updates_at, indices_at, out_at, size, rows, width, height):
         updates, out = read(memory, updates_at, (size, width), kind), view(memory, out_at, (rows, width), kind)
         indices = read(memory, indices_at, (size,), index)
-        for e in elements(rows * width):
-            row, j = e // width, e % width
-            total = kind(0)
+        first = cuda.blockIdx.x * height
+        end = min(first + height, rows)
+        j = cuda.blockIdx.y * cuda.blockDim.x + cuda.threadIdx.x
+        if j < width:
+            for row in range(first, end):
+                out[row, j] = kind(0)
             for i in range(size):
-                if indices[i] == row:
-                    total += updates[i, j]
-            out[row, j] = total
+                row = i64(indices[i])
+                if first <= row < end:
+                    out[row, j] += updates[i, j]
 
     return scatter_add
 
@@ -125,10 +128,15 @@ def scatter_add(
 ) -> None:
     """out = 0, then out[indices[i]] += updates[i]; rows outside the table are left out.
 
-    Each element of the table looks for its updates, in their order: the sum is the same each time, as it wouldn't be
-    with atomic additions.
+    A block has some rows of the table, and a thread one column of them, to which it adds what belongs there in the
+    order of the updates: the sum is the same each time, as it wouldn't be with atomic additions.
     """
-    card.elements(_scatter_add(dtype, index), rows * width, updates, indices, out, size, rows, width)
+    if rows * width:
+        threads = min(THREADS, power_of_two(width))
+        height = -(-rows // (4 * MULTIPROCESSORS))
+        grid = (-(-rows // height), -(-width // threads))
+        arguments = (updates, indices, out, size, rows, width, height)
+        card.launch(_scatter_add(dtype, index), grid, (threads,), *arguments)
 
 
 @cache
