@@ -7,13 +7,17 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from nbdl.errors import OptionError
 
-PACKAGES = ("numba-cuda", "nvidia-cuda-nvrtc", "nvidia-cuda-nvrtc-cu12", "nvidia-cuda-nvcc", "nvidia-nvvm")
+COMPILERS = ("nvidia-cuda-nvrtc", "nvidia-cuda-nvrtc-cu12")
+PACKAGES = ("numba-cuda", *COMPILERS, "nvidia-cuda-nvcc", "nvidia-nvvm")
+OLDEST = {13: (7, 5), 12: (5, 0)}
+"""The compute capabilities from which on versions of CUDA compile."""
 DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 MAJOR, MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and _MINOR
 INSTALL = 'pip install "nbdl[cuda]"'
@@ -47,9 +51,10 @@ def choose_device(device: str) -> str:
 
 
 def examine_cuda() -> dict[str, Any]:
-    """Return the driver's version, the cards, the packages, and a verdict that says what is missing."""
+    """Return the versions of driver and toolkit, the cards, the packages, and a verdict that says what is missing."""
     packages = {name: found for name in PACKAGES if (found := _version(name))}
-    about: dict[str, Any] = {"driver": None, "cards": [], "packages": packages, "usable": False}
+    toolkit = next((packages[name] for name in COMPILERS if name in packages), None)
+    about: dict[str, Any] = {"driver": None, "toolkit": toolkit, "cards": [], "packages": packages, "usable": False}
     try:
         driver = ctypes.CDLL(DRIVER)
     except OSError:
@@ -61,12 +66,39 @@ def examine_cuda() -> dict[str, Any]:
     if status:
         return about | {"verdict": f"the driver (CUDA {about['driver']}) is there but can't start: error {status}"}
     about["cards"] = _cards(driver)
-    if not about["cards"]:
-        return about | {"verdict": f"the driver (CUDA {about['driver']}) finds no card"}
+    problem = what_is_missing(about["driver"], toolkit, about["cards"], packages)
+    verdict = problem or f"driver for CUDA {about['driver']}, numba-cuda {packages['numba-cuda']}"
+    return about | {"usable": not problem, "verdict": verdict}
+
+
+def what_is_missing(
+    driver: str, toolkit: str | None, cards: Sequence[Mapping[str, Any]], packages: Mapping[str, str]
+) -> str:
+    """What keeps kernels from running, and the command that installs it; empty if nothing does.
+
+    >>> card = {"name": "an old card", "capability": "6.1"}
+    >>> what_is_missing("13.0", "13.5.37", [card], {"numba-cuda": "0.30.4"})
+    'an old card has compute capability 6.1, and CUDA 13 compiles for 7.5 and later: pip install "numba-cuda[cu12]"'
+    """
+    if not cards:
+        return f"the driver (CUDA {driver}) finds no card"
     if "numba-cuda" not in packages:
-        return about | {"verdict": f"a card is there, numba-cuda isn't: {INSTALL}"}
-    verdict = f"driver for CUDA {about['driver']}, numba-cuda {packages['numba-cuda']}"
-    return about | {"usable": True, "verdict": verdict}
+        return f"a card is there, numba-cuda isn't: {INSTALL}"
+    if toolkit is None:
+        return ""  # the system's own, if there is one: Numba says so when it looks for it
+    version_of_toolkit = int(toolkit.split(".")[0])
+    if version_of_toolkit > int(driver.split(".")[0]):
+        return (
+            f"the driver runs code for CUDA {driver}, and the compiler makes it for CUDA {version_of_toolkit}: install a "
+            f'newer driver, or pip install "numba-cuda[cu{driver.split(".")[0]}]"'
+        )
+    card, oldest = cards[0], OLDEST.get(version_of_toolkit, (0, 0))
+    if tuple(int(each) for each in card["capability"].split(".")) < oldest:
+        return (
+            f"{card['name']} has compute capability {card['capability']}, and CUDA {version_of_toolkit} compiles for "
+            f'{oldest[0]}.{oldest[1]} and later: pip install "numba-cuda[cu{version_of_toolkit - 1}]"'
+        )
+    return ""
 
 
 def _cards(driver: Any) -> list[dict[str, Any]]:

@@ -36,6 +36,8 @@ def _print(found: dict[str, Any]) -> None:
     _line("compiler", found["compiler"])
     _line("cache", cache["problem"] or f"{cache['folder']}, {cache['files']} files, {cache['size']}")
     _line("cuda", cuda["verdict"])
+    if cuda["driver"] is not None:
+        _line("", f"driver for CUDA {cuda['driver']}, compiler for CUDA {cuda['toolkit'] or 'of the system'}")
     for card in cuda["cards"]:
         _line("", f"{card['name']}, {card['memory_gib']:.0f} GiB, compute capability {card['capability']}")
     broken = [each for each in found["plugins"] if each["problems"]]
