@@ -89,8 +89,8 @@ def what_is_missing(
     version_of_toolkit = int(toolkit.split(".")[0])
     if version_of_toolkit > int(driver.split(".")[0]):
         return (
-            f"the driver runs code for CUDA {driver}, and the compiler makes it for CUDA {version_of_toolkit}: install a "
-            f'newer driver, or pip install "numba-cuda[cu{driver.split(".")[0]}]"'
+            f"the driver runs code for CUDA {driver}, and the compiler makes it for CUDA {version_of_toolkit}: install "
+            f'a newer driver, or pip install "numba-cuda[cu{driver.split(".")[0]}]"'
         )
     card, oldest = cards[0], OLDEST.get(version_of_toolkit, (0, 0))
     if tuple(int(each) for each in card["capability"].split(".")) < oldest:
