@@ -19,13 +19,15 @@ class DCGAN(Adversarial):
     The generator turns `latent` random numbers by a dense layer into a small image of many channels, and doubles its
     sides with transposed 4x4 convolutions of stride 2, with batch normalisation and ReLU between them and a sigmoid at
     the end. The discriminator halves the sides with 4x4 convolutions of stride 2 and leaky ReLU, with dropout, and
-    ends in one logit. Images are `(n, height, width)` or `(n, height, width, channels)`, pixels from 0 to 1. Losses
-    and steps are those of `gan`.
+    ends in a dense layer and one logit. Images are `(n, height, width)` or `(n, height, width, channels)`, pixels from
+    0 to 1. Losses and steps are those of `gan`.
 
     Args:
         outputs: number of classes or targets; they aren't used.
         latent: how many random numbers an image is made from.
         filters: channels of the discriminator's convolutions; the generator has them in reverse. Each halves the sides.
+        hidden: units of the discriminator's dense layer before its logit; with many of them it wins too early, and the
+            generator learns a single image.
         dropout: share of the discriminator's hidden outputs that is left out at random in training.
         smoothing: real images are taken for real with 1 - this, so that the discriminator doesn't become too sure.
 
@@ -39,7 +41,8 @@ class DCGAN(Adversarial):
     ((3, 1), (5, 8, 8))
 
     Source: Radford, Metz, Chintala, Unsupervised Representation Learning with Deep Convolutional Generative Adversarial
-    Networks, ICLR 2016; dropout in place of the discriminator's batch normalisation: it sees real and made ones apart.
+    Networks, ICLR 2016; the dense layer before the logit: Chen et al., InfoGAN, NeurIPS 2016, appendix C.1; dropout in
+    place of the discriminator's batch normalisation: it sees real and made ones apart.
     """
 
     def __init__(
@@ -48,13 +51,16 @@ class DCGAN(Adversarial):
         outputs: int,
         latent: int = 64,
         filters: tuple[int, ...] = (32, 64),
+        hidden: int = 64,
         dropout: float = 0.3,
         smoothing: float = 0.1,
     ):
         super().__init__(latent, smoothing)
         check_widths("dcgan", "filters", filters)
+        check_widths("dcgan", "hidden", [hidden])
         check_share("dcgan", "dropout", dropout)
         self.filters = tuple(filters)
+        self.hidden = hidden
         self.dropout = dropout
 
     def make_parts(self, shape: tuple[int, ...]) -> tuple[nn.Module, nn.Module]:
@@ -79,4 +85,5 @@ class DCGAN(Adversarial):
             discriminator.append(nn.Conv2D(each, 4, LEAKY, stride=2, padding="same"))
             if self.dropout:
                 discriminator.append(nn.Dropout(self.dropout))
-        return nn.Sequential(*generator), nn.Sequential(*discriminator, nn.Flatten(), nn.Dense(1))
+        discriminator += [nn.Flatten(), nn.Dense(self.hidden, LEAKY), nn.Dense(1)]
+        return nn.Sequential(*generator), nn.Sequential(*discriminator)

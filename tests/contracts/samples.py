@@ -148,8 +148,8 @@ MODELS: dict[str, tuple[Rows, ...]] = {
     "vae": (Rows((6,), 3, options={"hidden": [8], "latent": 2}), Rows((4, 4, 1), 1, options={"hidden": [8, 8]})),
     "gan": (Rows((6,), 3, options={"hidden": [8], "latent": 4}), Rows((4, 4, 1), 1, options={"hidden": [8, 12]})),
     "dcgan": (
-        Rows((4, 8), 3, options={"filters": [3], "latent": 4}),
-        Rows((8, 4, 2), 1, options={"filters": [3, 4], "dropout": 0.0}),
+        Rows((4, 8), 3, options={"filters": [3], "hidden": 6, "latent": 4}),
+        Rows((8, 4, 2), 1, options={"filters": [3, 4], "hidden": 5, "dropout": 0.0}),
     ),
     "seq2seq": (Rows((5,), 6, 7, {"hidden": 8, "embedding": 4}), Rows((3,), 4, 5, {"hidden": 6, "longest": 2})),
     "seq2seq_transformer": (

@@ -12,7 +12,7 @@ from nbdl.resolve import resolve
 from nbdl.train.feed import Batch
 
 IMAGES = np.random.default_rng(0).random((6, 4, 8)).astype(np.float32)
-SMALL = {"gan": {"hidden": [6], "latent": 3}, "dcgan": {"filters": [3, 4], "latent": 3}}
+SMALL = {"gan": {"hidden": [6], "latent": 3}, "dcgan": {"filters": [3, 4], "hidden": 5, "latent": 3}}
 BOTH = pytest.mark.parametrize("name", ["gan", "dcgan"])
 
 
@@ -113,7 +113,7 @@ BRIGHT_ABOVE[:, :2] += 0.8
 @pytest.fixture(scope="module", params=["gan", "dcgan"])
 def trained(request: pytest.FixtureRequest) -> nn.Module:
     """A network that has learned what `BRIGHT_ABOVE` looks like: compiled once for all tests that only look at it."""
-    options = {"hidden": [32], "latent": 8} if request.param == "gan" else {"filters": [8], "latent": 8}
+    options = {"hidden": [32], "latent": 8} if request.param == "gan" else {"filters": [8], "hidden": 16, "latent": 8}
     net = make(request.param, **options).compile({"name": "adam", "lr": 2e-3, "beta1": 0.5})
     net.fit(BRIGHT_ABOVE, epochs=40, batch_size=32, seed=0, verbose=False)
     return net
@@ -139,6 +139,7 @@ def test_generating_changes_nothing(trained: nn.Module):
         ("gan", {"smoothing": -0.1}, "smoothing of at least 0"),
         ("gan", {"latent": 0}, "gan takes latent"),
         ("dcgan", {"filters": [4, 0]}, "dcgan takes filters"),
+        ("dcgan", {"hidden": 0}, "dcgan takes hidden"),
         ("dcgan", {"dropout": -1.0}, "dropout"),
         ("dcgan", {"smoothing": 2.0}, "dcgan takes a smoothing"),
     ],
