@@ -45,7 +45,8 @@ def _kept_best(run: Run, folder: RunFolder) -> dict[str, Any]:
 def print_report(report: dict[str, Any]) -> None:
     """Print a report for people."""
     speed = f", {report['samples_per_second']:,} samples/s" if report["samples_per_second"] else ""
-    typer.echo(f"Trained {report['epochs']} epochs in {report['seconds']:.1f} s{speed}.")
+    epochs = f"{report['epochs']} epoch{'s' * (report['epochs'] != 1)}"
+    typer.echo(f"Trained {epochs} in {report['seconds']:.1f} s{speed}.")
     if report["stopped"]:
         typer.echo(f"Stopped early: {report['stopped']}.")
     if report["best"]:
