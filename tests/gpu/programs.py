@@ -26,7 +26,7 @@ def step_on(card: Any, program: CudaProgram, rows: int) -> None:
     """Launch the kernels of a step, wherever their arrays may be."""
     places: list[Any] = []
     for variable in program.variables:
-        if variable.role == "rows":
+        if variable.role in ("rows", "row_result"):
             places.append((0, 1, rows))
         elif variable.role != "key":
             places.append(0)
