@@ -45,7 +45,7 @@ class Saver:
         else:
             folder.metrics.truncate(self.run.epoch)
             self.save()
-        folder.write_source(self.run.traced.program.source)
+        folder.write_source(self.run.program.source)
 
     def is_due(self, *, epoch_end: bool) -> bool:
         """Whether it is time for a checkpoint."""

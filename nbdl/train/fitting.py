@@ -138,7 +138,6 @@ def prepare(
     tracing.build(net, feed, net.train_step if tracing.has_own_step(net) else None)
     tracing.attach(net)
     traced = tracing.trace_training(net, feed)
-    remember(net, "training", traced.program)
     if epoch_rows is None and isinstance(x, Dataset):
         epoch_rows = x.epoch_rows
     rows = min(epoch_rows or feed.rows, feed.rows)
@@ -165,6 +164,7 @@ def prepare(
         device=device,
         precision=precision,
     )
+    remember(net, "training", run.program)
     if tracing.is_debugged(net):
         run.bound = DebugProgram(net.train_step, feed, traced, batch=batch, seed=seed)
     return run

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nbdl import plugins
-from nbdl.codegen.program import Bound
+from nbdl.codegen.program import Bound, Program
 from nbdl.errors import InterruptedTraining
 from nbdl.nn.module import Module
 from nbdl.train import tracing
@@ -89,6 +89,11 @@ class Run:
     def step(self) -> int:
         """Steps done, over all epochs."""
         return self.epoch * self.steps_per_epoch + self.epoch_step
+
+    @property
+    def program(self) -> Program:
+        """What runs: the program for the device."""
+        return self.traced.program if isinstance(self.bound, DebugProgram) else self.bound.program
 
     @property
     def logs(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pytest
 
 import nbdl
 from nbdl import nn
+from nbdl.errors import NumericsError
 
 ROWS = 24
 
@@ -47,6 +48,12 @@ def test_mlp() -> None:
     agree(mlp, digits(), validation_split=0.25)
 
 
+def test_the_source_is_what_runs() -> None:
+    _, net = train(mlp, digits(), "cuda", epochs=1)
+    assert "@kernel" in net.source()
+    assert "card.elements" in net.source()
+
+
 def test_network_of_images() -> None:
     def make() -> nn.Module:
         return nn.Sequential(
@@ -68,6 +75,11 @@ def test_optimizer(optimizer: str) -> None:
 def test_callbacks_see_and_change_what_the_card_has() -> None:
     callbacks = [{"name": "early_stopping", "patience": 1, "restore_best": True}]
     agree(mlp, digits(), epochs=3, validation_split=0.25, callbacks=callbacks)
+
+
+def test_numbers_that_stop_being_finite_are_explained_and_undone() -> None:
+    with pytest.raises(NumericsError, match=r"training stopped at step \d+ of epoch 1: .*in "):
+        train(mlp, digits(), "cuda", optimizer={"name": "sgd", "lr": 1e30})
 
 
 def test_jit() -> None:
