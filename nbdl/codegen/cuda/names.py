@@ -20,6 +20,6 @@ KERNELS = {
 }
 CUDA_RESERVED = {
     *RESERVED,
-    *"memory card e c control Geometry".split(),
+    *"memory card e c first control Geometry".split(),
     *[x for group in KERNELS.values() for x in group],
 }

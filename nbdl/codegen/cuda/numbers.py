@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-
-import numpy as np
 
 from nbdl.codegen.cuda.names import CUDA_RESERVED
 from nbdl.codegen.expressions import Text, dtype_name, number, operation
 from nbdl.codegen.names import Names, short_label
-from nbdl.codegen.work import is_scalar, is_scalar_work
 from nbdl.ir.graph import Node
 
 
@@ -54,13 +51,3 @@ class NumbersKernel:
         name = self.names.of(("value", node), short_label(node))
         self.lines.append(f"{name} = {text.text}")
         return Text(name)
-
-
-def numbers_in(nodes: Sequence[Node]) -> list[Node]:
-    """The numbers among nodes that are worked out outside of kernels."""
-    return [node for node in nodes if is_scalar_work(node) and is_scalar(node) and node.name != "constant"]
-
-
-def width_of(dtype: np.dtype) -> int:
-    """Bytes of a number."""
-    return dtype.itemsize

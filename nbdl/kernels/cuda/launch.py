@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nbdl.errors import NbdlError
-from nbdl.kernels.cuda.device import SIMULATED, THREADS, cuda
+from nbdl.kernels.cuda.device import SIMULATED, THREADS
 from nbdl.kernels.cuda.sizes import PART_BYTES, PARTS
 
 MULTIPROCESSORS = 3 if SIMULATED else 132
@@ -110,8 +110,3 @@ class Card:
         if slices > 1:
             for (finish, place), part in zip(results, parts, strict=True):
                 self.elements(finish, size, part, place, slices, size)
-
-
-def synchronize() -> None:
-    """Wait until the card has done everything."""
-    cuda.synchronize()
