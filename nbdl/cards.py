@@ -50,6 +50,11 @@ def choose_device(device: str) -> str:
     return "cpu" if missing else "cuda"
 
 
+def unused_card() -> str:
+    """What keeps a card that is there from being used; empty if there is none, or nothing does."""
+    return why_no_card() if examine_cuda()["cards"] else ""
+
+
 def examine_cuda() -> dict[str, Any]:
     """Return the versions of driver and toolkit, the cards, the packages, and a verdict that says what is missing."""
     packages = {name: found for name in PACKAGES if (found := _version(name))}

@@ -44,3 +44,11 @@ def test_auto_is_a_card_that_can_be_used(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(cards, "why_no_card", lambda: "")
     assert cards.choose_device("auto") == cards.choose_device("cuda") == "cuda"
     assert cards.choose_device("cpu") == "cpu"
+
+
+def test_a_card_that_is_there_and_not_used_is_mentioned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cards, "why_no_card", lambda: "numba-cuda isn't")
+    monkeypatch.setattr(cards, "examine_cuda", lambda: {"cards": [NEW]})
+    assert cards.unused_card() == "numba-cuda isn't"
+    monkeypatch.setattr(cards, "examine_cuda", lambda: {"cards": []})
+    assert cards.unused_card() == ""

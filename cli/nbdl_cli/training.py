@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from nbdl import plugins
-from nbdl.cards import choose_device
+from nbdl.cards import choose_device, unused_card
 from nbdl.codegen.cache import is_known
 from nbdl.data import Dataset
 from nbdl.errors import InterruptedTraining, OptionError, RunError
@@ -172,7 +172,9 @@ def _train(request: Request, config: Config, dataset: Dataset, run: Run, folder:
     typer.echo(f"Training {config['model']['name']} on {dataset.name}, into {shown(folder.path)}", err=True)
     if run.device == "cuda":
         typer.echo(f"On {card_name()}.", err=True)
-    elif not is_known(run.traced.program.source):
+    elif unused_card():
+        typer.echo(f"On the CPU: {unused_card()}.", err=True)
+    if run.device == "cpu" and not is_known(run.traced.program.source):
         typer.echo("Compiling for this network and data; the next run like it starts at once.", err=True)
     run.folder = folder
     begin = time.perf_counter()
