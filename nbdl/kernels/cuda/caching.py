@@ -48,8 +48,8 @@ class KernelCache(CUDACache):  # type: ignore[misc, unused-ignore]
         self._described = described(function)
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:
-        key = (sig, codegen.magic_tuple(), self._described)
-        return key if self._launch_config_key is None else (*key, ("launch_config", self._launch_config_key))
+        launch = getattr(self, "_launch_config_key", None)  # which older versions of numba-cuda don't have
+        return (sig, codegen.magic_tuple(), self._described, launch)
 
 
 def kernel_folder() -> Path:
