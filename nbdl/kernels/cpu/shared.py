@@ -152,7 +152,7 @@ def _emit_call(context: Any, builder: ir.IRBuilder, slot: Slot, given: Any, valu
     for value, source, target in zip(values, given, slot.signature.args, strict=True):
         converted = context.cast(builder, value, source, target)
         native.append(builder.bitcast(converted, pointer) if isinstance(target, types.CPointer) else converted)
-    table = builder.module.globals.get(slot.symbol) or ir.GlobalVariable(builder.module, pointer, slot.symbol)
+    table = builder.module.globals.get(slot.symbol) or ir.GlobalVariable(builder.module, ir.IntType(64), slot.symbol)
     function_type = ir.FunctionType(ir.VoidType(), [value.type for value in native])
-    address = builder.load(table, typ=ir.IntType(64))
+    address = builder.load(table)
     builder.call(builder.inttoptr(address, function_type.as_pointer()), native)
