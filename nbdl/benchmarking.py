@@ -21,6 +21,8 @@ STRETCH = 64
 """Trainers are asked for multiples of so many steps: compilers that unroll a fixed number are served by it."""
 TURN = 0.15
 """Seconds of a turn."""
+PAUSE = 0.2
+"""Seconds before a turn: threads of the one before wait for more work in a loop for a while, on cores that it needs."""
 CHECKED = STRETCH
 """Steps after which losses are compared: few enough that rounding stays small where training is on its way over an
 edge (the transformer's loss falls from 4.0 to 1.3 between steps 96 and 128, and in which of them is chance).
@@ -169,6 +171,7 @@ def in_turns(
     for number in range(rounds):
         report(f"round {number + 1} of {rounds}")
         for name, run in things.items():
+            time.sleep(PAUSE)
             times[name].append(run(counts[name]) / counts[name])
     return times
 
