@@ -9,33 +9,35 @@ from typing import Any
 from nbdl_cli.measurements import MEASUREMENTS
 
 HERE = Path(__file__).parent
-PAGES = (HERE / "performance.md", HERE / "families.md")
+LINK = "../bench/results"
+PAGES = {HERE / "performance.md": LINK, HERE / "families.md": LINK, HERE.parent / "README.md": "bench/results"}
+"""The pages, and how they link to the results."""
 RESULTS = HERE.parent / "bench" / "results"
 PLACE = re.compile(r"(<!-- (\w+) from ([\w.-]+) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
 
 
-def filled(text: str, results: Path = RESULTS) -> str:
+def filled(text: str, results: Path = RESULTS, link: str = LINK) -> str:
     """Return the page with a table in each place, from the file in `results` that the place names."""
 
     def fill(place: re.Match[str]) -> str:
         begin, name, file, end = place.groups()
-        return f"{begin}\n{section(name, results / file)}\n\n{end}"
+        return f"{begin}\n{section(name, results / file, link)}\n\n{end}"
 
     return PLACE.sub(fill, text)
 
 
-def section(measurement: str, path: Path) -> str:
+def section(measurement: str, path: Path, link: str) -> str:
     """What a file says about a measurement: a table, a picture if there is one, and where it was measured."""
     if not path.exists():
         return f"Not measured yet: `bench/results/{path.name}` isn't there."
     data = json.loads(path.read_text(encoding="utf-8"))
     where, when = f"{data['cores']} cores of an {data['processor']}", data["date"][:10]
-    file = f"all figures: [{path.name}](../bench/results/{path.name}). {packages(data)}."
+    file = f"all figures: [{path.name}]({link}/{path.name}). {packages(data)}."
     if measurement == "trainings":
         return f"{trainings(data['trainings'])}\n\nMeasured on {where}, {when}; {file}"
     parts = [markdown(MEASUREMENTS[measurement], data["results"][measurement])]
     if path.with_suffix(".png").exists():
-        parts.append(f"![{MEASUREMENTS[measurement].title}](../bench/results/{path.with_suffix('.png').name})")
+        parts.append(f"![{MEASUREMENTS[measurement].title}]({link}/{path.with_suffix('.png').name})")
     speed = f"{data['gflops_a_core']:.0f} GFLOP/s each"
     parts.append(f"Measured on {where} ({speed}), {data['rounds']} rounds, {when}; {file}")
     return "\n\n".join(parts)
@@ -67,5 +69,5 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 if __name__ == "__main__":
-    for page in PAGES:
-        page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")
+    for page, link in PAGES.items():
+        page.write_text(filled(page.read_text(encoding="utf-8"), link=link), encoding="utf-8")

@@ -16,9 +16,9 @@ def figures():
 
 
 def test_the_pages_are_up_to_date(figures):
-    for page in figures["PAGES"]:
+    for page, link in figures["PAGES"].items():
         text = page.read_text(encoding="utf-8")
-        assert figures["filled"](text) == text, "python docs/figures.py brings the pages up to date"
+        assert figures["filled"](text, link=link) == text, "python docs/figures.py brings the pages up to date"
 
 
 def test_each_measurement_has_its_place(figures):

@@ -180,9 +180,9 @@ WORKLOADS = (
 )
 
 NEIGHBOURS = (
-    Workload("w3odd", "MLP 784-61-257-10, batch 33", (784,), _mlp(61, 257, 10), 33, "crossentropy"),
+    Workload("w3odd", "MLP 784-61-257-10", (784,), _mlp(61, 257, 10), 33, "crossentropy"),
     Workload("w6odd", "CNN 27x27x3, 5x5, 31 and 62 filters", (27, 27, 3), _cnn(5, 31), 33, "crossentropy", rows=2048),
-    Workload("w8odd", "LSTM, 37 steps, 11-61-1, batch 33", (37, 11), _recurrent("lstm", 61), 33, "mse"),
+    Workload("w8odd", "LSTM, 37 steps, 11-61-1", (37, 11), _recurrent("lstm", 61), 33, "mse"),
 )
 """The same kinds with sizes that fit no vector: nothing is tuned to the workloads' own sizes."""
 
