@@ -61,9 +61,9 @@ class State:
             thing
             for module in net.modules()
             for name, thing in vars(module).items()
-            if isinstance(thing, list | dict | set) and name not in ("_predictions", "_programs")
+            if isinstance(thing, list | tuple | dict | set) and name not in ("_predictions", "_programs")
         ]
-        self.copies = [thing.copy() for thing in self.things]
+        self.copies = [_copied(thing) for thing in self.things]
 
     def is_unchanged(self) -> bool:
         """Whether a program recorded then would be recorded now."""
@@ -75,6 +75,22 @@ class State:
             )
         except ValueError:  # it compared arrays, so one is another now
             return False
+
+
+def _copied(thing: Any) -> Any:
+    """A copy of lists and mappings and of those in them; what else they hold is the same.
+
+    >>> inner = [1.0]
+    >>> copied = _copied({"scale": inner})
+    >>> inner[0] = 2.0
+    >>> copied
+    {'scale': [1.0]}
+    """
+    if isinstance(thing, dict):
+        return {key: _copied(each) for key, each in thing.items()}
+    if isinstance(thing, list | tuple):
+        return (list if isinstance(thing, list) else tuple)(map(_copied, thing))
+    return thing.copy() if isinstance(thing, set) else thing
 
 
 class Repeated:

@@ -29,12 +29,13 @@ def recorded(monkeypatch):
 class Scaled(nn.Module):
     def __init__(self, factor=2.0):
         self.factor = factor
+        self.options = ({"shift": [0.0]},)
         self.layers = [nn.Dense(4, "tanh"), nn.Dense(2)]
 
     def forward(self, x):
         for layer in self.layers:
             x = layer(x)
-        return self.factor * x
+        return self.factor * x + self.options[0]["shift"][0]
 
 
 def by_hand(net, x=X):
@@ -72,6 +73,10 @@ def rescaled(net):
     net.factor = 5.0
 
 
+def shifted(net):
+    net.options[0]["shift"][0] = 3.0
+
+
 def lengthened(net):
     net.layers.append(nn.Dense(3, "tanh"))
 
@@ -96,7 +101,7 @@ def loaded(net):
     net.load_state_dict({name: value + 1 for name, value in net.state_dict().items()})
 
 
-@pytest.mark.parametrize("change", [reassigned, rescaled, lengthened, exchanged, trained, stepped, loaded])
+@pytest.mark.parametrize("change", [reassigned, rescaled, shifted, lengthened, exchanged, trained, stepped, loaded])
 def test_what_changes_in_a_network_changes_its_predictions(change):
     net = Scaled()
     before = net.predict(X)
