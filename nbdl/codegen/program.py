@@ -13,7 +13,8 @@ import numpy as np
 from nbdl.codegen.ahead import begin_kernels, compile_for
 from nbdl.codegen.cpu import ModulePrinter
 from nbdl.codegen.memory import align
-from nbdl.codegen.plan import Plan, Variable, make_plan
+from nbdl.codegen.plan import Plan, Variable
+from nbdl.codegen.schedule import make_plan
 from nbdl.codegen.shards import mixes_rows
 from nbdl.errors import NbdlError, PluginError, ShapeError
 from nbdl.ir.shapes import has_batch

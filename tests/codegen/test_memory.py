@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbdl.codegen.memory import Block, align, lay_out
-from nbdl.codegen.plan import PackedBuffer, Plan, Variable, byte_size, locate, make_plan
+from nbdl.codegen.plan import PackedBuffer, Plan, Variable, byte_size, locate
 from nbdl.codegen.program import Program
+from nbdl.codegen.schedule import make_plan
 from nbdl.errors import ShapeError
 from nbdl.ir import ops
 from nbdl.ir.shapes import Batch

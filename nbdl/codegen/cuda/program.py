@@ -12,8 +12,9 @@ from nbdl.codegen.cache import cuda_program_dir, load_source
 from nbdl.codegen.cuda.places import Layout
 from nbdl.codegen.cuda.printer import CudaPrinter, layout_of
 from nbdl.codegen.memory import align
-from nbdl.codegen.plan import Plan, Variable, make_plan
+from nbdl.codegen.plan import Plan, Variable
 from nbdl.codegen.program import Bound, Program, _flat
+from nbdl.codegen.schedule import make_plan
 from nbdl.errors import NbdlError, OptionError, PluginError
 from nbdl.kernels.cuda.sizes import BATCH, CONTROL, NUMBER, OFFSET, SEED
 
