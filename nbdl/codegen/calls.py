@@ -14,21 +14,21 @@ from nbdl.ir.shapes import Shape, Size, product
 from nbdl.ir.strided import layout_of
 
 if TYPE_CHECKING:
-    from nbdl.codegen.cpu import ModulePrinter
+    from nbdl.codegen.step import StepPrinter
 
 
-def print_call(printer: ModulePrinter, node: Node) -> list[str]:
+def print_call(printer: StepPrinter, node: Node) -> list[str]:
     """The lines that compute `node` by calling kernels."""
     return CALLS.get(node.name, _custom)(printer, node)
 
 
-def _custom(printer: ModulePrinter, node: Node) -> list[str]:
+def _custom(printer: StepPrinter, node: Node) -> list[str]:
     """An operation of a plugin: its function takes the inputs and the result, with all their axes."""
     inputs = [printer.views.view(each, 0, each.shape or (1,)) for each in node.inputs]
     return [f"{node.name}({', '.join([*inputs, printer.views.view(node, 0, node.shape or (1,), writing=True)])})"]
 
 
-def _matmul(printer: ModulePrinter, node: Node) -> list[str]:
+def _matmul(printer: StepPrinter, node: Node) -> list[str]:
     x, y = node.inputs
     function = f"matmul_{'nt'[node.param('transpose_x')]}{'nt'[node.param('transpose_y')]}"
     scratch = printer.views.scratch(node.dtype)
@@ -47,7 +47,7 @@ def _matmul(printer: ModulePrinter, node: Node) -> list[str]:
     ]
 
 
-def _strided_matmul(printer: ModulePrinter, node: Node) -> list[str]:
+def _strided_matmul(printer: StepPrinter, node: Node) -> list[str]:
     layout = layout_of(node)
     assert layout is not None  # else the pass would not have made it
     x, y = reversed(node.inputs) if layout.swapped else node.inputs
@@ -57,7 +57,7 @@ def _strided_matmul(printer: ModulePrinter, node: Node) -> list[str]:
     return [f"matmul_blocks({', '.join([*arguments, _shape(layout.sizes), printer.views.scratch(node.dtype)])})"]
 
 
-def _gather(printer: ModulePrinter, node: Node) -> list[str]:
+def _gather(printer: StepPrinter, node: Node) -> list[str]:
     table, indices = node.inputs
     width = product(table.shape[1:])
     arguments = [
@@ -68,7 +68,7 @@ def _gather(printer: ModulePrinter, node: Node) -> list[str]:
     return [f"gather({', '.join(arguments)})"]
 
 
-def _scatter_add(printer: ModulePrinter, node: Node) -> list[str]:
+def _scatter_add(printer: StepPrinter, node: Node) -> list[str]:
     updates, indices = node.inputs
     width = product(node.shape[1:])
     arguments = [
@@ -79,7 +79,7 @@ def _scatter_add(printer: ModulePrinter, node: Node) -> list[str]:
     return [f"scatter_add({', '.join(arguments)})"]
 
 
-def _argmax(printer: ModulePrinter, node: Node) -> list[str]:
+def _argmax(printer: StepPrinter, node: Node) -> list[str]:
     (x,) = node.inputs
     axis = node.param("axis")
     outer, inner = product(x.shape[:axis]), product(x.shape[axis + 1 :])
@@ -94,7 +94,7 @@ def _blocks(shape: Shape, axis: int) -> Shape:
     return product(shape[:axis]), shape[axis], product(shape[axis + 1 :])
 
 
-def _concatenate(printer: ModulePrinter, node: Node) -> list[str]:
+def _concatenate(printer: StepPrinter, node: Node) -> list[str]:
     axis, start, lines = node.param("axis"), 0, []
     for each in node.inputs:
         if each not in printer.plan.slots:  # else a loop has computed it in its place
@@ -106,7 +106,7 @@ def _concatenate(printer: ModulePrinter, node: Node) -> list[str]:
     return lines
 
 
-def _pad(printer: ModulePrinter, node: Node) -> list[str]:
+def _pad(printer: StepPrinter, node: Node) -> list[str]:
     axis = node.param("axis")
     source = printer.views.view(node.inputs[0], 0, _blocks(node.inputs[0].shape, axis))
     flat = printer.views.view(node, 0, (product(node.shape),), writing=True)
@@ -114,7 +114,7 @@ def _pad(printer: ModulePrinter, node: Node) -> list[str]:
     return [f"fill({flat}, 0)", f"copy_along({source}, {out}, {node.param('before')}, {node.param('step')})"]
 
 
-def _pack(printer: ModulePrinter, node: Node) -> list[str]:
+def _pack(printer: StepPrinter, node: Node) -> list[str]:
     """Most parts have been computed in their place; the others are copied there, and gaps filled with zeros."""
     partial = adds_batch(node)
     lines = (
@@ -127,7 +127,7 @@ def _pack(printer: ModulePrinter, node: Node) -> list[str]:
             continue
         place = printer.views.view(node, offset, (product(part.shape),), writing=True)
         if is_scalar_work(part) and not adds_batch(root):
-            line = f"fill({place}, {printer.scalar(part).text})"
+            line = f"fill({place}, {printer.numbers.text(part).text})"
         else:
             line = f"copy({printer.views.view(part, 0, (product(part.shape),), writing=adds_batch(root))}, {place})"
         if partial and not adds_batch(root):  # every worker would add the same again
@@ -137,7 +137,7 @@ def _pack(printer: ModulePrinter, node: Node) -> list[str]:
     return lines
 
 
-def _gaps(printer: ModulePrinter, node: Node) -> list[str]:
+def _gaps(printer: StepPrinter, node: Node) -> list[str]:
     lines, end = [], 0
     sizes = [product(part.shape) for part in node.inputs]
     for offset, size in [*zip(node.param("offsets"), sizes, strict=True), (node.param("size"), 0)]:
@@ -157,7 +157,7 @@ def _shape(shape: Shape) -> str:
     return "(" + ", ".join(size_text(size) for size in shape) + ")"
 
 
-CALLS: dict[str, Callable[[ModulePrinter, Node], list[str]]] = {
+CALLS: dict[str, Callable[[StepPrinter, Node], list[str]]] = {
     "matmul": _matmul,
     "strided_matmul": _strided_matmul,
     "gather": _gather,

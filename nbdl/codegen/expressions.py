@@ -96,6 +96,13 @@ def number(value: Any, dtype: np.dtype[Any]) -> str:
     return text if dtype == np.float64 else f"f32({text})"
 
 
+def constant(node: Node) -> Text:
+    """Print a node that is a constant."""
+    value = node.param("value")
+    signed = node.dtype.kind != "f" and value < 0
+    return Text(number(value, node.dtype), _PRECEDENCE["negative"] if signed else _CALL)
+
+
 def _shortest(value: float) -> str:
     """The shortest text that gives the same float32, as a float."""
     text = str(np.float32(value))

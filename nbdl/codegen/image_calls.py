@@ -11,7 +11,7 @@ from nbdl.codegen.names import label
 from nbdl.ir.graph import Node
 
 if TYPE_CHECKING:
-    from nbdl.codegen.cpu import ModulePrinter
+    from nbdl.codegen.step import StepPrinter
 
 KERNELS = {
     "conv2d": ("convolve", "forward_boxes"),
@@ -34,7 +34,7 @@ DEPTHWISE = {
 """The same where each channel is convolved by itself."""
 
 
-def _call(printer: ModulePrinter, node: Node) -> list[str]:
+def _call(printer: StepPrinter, node: Node) -> list[str]:
     geometry = node.param("geometry")
     alone = geometry.groups == geometry.image[2] == geometry.outputs > 1
     kernel, table = (DEPTHWISE if alone and node.name in DEPTHWISE else KERNELS)[node.name]
@@ -42,8 +42,8 @@ def _call(printer: ModulePrinter, node: Node) -> list[str]:
     arguments.append(printer.views.view(node, 0, node.shape, writing=True))
     if table != "pool_boxes":
         arguments.append(printer.views.scratch(node.dtype))
-    arguments.append(printer.table(f"{table}({geometry!r})", f"{label(node)}_boxes"))
+    arguments.append(printer.functions.table(f"{table}({geometry!r})", f"{label(node)}_boxes"))
     return [f"{kernel}({', '.join(arguments)})"]
 
 
-IMAGE_CALLS: dict[str, Callable[[ModulePrinter, Node], list[str]]] = dict.fromkeys(KERNELS, _call)
+IMAGE_CALLS: dict[str, Callable[[StepPrinter, Node], list[str]]] = dict.fromkeys(KERNELS, _call)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from nbdl.codegen.expressions import Text, dtype_name, length, number, operation
+from nbdl.codegen.expressions import Text, constant, dtype_name, length, number, operation
 from nbdl.codegen.index import Index, core, size_text
 from nbdl.codegen.names import RESERVED, short_label
 from nbdl.codegen.plan import Plan, Slot
@@ -271,10 +271,7 @@ class LoopPrinter:
     def _loaded(self, value: Value, block: Block) -> Text:
         node, index = value
         if node.name == "constant":
-            return Text(
-                number(node.param("value"), node.dtype),
-                12 if node.param("value") < 0 and node.dtype.kind != "f" else 20,
-            )
+            return constant(node)
         if is_scalar(node):
             self.scalars[node] = None
             return Text(self._scalar(node))

@@ -161,3 +161,11 @@ def heading(scope: str) -> str:
     prefix = BACKWARD if scope.startswith(BACKWARD) else ""
     layers = scope.removeprefix(BACKWARD).split(".")
     return " ".join((prefix + " / ".join(layers[1:] or layers)).split()) or "the loss"
+
+
+def loop_name(scope: str) -> str:
+    """What the function of a loop is called: after its layer."""
+    if scope.startswith("update by"):
+        return "update"
+    layer = scope.removeprefix(BACKWARD).split(".")[-1]
+    return f"{'backward_' if scope.startswith(BACKWARD) else ''}{layer or 'loss'}"

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from nbdl.autodiff import BACKWARD
-from nbdl.codegen.work import Call, Kernel
+from nbdl.codegen.work import Kernel, scope_of
 
 if TYPE_CHECKING:
-    from nbdl.codegen.cpu import ModulePrinter
+    from nbdl.codegen.step import StepPrinter
 
 LONGEST_STEP = 60
 """Kernels of a step that is printed as a whole."""
@@ -24,12 +24,12 @@ ALWAYS = ("rows", "first_row", "batch_size", "capacity", "worker", "workers", "a
 """What a part may need of the step around it, beside arrays and numbers."""
 
 
-def print_parts(printer: ModulePrinter, kernels: Sequence[Kernel]) -> list[str]:
+def print_parts(printer: StepPrinter, kernels: Sequence[Kernel]) -> list[str]:
     """The lines of kernels without a meeting between them: numbers that they need, and calls of their parts."""
     lines: list[str] = []
     part: list[Kernel] = []
     for kernel in kernels:
-        numbers = printer.scalar_lines(kernel.position)
+        numbers = printer.numbers.lines(kernel.position)
         if part and (numbers or len(part) == LONGEST_PART):
             lines += _print_part(printer, part)
             part = []
@@ -38,7 +38,7 @@ def print_parts(printer: ModulePrinter, kernels: Sequence[Kernel]) -> list[str]:
     return lines + _print_part(printer, part)
 
 
-def _print_part(printer: ModulePrinter, kernels: Sequence[Kernel]) -> list[str]:
+def _print_part(printer: StepPrinter, kernels: Sequence[Kernel]) -> list[str]:
     """Print kernels as a function of the module; returns the line that calls it, if there is anything to do."""
     with printer.other_views() as views:
         lines = [line for kernel in kernels for line in printer.lines_of(kernel)]
@@ -46,8 +46,9 @@ def _print_part(printer: ModulePrinter, kernels: Sequence[Kernel]) -> list[str]:
         return []  # a copy that is none, where what is copied lies there already
     lines = [*views.lines, *lines]
     used = set(_names(lines))
-    parameters = [name for name in dict.fromkeys((*ALWAYS, *printer.handed_in, *printer.numbers())) if name in used]
-    name = printer.define("kernel", _name(kernels[0]), parameters, lines)
+    known = dict.fromkeys((*ALWAYS, *printer.handed_in, *printer.numbers.named()))
+    parameters = [name for name in known if name in used]
+    name = printer.functions.define("kernel", _name(kernels[0]), parameters, lines)
     return [f"{name}({', '.join(parameters)})"]
 
 
@@ -59,7 +60,7 @@ def _names(lines: Sequence[str]) -> Iterator[str]:
 
 def _name(kernel: Kernel) -> str:
     """What a part is called that begins with a kernel: after its layer."""
-    scope = (kernel.node if isinstance(kernel, Call) else kernel.seeds[-1]).scope
+    scope = scope_of(kernel)
     layers = scope.removeprefix(BACKWARD).split(".")
     layer = re.sub(r"\W+", "_", (layers[1:] or layers)[0]) or "loss"
     return f"{'backward' if scope.startswith(BACKWARD) else 'forward'}_{layer}"

@@ -14,20 +14,20 @@ from nbdl.ir.scan import Body, ResultKey, known_number
 from nbdl.ir.shapes import Size, product
 
 if TYPE_CHECKING:
-    from nbdl.codegen.cpu import ModulePrinter
+    from nbdl.codegen.step import StepPrinter
 
 ALWAYS = ("rows", "first_row", "batch_size", "capacity", "worker", "workers", "arena", "shared")
 """What a body may need of the step around it."""
 TIME = "time"
 
 
-def print_scan(printer: ModulePrinter, node: Node) -> list[str]:
+def print_scan(printer: StepPrinter, node: Node) -> list[str]:
     """The lines of the loop; the body becomes a function of the module."""
     return _ScanPrinter(printer, node).lines()
 
 
 class _ScanPrinter:
-    def __init__(self, printer: ModulePrinter, node: Node):
+    def __init__(self, printer: StepPrinter, node: Node):
         self.printer = printer
         self.node = node
         self.body: Body = node.param("body")
@@ -57,7 +57,7 @@ class _ScanPrinter:
         backward = "backward_" if self.node.scope.startswith(BACKWARD) else ""
         layer = self.node.scope.removeprefix(BACKWARD).split(".")[-1] or "scan"
         name = f"{backward}{layer}_step"
-        return self.printer.define("kernel", name, parameters, ['"""One step in time."""', *lines]), needed
+        return self.printer.functions.define("kernel", name, parameters, ['"""One step in time."""', *lines]), needed
 
     # --- arrays ---
 

@@ -63,6 +63,11 @@ class Loop:
 Kernel = Call | Loop
 
 
+def scope_of(kernel: Kernel) -> str:
+    """The scope that a kernel is named after."""
+    return (kernel.node if isinstance(kernel, Call) else kernel.seeds[-1]).scope
+
+
 def row_shape(node: Node, loop: Loop) -> Shape | None:
     """The shape that a stored value needs if nothing but its own loop reads it: that of one row of a split loop, which
     is done with it before the next row begins; None if it needs all.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nbdl.codegen import cpu, parts
+from nbdl.codegen import parts, step
 from nbdl.codegen.program import Program
 from tests.codegen.growth import EXAMPLES, Growth, LoopGrowth
 from tests.codegen.maker import RUNS
@@ -91,7 +91,7 @@ def test_many_graphs_with_loops_as_plain_python(block: int) -> None:
 @pytest.fixture
 def short_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Print every step in parts of two kernels."""
-    monkeypatch.setattr(cpu, "LONGEST_STEP", 0)
+    monkeypatch.setattr(step, "LONGEST_STEP", 0)
     monkeypatch.setattr(parts, "LONGEST_PART", 2)
 
 

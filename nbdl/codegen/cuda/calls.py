@@ -152,7 +152,8 @@ def _custom(printer: CudaPrinter, node: Node) -> list[str]:
     ]
     sizes = ["rows"] * any(has_batch(each.shape) for each in operands)
     parameters = ["memory", *sizes, *[f"{name}_at" for name in names]]
-    kernel = printer.define("kernel", f"all_{node.name}", parameters, [*views, f"{node.name}({', '.join(names)})"])
+    body = [*views, f"{node.name}({', '.join(names)})"]
+    kernel = printer.functions.define("kernel", f"all_{node.name}", parameters, body)
     places = [printer.places.of(each) for each in operands]
     return [f"card.elements({', '.join([kernel, size_text(product(node.shape)), *sizes, *places])})"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from nbdl.codegen.cuda.names import CUDA_RESERVED
-from nbdl.codegen.expressions import Text, dtype_name, number, operation
+from nbdl.codegen.expressions import Text, constant, dtype_name, operation
 from nbdl.codegen.names import Names, short_label
 from nbdl.ir.graph import Node
 
@@ -29,8 +29,7 @@ class NumbersKernel:
     def text(self, node: Node) -> Text:
         """The text of a number; what it needs is read or worked out first."""
         if node.name == "constant":
-            value = node.param("value")
-            return Text(number(value, node.dtype), 12 if node.dtype.kind != "f" and value < 0 else 20)
+            return constant(node)
         if node not in self.texts:
             self.texts[node] = self._known(node) if self.is_known(node) else self._worked_out(node)
         return self.texts[node]

@@ -6,15 +6,15 @@ import re
 from collections.abc import Iterable
 from functools import cached_property
 
-from nbdl.autodiff import BACKWARD
 from nbdl.codegen.cuda.calls import print_call
 from nbdl.codegen.cuda.loops import KernelPrinter
 from nbdl.codegen.cuda.names import CUDA_RESERVED, KERNELS
 from nbdl.codegen.cuda.numbers import NumbersKernel
 from nbdl.codegen.cuda.places import NUMBER_BYTES, Layout, Places
 from nbdl.codegen.expressions import dtype_name
+from nbdl.codegen.functions import Functions
 from nbdl.codegen.index import size_text
-from nbdl.codegen.names import ModuleNames, Names, heading, short_label
+from nbdl.codegen.names import Names, heading, loop_name, short_label
 from nbdl.codegen.plan import Plan, Variable, locate
 from nbdl.codegen.work import (
     Call,
@@ -26,6 +26,7 @@ from nbdl.codegen.work import (
     is_scalar_work,
     reduces_across,
     root_of,
+    scope_of,
 )
 from nbdl.ir.graph import Node
 from nbdl.ir.shapes import Batch, product
@@ -42,15 +43,13 @@ class CudaPrinter:
 
     def __init__(self, plan: Plan, title: str):
         self.plan, self.fusion, self.title = plan, plan.fusion, title
-        self.module_names = ModuleNames()
-        self.functions: dict[str, str] = {}
-        self.function_lines: list[str] = []
+        self.functions = Functions()
         self.layout = layout_of(plan)
         self.slots: list[int] = []  # one entry for each single number that has a place
         self._begin_function(in_body=False)
 
     def _begin_function(self, *, in_body: bool) -> None:
-        self.names: Names = self.module_names.inside({*CUDA_RESERVED, *[each.name for each in self.fusion.custom]})
+        self.names: Names = self.functions.names.inside({*CUDA_RESERVED, *[each.name for each in self.fusion.custom]})
         variables = [each for each in self.plan.variables if each.role != "key"]
         self.arrays: dict[Variable, str] = {each: self.names.of(each, each.name) for each in variables}
         self.places = Places(self.plan, self.names, self.arrays, self.layout, in_body=in_body)
@@ -72,7 +71,7 @@ class CudaPrinter:
             '    """One step, on the rows of a batch."""',
             *("    " + line if line else "" for line in body),
         ]
-        code = [*self.function_lines, *step]
+        code = [*self.functions.lines, *step]
         title = re.sub(r'["\\\s]+', " ", self.title)
         lines = [f'"""{title}', "", *_PREAMBLE, '"""', "", *self._imports("\n".join(code)), "", *code]
         return "\n".join(lines) + "\n"
@@ -119,11 +118,11 @@ class CudaPrinter:
         return lines
 
     def _under_heading(self, kernel: Kernel, lines: list[str]) -> list[str]:
-        node = kernel.node if isinstance(kernel, Call) else kernel.seeds[-1]
-        if node.scope == self.scope or not node.scope or node.scope.startswith("parameter "):
+        scope = scope_of(kernel)
+        if scope == self.scope or not scope or scope.startswith("parameter "):
             return lines
-        self.scope = node.scope
-        return ["", f"# {heading(node.scope)}", *lines] if lines else []
+        self.scope = scope
+        return ["", f"# {heading(scope)}", *lines] if lines else []
 
     def _ending(self) -> list[str]:
         """Bring results to where they belong, as far as they aren't computed there."""
@@ -148,7 +147,7 @@ class CudaPrinter:
     def _loop_lines(self, loop: Loop) -> list[str]:
         stored = {seed for seed in loop.seeds if seed in self.plan.buffers}
         kernel = KernelPrinter(self.plan, loop, stored, self.places.memory).kernel()
-        name = self.define("kernel", _loop_name(loop), kernel.parameters, kernel.lines)
+        name = self.functions.define("kernel", loop_name(scope_of(loop)), kernel.parameters, kernel.lines)
         function = kernel.function
         lines = self.numbers_lines(
             [node for node in function.scalars if self._lacks_place(node)], position=loop.position
@@ -167,20 +166,6 @@ class CudaPrinter:
         sizes = [first, second] if kernel.way == "groups" else [first]
         method = "groups" if kernel.way == "groups" else "elements"
         return [*lines, f"card.{method}({', '.join([name, *sizes, *function.sizes, *numbers, *arrays, *results])})"]
-
-    def define(self, decorator: str, name: str, parameters: list[str], body: list[str]) -> str:
-        """Print a function unless one with the same body exists already; returns its name."""
-        key = _canonical("\n".join([decorator, ", ".join(parameters), *body]), parameters)
-        if key not in self.functions:
-            self.functions[key] = self.module_names.unique(name)
-            self.function_lines += [
-                "",
-                *[f"@{decorator}"] * bool(decorator),
-                f"def {self.functions[key]}({', '.join(parameters)}):",
-                *("    " + line if line else "" for line in body),
-                "",
-            ]
-        return self.functions[key]
 
     # --- single numbers ---
 
@@ -261,7 +246,8 @@ class CudaPrinter:
         lines = [*opening, *kernel.lines, *stores]
         body = [*views, *(["if is_first():", *("    " + line for line in lines)] if lines else [])]
         sizes = ["rows"] * kernel.needs_rows
-        name = self.define("kernel", "begin_step" if begin else "numbers", ["memory", *sizes, *keys, *places], body)
+        parameters = ["memory", *sizes, *keys, *places]
+        name = self.functions.define("kernel", "begin_step" if begin else "numbers", parameters, body)
         return [f"card.once({', '.join([name, *sizes, *keys.values(), *places.values()])})"]
 
     @staticmethod
@@ -301,16 +287,10 @@ class BodyPrinter(CudaPrinter):
 
     def __init__(self, plan: Plan, outer: CudaPrinter):
         self.plan, self.fusion, self.title = plan, plan.fusion, outer.title
-        self.module_names, self.functions, self.function_lines = (
-            outer.module_names,
-            outer.functions,
-            outer.function_lines,
-        )
-        self.layout, self.slots = outer.layout, outer.slots
+        self.functions, self.layout, self.slots = outer.functions, outer.layout, outer.slots
         self._begin_function(in_body=True)
         if plan.kernels:
-            first = plan.kernels[0]
-            self.scope = first.node.scope if isinstance(first, Call) else first.seeds[-1].scope
+            self.scope = scope_of(plan.kernels[0])  # needs no heading
 
     def _beginning(self) -> list[str]:
         return []
@@ -341,17 +321,3 @@ MOST_SCRATCH = 2**24
 """Bytes: larger results of products have enough blocks to keep a card busy."""
 
 _FINISH = {"sum": "add_slices", "max": "largest_slices"}
-
-
-def _loop_name(loop: Loop) -> str:
-    node = loop.seeds[-1]
-    layer = node.scope.removeprefix(BACKWARD).split(".")[-1]
-    if node.scope.startswith("update by"):
-        return "update"
-    return f"{'backward_' if node.scope.startswith(BACKWARD) else ''}{layer or 'loss'}"
-
-
-def _canonical(text: str, parameters: list[str]) -> str:
-    """The text with parameters named by their places, as two functions for different layers have other names only."""
-    places = {name: f"${place}" for place, name in enumerate(parameters)}
-    return re.sub(r"\w+", lambda match: places.get(match[0], match[0]), text)

@@ -52,7 +52,8 @@ class _ScanPrinter:
         backward = "backward_" if self.node.scope.startswith(BACKWARD) else ""
         layer = self.node.scope.removeprefix(BACKWARD).split(".")[-1] or "scan"
         parameters = [*ALWAYS, *inner.arrays.values()]
-        return self.printer.define("", f"{backward}{layer}_step", parameters, ['"""One step in time."""', *lines])
+        body = ['"""One step in time."""', *lines]
+        return self.printer.functions.define("", f"{backward}{layer}_step", parameters, body)
 
     # --- arrays ---
 

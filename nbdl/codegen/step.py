@@ -1,0 +1,180 @@
+"""Print a step: kernels level by level, and between levels the meetings of the workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from nbdl.codegen.calls import print_call
+from nbdl.codegen.expressions import dtype_name
+from nbdl.codegen.functions import Functions
+from nbdl.codegen.index import core, own_index, size_text
+from nbdl.codegen.loop_text import LoopFunction, LoopPrinter
+from nbdl.codegen.names import RESERVED, heading, loop_name
+from nbdl.codegen.numbers import Numbers
+from nbdl.codegen.parts import LONGEST_STEP, print_parts
+from nbdl.codegen.plan import Plan
+from nbdl.codegen.views import Views
+from nbdl.codegen.work import Call, Kernel, Loop, is_scalar_work, root_of, scope_of
+from nbdl.ir.shapes import product
+
+
+class StepPrinter:
+    """Prints what a plan does as the lines of a function; `functions` are those of the module around it.
+
+    `scope` is that of the layer under whose heading lines are printed.
+    """
+
+    in_body = False
+    """Whether the function is the body of a scan."""
+
+    def __init__(self, plan: Plan, functions: Functions):
+        self.plan, self.fusion, self.functions = plan, plan.fusion, functions
+        self.names = functions.names.inside({*RESERVED, *[each.name for each in self.fusion.custom]})
+        self.arrays = {variable: self.names.of(variable, variable.name) for variable in plan.variables}
+        self.handed_in = [name for variable, name in self.arrays.items() if variable.role != "key"]
+        self.views = self._new_views()
+        self.numbers = Numbers(plan, self.names, lambda node: self.views.of(node))
+        self.scope = ""
+
+    def inner(self, plan: Plan) -> BodyPrinter:
+        """A printer for the body of a scan in this program."""
+        return BodyPrinter(plan, self.functions)
+
+    def _new_views(self) -> Views:
+        return Views(self.plan, self.names, self.arrays, in_body=self.in_body)
+
+    def kernel_lines(self) -> list[str]:
+        """The lines of all kernels, and the meetings between levels."""
+        lines: list[str] = []
+        for level in range(self.fusion.levels):
+            kernels = [kernel for kernel in self.plan.kernels if kernel.level == level]
+            if len(self.plan.kernels) > LONGEST_STEP:
+                lines += print_parts(self, kernels)
+            else:
+                for kernel in kernels:
+                    lines += [*self.numbers.lines(kernel.position), *self.lines_of(kernel)]
+            lines += self.numbers.lines((level + 1, -1))
+            lines += self._meeting_lines(level)
+        return lines
+
+    def lines_of(self, kernel: Kernel) -> list[str]:
+        """The lines of a kernel, under a heading if its layer is another than that of the one before."""
+        lines = self._heading(kernel)
+        return [*lines, *(self._call_lines(kernel) if isinstance(kernel, Call) else self._loop_lines(kernel))]
+
+    @contextmanager
+    def other_views(self) -> Iterator[Views]:
+        """Print what belongs to another function: views and headings are its own."""
+        outside, self.views = (self.views, self.scope), self._new_views()
+        self.scope = ""
+        try:
+            yield self.views
+        finally:
+            self.views, self.scope = outside
+
+    def _heading(self, kernel: Kernel) -> list[str]:
+        scope = scope_of(kernel)
+        if scope == self.scope or not scope or scope.startswith("parameter "):
+            return []
+        self.scope = scope
+        return ["", f"# {heading(scope)}"]
+
+    def result_lines(self) -> list[str]:
+        """Lines that put results where they belong, as far as they aren't computed there."""
+        lines = []
+        for variable in self.plan.copies:
+            if variable.role != "row_result":
+                result = variable.result
+                assert result is not None  # copies have results
+                target = self.views.of_variable(variable, 0, (product(result.shape),))
+                lines.append(f"copy({self.views.view(result, 0, (product(result.shape),))}, {target})")
+        for variable in self.plan.scalar_results:
+            assert variable.result is not None  # scalar results have results
+            lines.append(f"{self.arrays[variable]}[0] = {self.numbers.text(variable.result).text}")
+        return lines
+
+    def _meeting_lines(self, level: int) -> list[str]:
+        if level + 1 == self.fusion.levels and not any(each.level == level for each in self.plan.meetings):
+            return []
+        lines = ["", "# the workers meet", "if not barrier(sync, worker, workers):", "    return False"]
+        meetings = [each for each in self.plan.meetings if each.level == level]
+        if not meetings:
+            return lines
+        lines.append("if workers > 1:")
+        for each in meetings:
+            function = "largest_parts" if each.maximum else "add_parts"
+            lines.append(
+                f"    {function}(worker, workers, shared, {self.plan.partial_bytes}, {each.offset}, {each.count}, "
+                f"{dtype_name(each.dtype)})"
+            )
+        return [*lines, "    if not barrier(sync, worker, workers):", "        return False"]
+
+    # --- loops and calls ---
+
+    def _call_lines(self, kernel: Call) -> list[str]:
+        lines = print_call(self, kernel.node)
+        if kernel.node in self.fusion.shared or root_of(kernel.node) in self.fusion.shared:
+            return ["if worker == 0:", *("    " + line for line in lines)]
+        return lines
+
+    def _loop_lines(self, loop: Loop) -> list[str]:
+        splittable = loop.shared and self._is_splittable(loop)
+        function = self._loop_function(loop, splittable)
+        name = self._define(loop, function)
+        arguments = [*function.sizes, *[self.numbers.text(node).text for node in function.scalars]]
+        arrays = [self.views.of(node) for node in function.arrays] + [
+            self.views.of(node, writing=True) for node in function.results
+        ]
+        if splittable:
+            length = size_text(loop.domain[0])
+            arrays = [f"part({array}, low, (size,))" for array in arrays]
+            return [f"low, size = span({length}, worker, workers)", f"{name}({', '.join([*arguments, *arrays])})"]
+        line = f"{name}({', '.join([*arguments, *arrays])})"
+        return ["if worker == 0:", "    " + line] if loop.shared else [line]
+
+    def _is_splittable(self, loop: Loop) -> bool:
+        """Whether each worker can be handed a part of every array: nothing depends on the position but by reading
+        there.
+        """
+        if len(loop.domain) != 1:
+            return False
+        for seed in loop.seeds:
+            found, between = self.fusion.walk(seed, loop.index[seed])
+            if seed.primitive.kind == "index" or any(node.primitive.kind == "index" for node, _ in between):
+                return False
+            for node, index in found:
+                if (
+                    not is_scalar_work(node)
+                    and product(node.shape) != 1
+                    and (core(node.shape) != tuple(loop.domain) or index != own_index(node.shape))
+                ):
+                    return False
+        return True
+
+    def _loop_function(self, loop: Loop, splittable: bool) -> LoopFunction:
+        stored = {seed for seed in loop.seeds if seed in self.plan.buffers}
+        return LoopPrinter(self.plan, loop, stored, self.views.memory, splittable).print()
+
+    def _define(self, loop: Loop, function: LoopFunction) -> str:
+        """Print a loop's function."""
+        return self.functions.define("loop", loop_name(scope_of(loop)), function.parameters, function.body)
+
+
+class BodyPrinter(StepPrinter):
+    """Prints the body of a scan as a function of the program around it.
+
+    Its names are its own, so that the bodies of two equal layers are the same text, and one function.
+    """
+
+    in_body = True
+
+    def __init__(self, plan: Plan, functions: Functions):
+        super().__init__(plan, functions)
+        if plan.kernels:
+            self.scope = scope_of(plan.kernels[0])  # needs no heading
+
+    def body_lines(self) -> list[str]:
+        """The lines of the function."""
+        lines = [*self.numbers.old_lines(), *self.kernel_lines(), *self.result_lines()]
+        return [*self.views.lines, *lines]
