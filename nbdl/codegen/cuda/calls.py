@@ -147,11 +147,11 @@ def _custom(printer: CudaPrinter, node: Node) -> list[str]:
     operands = [*node.inputs, node]
     names = [f"array_{number}" for number in range(1, len(operands))] + ["out"]
     views = [
-        f"{name} = view(memory, {name}_at, {_shape(each.shape or (1,))}, {dtype_name(each.dtype)})"
+        f"{name} = view(card, {name}_at, {_shape(each.shape or (1,))}, {dtype_name(each.dtype)})"
         for name, each in zip(names, operands, strict=True)
     ]
     sizes = ["rows"] * any(has_batch(each.shape) for each in operands)
-    parameters = ["memory", *sizes, *[f"{name}_at" for name in names]]
+    parameters = ["card", *sizes, *[f"{name}_at" for name in names]]
     body = [*views, f"{node.name}({', '.join(names)})"]
     kernel = printer.functions.define("kernel", f"all_{node.name}", parameters, body)
     places = [printer.places.of(each) for each in operands]

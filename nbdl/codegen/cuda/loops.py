@@ -78,7 +78,7 @@ class KernelPrinter(LoopPrinter):
         function = self.print()
         places = {node: self._unique(f"{name}_at") for node, name in self._handed_in(function).items()}
         views = [self._view(node, name, places[node]) for node, name in self._handed_in(function).items()]
-        parameters = ["memory", *function.sizes, *places.values()]
+        parameters = ["card", *function.sizes, *places.values()]
         return Kernel([*views, *function.body], parameters, function, self.way, self._shared_sizes())
 
     @staticmethod
@@ -89,11 +89,11 @@ class KernelPrinter(LoopPrinter):
         """The line by which a kernel looks into the memory."""
         kind = dtype_name(node.dtype)
         if node in self.scalars:
-            return f"{name} = view(memory, {place}, (1,), {kind})[0]"
+            return f"{name} = view(card, {place}, (1,), {kind})[0]"
         if self.way == "across" and node in self.results:
-            return f"{name} = view(memory, {place}, (slices(), {self._size(self.kept)}), {kind})"
+            return f"{name} = view(card, {place}, (slices(card), {self._size(self.kept)}), {kind})"
         look = "view" if node in self.results else "read"
-        return f"{name} = {look}(memory, {place}, {shape_text(core(node.shape) or (1,))}, {kind})"
+        return f"{name} = {look}(card, {place}, {shape_text(core(node.shape) or (1,))}, {kind})"
 
     def _shared_sizes(self) -> tuple[Size, Size]:
         domain = tuple(self.loop.domain)
@@ -139,7 +139,7 @@ class KernelPrinter(LoopPrinter):
             return lines
         kept = [line for line in lines if not _STORE.match(line)]
         stores = ["    " + line for line in lines if _STORE.match(line)]
-        return [*kept, *["syncthreads()"] * (time == 0), "if leads():", *stores]
+        return [*kept, *["syncthreads(card)"] * (time == 0), "if leads(card):", *stores]
 
     def _nest_across(self) -> list[str]:
         (row, *_) = self.rows
@@ -148,21 +148,21 @@ class KernelPrinter(LoopPrinter):
         lines = [*starts, "if c < " + self._size(self.kept) + ":"]
         inside = [*self._unraveled("c", self.kept), *shared]
         lines += ["    " + line for line in inside] + ends
-        lines += [f"if leads() and c < {self._size(self.kept)}:", *("    " + line for line in stores)]
+        lines += [f"if leads(card) and c < {self._size(self.kept)}:", *("    " + line for line in stores)]
         return [
-            f"for first in columns({self._size(self.kept)}):",
-            "    c = first + column()",
+            f"for first in columns(card, {self._size(self.kept)}):",
+            "    c = first + column(card)",
             *("    " + x for x in lines),
         ]
 
     def _over(self, share: str, variables: range | list[int], body: list[str]) -> list[str]:
         """A loop over a thread's share of the elements that several variables count."""
         if not variables:
-            head = f"for e in {share}(1):" if share == "lanes" else "if is_first():"
+            head = f"for e in {share}(card, 1):" if share == "lanes" else "if is_first(card):"
             return [head, *("    " + line for line in body)]
         name = VARIABLES[variables[0]] if len(variables) == 1 else "e"
         lines = [] if len(variables) == 1 else self._unraveled(name, variables)
-        return [f"for {name} in {share}({self._size(variables)}):", *("    " + line for line in (*lines, *body))]
+        return [f"for {name} in {share}(card, {self._size(variables)}):", *("    " + line for line in (*lines, *body))]
 
     def _unraveled(self, flat: str, variables: range | list[int]) -> list[str]:
         """The line that turns the number of an element into the places along its axes."""
@@ -191,7 +191,7 @@ class KernelPrinter(LoopPrinter):
             lines = self.rows[time + 1].lines
             name = self.row_known[seed, result_index(seed, index)].text
             place = len(lines) - (seed in self.stored)
-            lines.insert(place, f"{name} = {_OVER_LANES[seed.name]}({name})")
+            lines.insert(place, f"{name} = {_OVER_LANES[seed.name]}(card, {name})")
 
     def _reduce_across(self, seed: Node, index: Index) -> None:
         (block, *_) = self.rows
@@ -202,8 +202,8 @@ class KernelPrinter(LoopPrinter):
         starts, ends, stores = self.column_lines
         starts.append(f"{name} = {start}")
         block.lines.append(combine(seed, name, operand))
-        ends.append(f"{name} = {_OVER_LANES[seed.name]}({name})")
-        stores.append(f"{self._array(seed)}[this_slice(), c] = {name}")
+        ends.append(f"{name} = {_OVER_LANES[seed.name]}(card, {name})")
+        stores.append(f"{self._array(seed)}[this_slice(card), c] = {name}")
 
 
 _OVER_LANES = {"sum": "lanes_sum", "max": "lanes_max"}

@@ -233,20 +233,20 @@ class CudaPrinter:
         values = self._values(kernel, wanted, apart=end)
         places = {kernel.names.unique(f"{name}_at"): self.number_place(node) for node, name in kernel.read.items()}
         views = [
-            f"{name} = view(memory, {at}, (1,), {dtype_name(node.dtype)})"
+            f"{name} = view(card, {at}, (1,), {dtype_name(node.dtype)})"
             for at, (node, name) in zip(places, kernel.read.items(), strict=True)
         ]
         targets = self._result_places() if end else [str(self._new_slot(node)) for node in wanted]
         stores = []
         for node, value, target in zip(wanted, values, targets, strict=True):
             at = kernel.names.unique(f"{value if value.isidentifier() else short_label(node)}_at")
-            stores.append(f"view(memory, {at}, (1,), {dtype_name(node.dtype)})[0] = {value}")
+            stores.append(f"view(card, {at}, (1,), {dtype_name(node.dtype)})[0] = {value}")
             places[at] = target
         opening, keys = self._opening() if begin else ([], {})
         lines = [*opening, *kernel.lines, *stores]
-        body = [*views, *(["if is_first():", *("    " + line for line in lines)] if lines else [])]
+        body = [*views, *(["if is_first(card):", *("    " + line for line in lines)] if lines else [])]
         sizes = ["rows"] * kernel.needs_rows
-        parameters = ["memory", *sizes, *keys, *places]
+        parameters = ["card", *sizes, *keys, *places]
         name = self.functions.define("kernel", "begin_step" if begin else "numbers", parameters, body)
         return [f"card.once({', '.join([name, *sizes, *keys.values(), *places.values()])})"]
 
@@ -270,14 +270,14 @@ class CudaPrinter:
 
     def _opening(self) -> tuple[list[str], dict[str, str]]:
         """Lines that count the step and say what random numbers depend on, and the places of the keys."""
-        lines = [f"control = view(memory, 0, ({CONTROL // 8},), i64)", "control[NUMBER] += 1"]
+        lines = [f"control = view(card, 0, ({CONTROL // 8},), i64)", "control[NUMBER] += 1"]
         places: dict[str, str] = {}
         for variable in self.plan.variables:
             key = variable.leaf
             if variable.role == "key" and key is not None and key in self.plan.buffers:
                 at = f"key_{len(places) + 1}_at"
                 places[at] = self.places.of(key)
-                lines.append(f"key = view(memory, {at}, (2,), i64)")
+                lines.append(f"key = view(card, {at}, (2,), i64)")
                 lines.append("key[0], key[1] = control[SEED], control[OFFSET] + control[NUMBER]")
         return lines, places
 

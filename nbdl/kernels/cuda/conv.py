@@ -65,14 +65,14 @@ def _image(kind: Any) -> Any:
     item = np.dtype(kind).itemsize
 
     @device
-    def seen(memory, at, shape, i, p):
+    def seen(card, at, shape, i, p):
         image, row, column = place_of(shape, i)
         tap_row, tap_column, channel = tap_of(shape, p, shape[INS])
         y = row * shape[STRIDE_Y] + tap_row * shape[STEP_Y] - shape[TOP]
         x = column * shape[STRIDE_X] + tap_column * shape[STEP_X] - shape[LEFT]
         if 0 <= y < shape[HEIGHT] and 0 <= x < shape[WIDTH]:
             pixel = (image * shape[HEIGHT] + y) * shape[WIDTH] + x
-            return load(memory, at + item * (pixel * shape[CHANNELS] + channel), kind)
+            return load(card, at + item * (pixel * shape[CHANNELS] + channel), kind)
         return kind(0)
 
     return seen
@@ -89,12 +89,12 @@ def forward(kind: Any) -> Operands:
         return x + item * group * shape[INS], w + item * group * shape[OUTS], out + item * group * shape[OUTS]
 
     @device
-    def weight(memory, at, shape, p, j):
-        return load(memory, at + item * (p * shape[OUTPUTS] + j), kind)
+    def weight(card, at, shape, p, j):
+        return load(card, at + item * (p * shape[OUTPUTS] + j), kind)
 
     @device
-    def put(memory, at, shape, i, j, value):
-        store(memory, at + item * (i * shape[OUTPUTS] + j), value)
+    def put(card, at, shape, i, j, value):
+        store(card, at + item * (i * shape[OUTPUTS] + j), value)
 
     return Operands(begin, _image(kind), weight, put)
 
@@ -111,16 +111,16 @@ def weights(kind: Any) -> Operands:
         return x + item * group * shape[INS], g + item * group * shape[OUTS], out + item * group * shape[OUTS]
 
     @device
-    def pixel(memory, at, shape, i, p):
-        return seen(memory, at, shape, p, i)
+    def pixel(card, at, shape, i, p):
+        return seen(card, at, shape, p, i)
 
     @device
-    def gradient(memory, at, shape, p, j):
-        return load(memory, at + item * (p * shape[OUTPUTS] + j), kind)
+    def gradient(card, at, shape, p, j):
+        return load(card, at + item * (p * shape[OUTPUTS] + j), kind)
 
     @device
-    def put(memory, at, shape, i, j, value):
-        store(memory, at + item * (i * shape[OUTPUTS] + j), value)
+    def put(card, at, shape, i, j, value):
+        store(card, at + item * (i * shape[OUTPUTS] + j), value)
 
     return Operands(begin, pixel, gradient, put, (False, True))
 
@@ -136,7 +136,7 @@ def back(kind: Any) -> Operands:
         return g + item * group * shape[OUTS], w + item * group * shape[OUTS], out + item * group * shape[INS]
 
     @device
-    def gradient(memory, at, shape, i, p):
+    def gradient(card, at, shape, i, p):
         i, x = divided(i, shape[WIDTH])
         image, y = divided(i, shape[HEIGHT])
         tap_row, tap_column, output = tap_of(shape, p, shape[OUTS])
@@ -147,17 +147,17 @@ def back(kind: Any) -> Operands:
             column, between_columns = divided(x, shape[STRIDE_X])
             if between_rows + between_columns == 0 and row < shape[ROWS] and column < shape[COLUMNS]:
                 place = (image * shape[ROWS] + row) * shape[COLUMNS] + column
-                return load(memory, at + item * (place * shape[OUTPUTS] + output), kind)
+                return load(card, at + item * (place * shape[OUTPUTS] + output), kind)
         return kind(0)
 
     @device
-    def weight(memory, at, shape, p, j):
+    def weight(card, at, shape, p, j):
         tap, output = divided(p, shape[OUTS])
-        return load(memory, at + item * ((tap * shape[INS] + j) * shape[OUTPUTS] + output), kind)
+        return load(card, at + item * ((tap * shape[INS] + j) * shape[OUTPUTS] + output), kind)
 
     @device
-    def put(memory, at, shape, i, j, value):
-        store(memory, at + item * (i * shape[CHANNELS] + j), value)
+    def put(card, at, shape, i, j, value):
+        store(card, at + item * (i * shape[CHANNELS] + j), value)
 
     return Operands(begin, gradient, weight, put, (True, False))
 

@@ -12,7 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from nbdl.kernels.cuda.device import THREADS, cuda, device, elements, i32, i64, kernel, read, u8, view
+from nbdl.kernels.cuda.device import (
+    THREADS,
+    block_x,
+    block_y,
+    device,
+    elements,
+    i32,
+    i64,
+    kernel,
+    read,
+    thread_x,
+    threads_x,
+    u8,
+    view,
+)
 from nbdl.kernels.cuda.launch import MULTIPROCESSORS, Card, power_of_two
 from nbdl.kernels.cuda.sizes import BATCH, NUMBER
 
@@ -34,19 +48,19 @@ def words(dtype: Any, places: Sequence[int], counts: Sequence[int]) -> tuple[Any
 
 
 @device
-def beginning(memory):
+def beginning(card):
     """Where in the order of rows this step's begin."""
-    control = view(memory, 0, (8,), i64)
+    control = view(card, 0, (8,), i64)
     return control[NUMBER] * control[BATCH]
 
 
 @cache
 def _take_rows(kind: Any) -> Any:
     @kernel
-    def take_rows(memory, data_at, order_at, out_at, rows, width, stride, examples):
-        order = read(memory, order_at + 8 * beginning(memory), (rows,), i64)
-        data, out = read(memory, data_at, (examples * stride + width,), kind), view(memory, out_at, (rows, width), kind)
-        for e in elements(rows * width):
+    def take_rows(card, data_at, order_at, out_at, rows, width, stride, examples):
+        order = read(card, order_at + 8 * beginning(card), (rows,), i64)
+        data, out = read(card, data_at, (examples * stride + width,), kind), view(card, out_at, (rows, width), kind)
+        for e in elements(card, rows * width):
             i, j = e // width, e % width
             out[i, j] = data[order[i] * stride + j]
 
@@ -65,10 +79,10 @@ def take_rows(card: Card, dtype: Any, data: tuple[int, int, int], order: int, ou
 @cache
 def _put_rows(kind: Any) -> Any:
     @kernel
-    def put_rows(memory, values_at, order_at, out_at, rows, width, examples):
-        order = read(memory, order_at + 8 * beginning(memory), (rows,), i64)
-        values, out = read(memory, values_at, (rows, width), kind), view(memory, out_at, (examples, width), kind)
-        for e in elements(rows * width):
+    def put_rows(card, values_at, order_at, out_at, rows, width, examples):
+        order = read(card, order_at + 8 * beginning(card), (rows,), i64)
+        values, out = read(card, values_at, (rows, width), kind), view(card, out_at, (examples, width), kind)
+        for e in elements(card, rows * width):
             i, j = e // width, e % width
             out[order[i], j] = values[i, j]
 
@@ -85,10 +99,10 @@ def put_rows(card: Card, dtype: Any, values: int, order: int, out: tuple[int, in
 @cache
 def _gather(kind: Any, index: Any) -> Any:
     @kernel
-    def gather(memory, table_at, indices_at, out_at, size, rows, width):
-        table, out = read(memory, table_at, (rows, width), kind), view(memory, out_at, (size, width), kind)
-        indices = read(memory, indices_at, (size,), index)
-        for e in elements(size * width):
+    def gather(card, table_at, indices_at, out_at, size, rows, width):
+        table, out = read(card, table_at, (rows, width), kind), view(card, out_at, (size, width), kind)
+        indices = read(card, indices_at, (size,), index)
+        for e in elements(card, size * width):
             i, j = e // width, e % width
             row = i64(indices[i])
             out[i, j] = table[row, j] if 0 <= row < rows else kind(nan)
@@ -106,12 +120,12 @@ def gather(
 @cache
 def _scatter_add(kind: Any, index: Any) -> Any:
     @kernel
-    def scatter_add(memory, updates_at, indices_at, out_at, size, rows, width, height):
-        updates, out = read(memory, updates_at, (size, width), kind), view(memory, out_at, (rows, width), kind)
-        indices = read(memory, indices_at, (size,), index)
-        first = cuda.blockIdx.x * height
+    def scatter_add(card, updates_at, indices_at, out_at, size, rows, width, height):
+        updates, out = read(card, updates_at, (size, width), kind), view(card, out_at, (rows, width), kind)
+        indices = read(card, indices_at, (size,), index)
+        first = block_x(card) * height
         end = min(first + height, rows)
-        j = cuda.blockIdx.y * cuda.blockDim.x + cuda.threadIdx.x
+        j = block_y(card) * threads_x(card) + thread_x(card)
         if j < width:
             for row in range(first, end):
                 out[row, j] = kind(0)
@@ -142,9 +156,9 @@ def scatter_add(
 @cache
 def _fill(kind: Any) -> Any:
     @kernel
-    def fill(memory, out_at, size, value):
-        out = view(memory, out_at, (size,), kind)
-        for i in elements(size):
+    def fill(card, out_at, size, value):
+        out = view(card, out_at, (size,), kind)
+        for i in elements(card, size):
             out[i] = kind(value)
 
     return fill
@@ -158,9 +172,9 @@ def fill(card: Card, dtype: Any, out: int, size: int, value: float) -> None:
 @cache
 def _copy(kind: Any) -> Any:
     @kernel
-    def copy(memory, source_at, out_at, size):
-        source, out = read(memory, source_at, (size,), kind), view(memory, out_at, (size,), kind)
-        for i in elements(size):
+    def copy(card, source_at, out_at, size):
+        source, out = read(card, source_at, (size,), kind), view(card, out_at, (size,), kind)
+        for i in elements(card, size):
             out[i] = source[i]
 
     return copy
@@ -175,10 +189,10 @@ def copy(card: Card, dtype: Any, source: int, out: int, size: int) -> None:
 @cache
 def _copy_along(kind: Any) -> Any:
     @kernel
-    def copy_along(memory, source_at, out_at, before, size, width, length, start, step):
-        source = read(memory, source_at, (before, size, width), kind)
-        out = view(memory, out_at, (before, length, width), kind)
-        for e in elements(before * size * width):
+    def copy_along(card, source_at, out_at, before, size, width, length, start, step):
+        source = read(card, source_at, (before, size, width), kind)
+        out = view(card, out_at, (before, length, width), kind)
+        for e in elements(card, before * size * width):
             a, b, c = e // (size * width), e // width % size, e % width
             out[a, start + step * b, c] = source[a, b, c]
 
@@ -197,9 +211,9 @@ def copy_along(
 @cache
 def _argmax(kind: Any) -> Any:
     @kernel
-    def argmax(memory, x_at, out_at, before, size, width):
-        x, out = read(memory, x_at, (before, size, width), kind), view(memory, out_at, (before, width), i64)
-        for e in elements(before * width):
+    def argmax(card, x_at, out_at, before, size, width):
+        x, out = read(card, x_at, (before, size, width), kind), view(card, out_at, (before, width), i64)
+        for e in elements(card, before * width):
             a, c = e // width, e % width
             best = 0
             for b in range(1, size):

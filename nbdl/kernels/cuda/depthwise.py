@@ -29,13 +29,13 @@ from nbdl.kernels.geometry import Geometry
 @cache
 def _convolve(kind: Any) -> Any:
     @kernel
-    def depthwise(memory, x_at, w_at, out_at, shape, images):
+    def depthwise(card, x_at, w_at, out_at, shape, images):
         image, out = (
-            view(memory, x_at, image_shape(shape, images), kind),
-            view(memory, out_at, result_shape(shape, images), kind),
+            view(card, x_at, image_shape(shape, images), kind),
+            view(card, out_at, result_shape(shape, images), kind),
         )
-        w = read(memory, w_at, (shape[TAP_ROWS] * shape[TAP_COLUMNS], shape[CHANNELS]), kind)
-        for e in elements(images * shape[ROWS] * shape[COLUMNS] * shape[CHANNELS]):
+        w = read(card, w_at, (shape[TAP_ROWS] * shape[TAP_COLUMNS], shape[CHANNELS]), kind)
+        for e in elements(card, images * shape[ROWS] * shape[COLUMNS] * shape[CHANNELS]):
             number, row, column, channel = place_of(shape, e)
             total = kind(0)
             for tap in range(shape[TAP_ROWS] * shape[TAP_COLUMNS]):
@@ -50,13 +50,13 @@ def _convolve(kind: Any) -> Any:
 @cache
 def _convolve_back(kind: Any) -> Any:
     @kernel
-    def depthwise_back(memory, gradient_at, w_at, out_at, shape, images):
+    def depthwise_back(card, gradient_at, w_at, out_at, shape, images):
         gradient, out = (
-            view(memory, gradient_at, result_shape(shape, images), kind),
-            view(memory, out_at, image_shape(shape, images), kind),
+            view(card, gradient_at, result_shape(shape, images), kind),
+            view(card, out_at, image_shape(shape, images), kind),
         )
-        w = read(memory, w_at, (shape[TAP_ROWS] * shape[TAP_COLUMNS], shape[CHANNELS]), kind)
-        for e in elements(images * shape[HEIGHT] * shape[WIDTH] * shape[CHANNELS]):
+        w = read(card, w_at, (shape[TAP_ROWS] * shape[TAP_COLUMNS], shape[CHANNELS]), kind)
+        for e in elements(card, images * shape[HEIGHT] * shape[WIDTH] * shape[CHANNELS]):
             number, y, x, channel = pixel_of(shape, e)
             total = kind(0)
             for tap in range(shape[TAP_ROWS] * shape[TAP_COLUMNS]):
@@ -71,26 +71,26 @@ def _convolve_back(kind: Any) -> Any:
 @cache
 def _convolve_weights(kind: Any) -> Any:
     @kernel
-    def depthwise_weights(memory, x_at, gradient_at, shape, images, out_at):
+    def depthwise_weights(card, x_at, gradient_at, shape, images, out_at):
         image, gradient = (
-            view(memory, x_at, image_shape(shape, images), kind),
-            view(memory, gradient_at, result_shape(shape, images), kind),
+            view(card, x_at, image_shape(shape, images), kind),
+            view(card, gradient_at, result_shape(shape, images), kind),
         )
         size, channels = shape[TAP_ROWS] * shape[TAP_COLUMNS] * shape[CHANNELS], shape[CHANNELS]
-        out = view(memory, out_at, (slices(), size), kind)
-        for first in columns(size):
-            c = first + column()
+        out = view(card, out_at, (slices(card), size), kind)
+        for first in columns(card, size):
+            c = first + column(card)
             total = kind(0)
             if c < size:
                 tap, channel = c // channels, c % channels
-                for place in lanes(images * shape[ROWS] * shape[COLUMNS]):
+                for place in lanes(card, images * shape[ROWS] * shape[COLUMNS]):
                     number, row, along, _ = place_of(shape, place * channels)
                     y, x, inside = seen(shape, row, along, tap)
                     if inside:
                         total += image[number, y, x, channel] * gradient[number, row, along, channel]
-            total = lanes_sum(total)
-            if leads() and c < size:
-                out[this_slice(), c] = total
+            total = lanes_sum(card, total)
+            if leads(card) and c < size:
+                out[this_slice(card), c] = total
 
     return depthwise_weights
 

@@ -1,9 +1,10 @@
 """The one module that knows numba-cuda: everything else in this folder takes from here what a kernel is made of.
 
-`kernel` compiles what is launched, `device` what kernels call. A kernel gets the memory of the card as one array of
-bytes, and looks into it with `view`, at places that it is told. How many threads run is up to who launches it
-(`launch.py`): a kernel takes its share of the work from `elements`, or from `groups` and `members`, or from `columns`
-and `lanes`. A block has *columns* in x and *lanes* in y; the lanes of a column work together.
+`kernel` compiles what is launched, `device` what kernels call. A kernel's first argument is the card as its threads see
+it: one array of bytes, into which it looks with `view`, at places that it is told, and which thread this is
+(`threads.py`). How many threads run is up to who launches it (`launch.py`): a kernel takes its share of the work from
+`elements`, or from `groups` and `members`, or from `columns` and `lanes`. A block has *columns* in x and *lanes* in y;
+the lanes of a column work together.
 
 With NUMBA_ENABLE_CUDASIM=1 set before this is imported, everything runs in Python, a thread for each of the card's.
 """
@@ -22,18 +23,41 @@ SIMULATED = bool(config.ENABLE_CUDASIM)
 
 if SIMULATED:
     from nbdl.kernels.cuda.simulated import divided, load, load4, read, store, strides, view
+    from nbdl.kernels.cuda.simulated_threads import (
+        block_x,
+        block_y,
+        blocks_x,
+        blocks_y,
+        shared,
+        syncthreads,
+        task,
+        thread_x,
+        thread_y,
+        threads_x,
+        threads_y,
+    )
 else:
     from nbdl.kernels.cuda.caching import KernelCache
     from nbdl.kernels.cuda.strides import strides
+    from nbdl.kernels.cuda.threads import (
+        block_x,
+        block_y,
+        blocks_x,
+        blocks_y,
+        shared,
+        syncthreads,
+        task,
+        thread_x,
+        thread_y,
+        threads_x,
+        threads_y,
+    )
     from nbdl.kernels.cuda.views import divided, load, load4, read, store, view
 
 f32, f64, i32, i64, u8, u32, b1 = np.float32, np.float64, np.int32, np.int64, np.uint8, np.uint32, np.bool_
 """Types of numbers, as generated code calls them."""
 
 config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # a step has kernels of one thread, and means it
-
-ALIGNED = None if SIMULATED else 16
-"""Bytes: where arrays in shared memory begin that are read four numbers at a time."""
 
 THREADS = 4 if SIMULATED else 256
 """Of a block."""
@@ -54,70 +78,66 @@ def device(function: Callable[..., Any]) -> Any:
     return cuda.jit(device=True, **OPTIONS)(function)
 
 
-__all__ = ["divided", "load", "load4", "read", "store", "view"]  # what stands here for others
+__all__ = [  # what stands here for others
+    "divided", "load", "load4", "read", "shared", "store", "syncthreads", "task", "view",
+]  # fmt: skip
 
 
 @device
-def elements(size):
+def elements(card, size):
     """The share of a thread in `size` elements: threads that follow one another have elements that do."""
-    return strides(cuda.grid(1), size, cuda.gridsize(1))
+    return strides(i64(block_x(card)) * threads_x(card) + thread_x(card), size, i64(blocks_x(card)) * threads_x(card))
 
 
 @device
-def groups(size):
+def groups(card, size):
     """The share of a block in `size` rows."""
-    return strides(cuda.blockIdx.x, size, cuda.gridDim.x)
+    return strides(block_x(card), size, blocks_x(card))
 
 
 @device
-def members(size):
+def members(card, size):
     """The share of a lane in the `size` elements of its block's row."""
-    return strides(cuda.threadIdx.y, size, cuda.blockDim.y)
+    return strides(thread_y(card), size, threads_y(card))
 
 
 @device
-def columns(size):
+def columns(card, size):
     """The first of each stretch of `size` columns that a block does, one for each of its threads in x."""
-    return strides(cuda.blockIdx.x * cuda.blockDim.x, size, cuda.gridDim.x * cuda.blockDim.x)
+    return strides(block_x(card) * threads_x(card), size, blocks_x(card) * threads_x(card))
 
 
 @device
-def column():
+def column(card):
     """The place of a thread's column in the stretch of its block."""
-    return cuda.threadIdx.x
+    return thread_x(card)
 
 
 @device
-def slices():
+def slices(card):
     """Between how many blocks the rows of a column are divided."""
-    return cuda.gridDim.y
+    return blocks_y(card)
 
 
 @device
-def this_slice():
+def this_slice(card):
     """Which of the slices a block has."""
-    return cuda.blockIdx.y
+    return block_y(card)
 
 
 @device
-def syncthreads():
-    """Wait for the other threads of the block."""
-    cuda.syncthreads()
-
-
-@device
-def lanes(size):
+def lanes(card, size):
     """The share of a lane in the `size` elements of a column, which the lanes of all blocks in y have together."""
-    return strides(cuda.blockIdx.y * cuda.blockDim.y + cuda.threadIdx.y, size, cuda.gridDim.y * cuda.blockDim.y)
+    return strides(block_y(card) * threads_y(card) + thread_y(card), size, blocks_y(card) * threads_y(card))
 
 
 @device
-def is_first():
+def is_first(card):
     """Whether this is the first of all threads."""
-    return cuda.grid(1) == 0
+    return block_x(card) == 0 and thread_x(card) == 0
 
 
 @device
-def leads():
+def leads(card):
     """Whether this is the first lane of its block."""
-    return cuda.threadIdx.y == 0
+    return thread_y(card) == 0

@@ -12,12 +12,12 @@ KINDS = {"float32": np.float32, "float64": np.float64, "int32": np.int32, "int64
 
 
 def by_type(make: Callable[[Any], Callable[..., Any]]) -> Callable[..., Any]:
-    """A function of one number that kernels call: `make(kind)` for the type of the number."""
+    """A function of the card and one number that kernels call: `make(kind)` for the type of the number."""
 
-    def function(value):
+    def function(card, value):
         raise NotImplementedError("only inside of kernels")
 
-    def choose(value):
+    def choose(card, value):
         return make(KINDS[str(value)]) if str(value) in KINDS else None
 
     overload(function)(choose)

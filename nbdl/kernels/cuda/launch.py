@@ -71,9 +71,11 @@ class Card:
         """Into how many slices long sums are cut whose result, of `size` bytes, has this many blocks to compute it."""
         return max(1, min(most, MULTIPROCESSORS // max(blocks, 1), self.scratch_bytes // max(size, 1)))
 
-    def launch(self, kernel: Any, grid: tuple[int, ...], block: tuple[int, ...], *arguments: Any) -> None:
-        """Launch a kernel on the memory."""
-        kernel[grid, block, self.stream](self.memory, *arguments)
+    def launch(
+        self, kernel: Any, grid: tuple[int, ...], block: tuple[int, ...], *arguments: Any, shared: int = 0
+    ) -> None:
+        """Launch a kernel on the memory; the threads of a block share so many bytes."""
+        kernel[grid, block, self.stream, shared](self.memory, *arguments)
 
     def once(self, kernel: Any, *arguments: Any) -> None:
         """Launch one thread."""
@@ -89,7 +91,7 @@ class Card:
         """Launch a kernel that goes over `groups(rows)`, and in each over `members(width)`."""
         if checked(rows) > 0 and checked(width) >= 0:
             lanes = min(THREADS, max(4, power_of_two(width)))
-            self.launch(kernel, (min(rows, 8 * BLOCKS),), (1, lanes), *arguments)
+            self.launch(kernel, (min(rows, 8 * BLOCKS),), (1, lanes), *arguments, shared=8 * lanes)
 
     def across(self, kernel: Any, size: int, length: int, *arguments: Any, results: Sequence[tuple[Any, int]]) -> None:
         """Launch a kernel that goes over `columns(size)`, and in each over `lanes(length)`; with many rows, blocks
@@ -106,7 +108,8 @@ class Card:
         slices = max(1, min(SLICES, length // (lanes * WORTH_A_SLICE), PARTS // (stretches * width)))
         places = [place for _, place in results]
         parts = places if slices == 1 else [self.scratch + PART_BYTES * each for each in range(len(places))]
-        self.launch(kernel, (min(stretches, BLOCKS), slices), (width, lanes), *arguments, *parts)
+        grid, block = (min(stretches, BLOCKS), slices), (width, lanes)
+        self.launch(kernel, grid, block, *arguments, *parts, shared=8 * width * lanes)
         if slices > 1:
             for (finish, place), part in zip(results, parts, strict=True):
                 self.elements(finish, size, part, place, slices, size)

@@ -33,16 +33,16 @@ def matrices(kind: Any, along: tuple[bool, bool]) -> Operands:
         )
 
     @device
-    def left(memory, at, shape, i, p):
-        return load(memory, at + item * (i * shape[7] + p * shape[8]), kind)
+    def left(card, at, shape, i, p):
+        return load(card, at + item * (i * shape[7] + p * shape[8]), kind)
 
     @device
-    def right(memory, at, shape, p, j):
-        return load(memory, at + item * (p * shape[9] + j * shape[10]), kind)
+    def right(card, at, shape, p, j):
+        return load(card, at + item * (p * shape[9] + j * shape[10]), kind)
 
     @device
-    def put(memory, at, shape, i, j, value):
-        store(memory, at + item * (i * shape[11] + j), value)
+    def put(card, at, shape, i, j, value):
+        store(card, at + item * (i * shape[11] + j), value)
 
     return Operands(begin, left, right, put, along)
 

@@ -59,10 +59,10 @@ def largest_tap(image, shape, number, row, column, channel):
 @cache
 def _max_pool(kind: Any) -> Any:
     @kernel
-    def max_pool(memory, x_at, out_at, shape, images):
-        image = read(memory, x_at, image_shape(shape, images), kind)
-        out = view(memory, out_at, result_shape(shape, images), kind)
-        for e in elements(images * shape[ROWS] * shape[COLUMNS] * shape[CHANNELS]):
+    def max_pool(card, x_at, out_at, shape, images):
+        image = read(card, x_at, image_shape(shape, images), kind)
+        out = view(card, out_at, result_shape(shape, images), kind)
+        for e in elements(card, images * shape[ROWS] * shape[COLUMNS] * shape[CHANNELS]):
             number, row, column, channel = place_of(shape, e)
             largest = kind(-float("inf"))
             for tap in range(shape[TAP_ROWS] * shape[TAP_COLUMNS]):
@@ -79,11 +79,11 @@ def _max_pool(kind: Any) -> Any:
 @cache
 def _max_pool_take(kind: Any) -> Any:
     @kernel
-    def max_pool_take(memory, x_at, other_at, out_at, shape, images):
-        image = read(memory, x_at, image_shape(shape, images), kind)
-        other = read(memory, other_at, image_shape(shape, images), kind)
-        out = view(memory, out_at, result_shape(shape, images), kind)
-        for e in elements(images * shape[ROWS] * shape[COLUMNS] * shape[CHANNELS]):
+    def max_pool_take(card, x_at, other_at, out_at, shape, images):
+        image = read(card, x_at, image_shape(shape, images), kind)
+        other = read(card, other_at, image_shape(shape, images), kind)
+        out = view(card, out_at, result_shape(shape, images), kind)
+        for e in elements(card, images * shape[ROWS] * shape[COLUMNS] * shape[CHANNELS]):
             number, row, column, channel = place_of(shape, e)
             y, x, _ = seen(shape, row, column, largest_tap(image, shape, number, row, column, channel))
             out[number, row, column, channel] = other[number, y, x, channel]
@@ -94,11 +94,11 @@ def _max_pool_take(kind: Any) -> Any:
 @cache
 def _max_pool_back(kind: Any) -> Any:
     @kernel
-    def max_pool_back(memory, x_at, gradient_at, out_at, shape, images):
-        image = read(memory, x_at, image_shape(shape, images), kind)
-        out = view(memory, out_at, image_shape(shape, images), kind)
-        gradient = read(memory, gradient_at, result_shape(shape, images), kind)
-        for e in elements(images * shape[HEIGHT] * shape[WIDTH] * shape[CHANNELS]):
+    def max_pool_back(card, x_at, gradient_at, out_at, shape, images):
+        image = read(card, x_at, image_shape(shape, images), kind)
+        out = view(card, out_at, image_shape(shape, images), kind)
+        gradient = read(card, gradient_at, result_shape(shape, images), kind)
+        for e in elements(card, images * shape[HEIGHT] * shape[WIDTH] * shape[CHANNELS]):
             number, y, x, channel = pixel_of(shape, e)
             total = kind(0)
             for tap in range(shape[TAP_ROWS] * shape[TAP_COLUMNS]):
@@ -113,10 +113,10 @@ def _max_pool_back(kind: Any) -> Any:
 @cache
 def _sum_pool(kind: Any) -> Any:
     @kernel
-    def sum_pool(memory, x_at, out_at, shape, images):
-        image = read(memory, x_at, image_shape(shape, images), kind)
-        out = view(memory, out_at, result_shape(shape, images), kind)
-        for e in elements(images * shape[ROWS] * shape[COLUMNS] * shape[CHANNELS]):
+    def sum_pool(card, x_at, out_at, shape, images):
+        image = read(card, x_at, image_shape(shape, images), kind)
+        out = view(card, out_at, result_shape(shape, images), kind)
+        for e in elements(card, images * shape[ROWS] * shape[COLUMNS] * shape[CHANNELS]):
             number, row, column, channel = place_of(shape, e)
             total = kind(0)
             for tap in range(shape[TAP_ROWS] * shape[TAP_COLUMNS]):
@@ -131,12 +131,12 @@ def _sum_pool(kind: Any) -> Any:
 @cache
 def _sum_pool_back(kind: Any) -> Any:
     @kernel
-    def sum_pool_back(memory, gradient_at, out_at, shape, images):
+    def sum_pool_back(card, gradient_at, out_at, shape, images):
         gradient, out = (
-            view(memory, gradient_at, result_shape(shape, images), kind),
-            view(memory, out_at, image_shape(shape, images), kind),
+            view(card, gradient_at, result_shape(shape, images), kind),
+            view(card, out_at, image_shape(shape, images), kind),
         )
-        for e in elements(images * shape[HEIGHT] * shape[WIDTH] * shape[CHANNELS]):
+        for e in elements(card, images * shape[HEIGHT] * shape[WIDTH] * shape[CHANNELS]):
             number, y, x, channel = pixel_of(shape, e)
             total = kind(0)
             for tap in range(shape[TAP_ROWS] * shape[TAP_COLUMNS]):

@@ -20,7 +20,9 @@ class RecordingCard(Card):
         super().__init__(None, scratch_bytes=scratch_bytes, precision=precision)
         self.launched: dict[tuple[Any, tuple[Any, ...]], int] = {}
 
-    def launch(self, kernel: Any, grid: tuple[int, ...], block: tuple[int, ...], *arguments: Any) -> None:
+    def launch(
+        self, kernel: Any, grid: tuple[int, ...], block: tuple[int, ...], *arguments: Any, shared: int = 0
+    ) -> None:
         """Note a kernel."""
         key = kernel, tuple(map(_type_of, arguments))
         self.launched[key] = self.launched.get(key, 0) + 1

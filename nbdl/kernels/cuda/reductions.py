@@ -6,7 +6,22 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from nbdl.kernels.cuda.device import SIMULATED, THREADS, cuda, device, elements, kernel, read, view
+import numpy as np
+
+from nbdl.kernels.cuda.device import (
+    SIMULATED,
+    device,
+    elements,
+    kernel,
+    read,
+    shared,
+    syncthreads,
+    thread_x,
+    thread_y,
+    threads_x,
+    threads_y,
+    view,
+)
 from nbdl.kernels.cuda.scalars import maximum
 
 
@@ -19,27 +34,28 @@ def plus(x, y):
 def _over_lanes(kind: Any, combine: Callable[..., Any]) -> Callable[..., Any]:
     """A function that combines a number of each lane: halves of the lanes, again and again."""
 
-    def over_lanes(value):
-        cells = cuda.shared.array(THREADS, kind)
-        here = cuda.threadIdx.y * cuda.blockDim.x + cuda.threadIdx.x
+    def over_lanes(card, value):
+        width = threads_x(card)
+        cells = shared(card, 0, width * threads_y(card), kind)
+        here = thread_y(card) * width + thread_x(card)
         cells[here] = value
-        cuda.syncthreads()
-        half = cuda.blockDim.y // 2
+        syncthreads(card)
+        half = threads_y(card) // 2
         while half > 0:
-            if cuda.threadIdx.y < half:
-                cells[here] = combine(cells[here], cells[here + half * cuda.blockDim.x])
-            cuda.syncthreads()
+            if thread_y(card) < half:
+                cells[here] = combine(cells[here], cells[here + half * width])
+            syncthreads(card)
             half //= 2
-        result = cells[cuda.threadIdx.x]
-        cuda.syncthreads()
+        result = cells[thread_x(card)]
+        syncthreads(card)
         return result
 
     return over_lanes
 
 
-if SIMULATED:  # an array in shared memory is known by its line there: one for numbers of any kind
-    lanes_sum = device(_over_lanes(object, plus))
-    lanes_max = device(_over_lanes(object, maximum))
+if SIMULATED:
+    lanes_sum = device(lambda card, value: _over_lanes(np.result_type(value).type, plus)(card, value))
+    lanes_max = device(lambda card, value: _over_lanes(np.result_type(value).type, maximum)(card, value))
 else:
     from nbdl.kernels.cuda.generic import by_type
 
@@ -49,9 +65,9 @@ else:
 
 def _finish(kind: Any, combine: Callable[..., Any]) -> Any:
     @kernel
-    def finish(memory, parts_at, out_at, slices, size):
-        parts, out = read(memory, parts_at, (slices, size), kind), view(memory, out_at, (size,), kind)
-        for i in elements(size):
+    def finish(card, parts_at, out_at, slices, size):
+        parts, out = read(card, parts_at, (slices, size), kind), view(card, out_at, (size,), kind)
+        for i in elements(card, size):
             total = parts[0, i]
             for number in range(1, slices):
                 total = combine(total, parts[number, i])

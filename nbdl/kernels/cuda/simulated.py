@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from nbdl.kernels.cuda.simulated_threads import Task
 
-def view(memory: Any, start: int, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """The array of `shape` and `dtype` that begins at byte `start` of the byte array `memory`."""
+
+def view(card: Any, start: int, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """The array of `shape` and `dtype` that begins at byte `start` of the card's memory."""
+    memory = card.memory if isinstance(card, Task) else card
     whole: np.ndarray = memory._item._ary  # the simulator wraps what a kernel is given
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     assert 0 <= start <= start + size <= len(whole), f"bytes {start} to {start + size} of {len(whole)}"
@@ -18,9 +21,9 @@ def view(memory: Any, start: int, shape: tuple[int, ...], dtype: Any) -> np.ndar
     return whole[start : start + size].view(dtype).reshape(shape)
 
 
-def read(memory: Any, start: int, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+def read(card: Any, start: int, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     """As `view`, for an array that nothing writes while the kernel runs."""
-    array = view(memory, start, shape, dtype)
+    array = view(card, start, shape, dtype)
     array.flags.writeable = False
     return array
 
@@ -54,9 +57,9 @@ def like(number: float, x: Any) -> Any:
     return type(x)(number)
 
 
-def load(memory: Any, start: int, dtype: Any) -> Any:
-    """The number that begins at byte `start` of the byte array `memory`."""
-    return view(memory, start, (1,), dtype)[0]
+def load(card: Any, start: int, dtype: Any) -> Any:
+    """The number that begins at byte `start` of the card's memory."""
+    return view(card, start, (1,), dtype)[0]
 
 
 def load4(array: np.ndarray, place: int) -> tuple[Any, ...]:
@@ -65,9 +68,9 @@ def load4(array: np.ndarray, place: int) -> tuple[Any, ...]:
     return tuple(array[place : place + 4])
 
 
-def store(memory: Any, start: int, value: Any) -> None:
-    """Write a number to byte `start` of the byte array `memory`."""
-    view(memory, start, (1,), type(value))[0] = value
+def store(card: Any, start: int, value: Any) -> None:
+    """Write a number to byte `start` of the card's memory."""
+    view(card, start, (1,), type(value))[0] = value
 
 
 def divided(number: int, divisor: int) -> tuple[int, int]:

@@ -18,7 +18,19 @@ from typing import Any
 
 import numpy as np
 
-from nbdl.kernels.cuda.device import ALIGNED, SIMULATED, cuda, device, kernel, load4, store
+from nbdl.kernels.cuda.device import (
+    SIMULATED,
+    block_x,
+    block_y,
+    cuda,
+    device,
+    kernel,
+    load4,
+    shared,
+    store,
+    syncthreads,
+    thread_x,
+)
 from nbdl.kernels.cuda.launch import MULTIPROCESSORS, Card
 from nbdl.kernels.cuda.reductions import add_slices
 
@@ -149,9 +161,9 @@ class Operands:
     Args:
         begin: `begin(shape, at, block)` is where a product's numbers begin, of those that one launch computes: three
             bytes.
-        left: `left(memory, at, shape, i, p)` is a[i, p], within the matrix.
-        right: `right(memory, at, shape, p, j)` is b[p, j].
-        put: `put(memory, at, shape, i, j, value)` stores c[i, j].
+        left: `left(card, at, shape, i, p)` is a[i, p], within the matrix.
+        right: `right(card, at, shape, p, j)` is b[p, j].
+        put: `put(card, at, shape, i, j, value)` stores c[i, j].
         along: whether numbers that follow one another in a row of a lie side by side, and in a row of b: else those in
             a column do.
     """
@@ -178,25 +190,25 @@ def product_kernel(kind: Any, tile: Tile, engine: Engine, operands: Operands, sl
     multiply, place, rounded, item = engine.multiply, engine.place, engine.round, np.dtype(kind).itemsize
 
     @kernel
-    def product(memory, a_at, b_at, c_at, sizes, shape, length):
+    def product(card, a_at, b_at, c_at, sizes, shape, length):
         m, n, k = sizes
         rows, columns = (m + M - 1) // M, (n + N - 1) // N
-        number = cuda.blockIdx.x
+        number = block_x(card)
         block, number = number // (rows * columns), number % (rows * columns)
         row, column = number // columns * M, number % columns * N
-        first = cuda.blockIdx.y * length  # of this slice of the sums
+        first = block_y(card) * length  # of this slice of the sums
         end = min(first + length, k)
         a_at, b_at, c_at = begin(shape, (a_at, b_at, c_at), block)
 
-        a_piece = cuda.shared.array(a_size, kind, alignment=ALIGNED)
-        b_piece = cuda.shared.array(b_size, kind, alignment=ALIGNED)
+        a_piece = shared(card, 0, a_size, kind)
+        b_piece = shared(card, item * a_size, b_size, kind)
         a_next = cuda.local.array(a_loads, kind)
         b_next = cuda.local.array(b_loads, kind)
         totals = cuda.local.array((H, W), kind)
         for r in range(H):
             for s in range(W):
                 totals[r, s] = kind(0)
-        thread = cuda.threadIdx.x
+        thread = thread_x(card)
         # A thread's first number of each piece; the others lie rows and columns further on, known beforehand.
         a_row, a_deep = (thread // K, thread % K) if a_along else (thread % M, thread // M)
         b_deep, b_column = (thread // N, thread % N) if b_along else (thread % K, thread // K)
@@ -208,22 +220,22 @@ def product_kernel(kind: Any, tile: Tile, engine: Engine, operands: Operands, sl
                 r, p = a_place(each)
                 a_next[each] = kind(0)
                 if row + a_row + r < m and following + a_deep + p < end:
-                    a_next[each] = left(memory, a_at, shape, row + a_row + r, following + a_deep + p)
+                    a_next[each] = left(card, a_at, shape, row + a_row + r, following + a_deep + p)
             for each in range(b_loads):
                 s, p = b_place(each)
                 b_next[each] = kind(0)
                 if column + b_column + s < n and following + b_deep + p < end:
-                    b_next[each] = right(memory, b_at, shape, following + b_deep + p, column + b_column + s)
+                    b_next[each] = right(card, b_at, shape, following + b_deep + p, column + b_column + s)
             if start >= first:
                 multiply(a_piece, b_piece, totals, thread)
-            cuda.syncthreads()
+            syncthreads(card)
             for each in range(a_loads):
                 r, p = a_place(each)
                 a_piece[(a_deep + p) * a_column + a_row + r] = rounded(a_next[each])
             for each in range(b_loads):
                 s, p = b_place(each)
                 b_piece[(b_deep + p) * b_row + b_column + s] = rounded(b_next[each])
-            cuda.syncthreads()
+            syncthreads(card)
             start = following
 
         for r in range(H):
@@ -233,9 +245,9 @@ def product_kernel(kind: Any, tile: Tile, engine: Engine, operands: Operands, sl
                 j += column
                 if i < m and j < n:
                     if sliced:
-                        store(memory, c_at + item * ((cuda.blockIdx.y * m + i) * n + j), totals[r, s])
+                        store(card, c_at + item * ((block_y(card) * m + i) * n + j), totals[r, s])
                     else:
-                        put(memory, c_at, shape, i, j, totals[r, s])
+                        put(card, c_at, shape, i, j, totals[r, s])
 
     return product
 
@@ -282,6 +294,8 @@ def launch_product(
     a, b, c = places
     product = product_kernel(kind, tile, engine, operands, slices > 1)
     place = card.scratch if slices > 1 else c
-    card.launch(product, (blocks, slices), (engine.threads,), a, b, place, sizes, shape, length)
+    shared = tile.depth * (tile.rows + tile.columns + 2 * engine.spare) * np.dtype(kind).itemsize
+    arguments = (a, b, place, sizes, shape, length)
+    card.launch(product, (blocks, slices), (engine.threads,), *arguments, shared=shared)
     if slices > 1:
         card.elements(add_slices(kind), m * n, card.scratch, c, slices, m * n)

@@ -1,4 +1,8 @@
-"""Arrays that look into the memory of a card, made inside of a kernel at no cost."""
+"""Arrays that look into the memory of a card, made inside of a kernel at no cost.
+
+The first argument of a kernel is the card's memory, or a `Task` (`threads.py`): what a kernel of many tasks reads, an
+earlier one of them may have written, so that nothing is said to stay as it is there.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,8 @@ from llvmlite import ir
 from numba.cuda import cgutils, types
 from numba.cuda.cudaimpl import lower
 from numba.cuda.extending import core_models, intrinsic, register_model
+
+from nbdl.kernels.cuda.threads import TASK, address_of
 
 
 class ReadArray(types.Array):  # type: ignore[misc, unused-ignore]
@@ -47,21 +53,22 @@ lower(operator.getitem, ReadArray, types.BaseTuple)(_read)
 
 
 @intrinsic
-def view(typingctx: Any, memory: Any, start: Any, shape: Any, dtype: Any) -> Any:
-    """Return the array of `shape` and `dtype` that begins at byte `start` of the byte array `memory`."""
-    return _view(types.Array(dtype.dtype, len(shape), "C"), memory, start, shape, dtype)
+def view(typingctx: Any, card: Any, start: Any, shape: Any, dtype: Any) -> Any:
+    """Return the array of `shape` and `dtype` that begins at byte `start` of the card's memory."""
+    return _view(types.Array(dtype.dtype, len(shape), "C"), card, start, shape, dtype)
 
 
 @intrinsic
-def read(typingctx: Any, memory: Any, start: Any, shape: Any, dtype: Any) -> Any:
+def read(typingctx: Any, card: Any, start: Any, shape: Any, dtype: Any) -> Any:
     """As `view`, for an array that nothing writes while the kernel runs."""
-    return _view(ReadArray(dtype.dtype, len(shape)), memory, start, shape, dtype)
+    kind = types.Array(dtype.dtype, len(shape), "C") if card == TASK else ReadArray(dtype.dtype, len(shape))
+    return _view(kind, card, start, shape, dtype)
 
 
-def _view(result: Any, memory: Any, start: Any, shape: Any, dtype: Any) -> Any:
+def _view(result: Any, card: Any, start: Any, shape: Any, dtype: Any) -> Any:
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        memory_type, start_type, shape_type, _ = signature.args
-        data = context.make_array(memory_type)(context, builder, arguments[0]).data
+        card_type, start_type, shape_type, _ = signature.args
+        data = address_of(context, builder, card_type, arguments[0])
         address = builder.gep(data, [context.cast(builder, arguments[1], start_type, types.intp)])
         sizes = [
             context.cast(builder, size, item, types.intp)
@@ -83,23 +90,24 @@ def _view(result: Any, memory: Any, start: Any, shape: Any, dtype: Any) -> Any:
         )
         return array._getvalue()
 
-    return result(memory, start, shape, dtype), emit
+    return result(card, start, shape, dtype), emit
 
 
 @intrinsic
-def load(typingctx: Any, memory: Any, start: Any, dtype: Any) -> Any:
-    """Return the number that begins at byte `start` of the byte array `memory`, and that nothing writes while the
+def load(typingctx: Any, card: Any, start: Any, dtype: Any) -> Any:
+    """Return the number that begins at byte `start` of the card's memory, and that nothing writes while the
     kernel runs.
     """
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        memory_type, start_type, _ = signature.args
-        data = context.make_array(memory_type)(context, builder, arguments[0]).data
+        card_type, start_type, _ = signature.args
+        data = address_of(context, builder, card_type, arguments[0])
         address = builder.gep(data, [context.cast(builder, arguments[1], start_type, types.intp)])
         kind = context.get_data_type(signature.return_type)
-        return _unchanging(builder, builder.bitcast(address, kind.as_pointer()))
+        place = builder.bitcast(address, kind.as_pointer())
+        return builder.load(place) if card_type == TASK else _unchanging(builder, place)
 
-    return dtype.dtype(memory, start, dtype), emit
+    return dtype.dtype(card, start, dtype), emit
 
 
 @intrinsic
@@ -122,17 +130,17 @@ def load4(typingctx: Any, array: Any, place: Any) -> Any:
 
 
 @intrinsic
-def store(typingctx: Any, memory: Any, start: Any, value: Any) -> Any:
-    """Write a number to byte `start` of the byte array `memory`."""
+def store(typingctx: Any, card: Any, start: Any, value: Any) -> Any:
+    """Write a number to byte `start` of the card's memory."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        memory_type, start_type, value_type = signature.args
-        data = context.make_array(memory_type)(context, builder, arguments[0]).data
+        card_type, start_type, value_type = signature.args
+        data = address_of(context, builder, card_type, arguments[0])
         address = builder.gep(data, [context.cast(builder, arguments[1], start_type, types.intp)])
         builder.store(arguments[2], builder.bitcast(address, context.get_data_type(value_type).as_pointer()))
         return context.get_dummy_value()
 
-    return types.void(memory, start, value), emit
+    return types.void(card, start, value), emit
 
 
 @intrinsic
