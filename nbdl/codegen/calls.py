@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from nbdl.codegen.image_calls import IMAGE_CALLS
-from nbdl.codegen.index import size_text
+from nbdl.codegen.index import factor, shape_text, size_text
 from nbdl.codegen.scans import print_scan
+from nbdl.codegen.wholes import blocks, gaps, parts_elsewhere, starts
 from nbdl.codegen.work import adds_batch, is_scalar_work, root_of
 from nbdl.ir.graph import Node
-from nbdl.ir.shapes import Shape, Size, product
+from nbdl.ir.shapes import product
 from nbdl.ir.strided import layout_of
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def _matmul(printer: StepPrinter, node: Node) -> list[str]:
     for each, writing in operands:
         whole = printer.views.view(each, 0, (product(each.shape),), writing=writing)
         size = product(each.shape[-2:])
-        parts.append(f"part({whole}, block * {_factor(size)}, {_shape(each.shape[-2:])})")
+        parts.append(f"part({whole}, block * {factor(size_text(size))}, {shape_text(each.shape[-2:])})")
     return [
         f"for block in range({size_text(product(node.shape[:-2]))}):",
         f"    {function}({', '.join(parts)}, {scratch})",
@@ -53,8 +54,8 @@ def _strided_matmul(printer: StepPrinter, node: Node) -> list[str]:
     x, y = reversed(node.inputs) if layout.swapped else node.inputs
     arguments = []
     for each, steps, writing in ((x, layout.a, False), (y, layout.b, False), (node, layout.c, True)):
-        arguments += [printer.views.view(each, 0, (product(each.shape),), writing=writing), _shape(steps)]
-    return [f"matmul_blocks({', '.join([*arguments, _shape(layout.sizes), printer.views.scratch(node.dtype)])})"]
+        arguments += [printer.views.view(each, 0, (product(each.shape),), writing=writing), shape_text(steps)]
+    return [f"matmul_blocks({', '.join([*arguments, shape_text(layout.sizes), printer.views.scratch(node.dtype)])})"]
 
 
 def _gather(printer: StepPrinter, node: Node) -> list[str]:
@@ -81,50 +82,36 @@ def _scatter_add(printer: StepPrinter, node: Node) -> list[str]:
 
 def _argmax(printer: StepPrinter, node: Node) -> list[str]:
     (x,) = node.inputs
-    axis = node.param("axis")
-    outer, inner = product(x.shape[:axis]), product(x.shape[axis + 1 :])
-    return [
-        f"argmax({printer.views.view(x, 0, (outer, x.shape[axis], inner))}, "
-        f"{printer.views.view(node, 0, (outer, inner), writing=True)})"
-    ]
-
-
-def _blocks(shape: Shape, axis: int) -> Shape:
-    """A shape as (before, axis, behind)."""
-    return product(shape[:axis]), shape[axis], product(shape[axis + 1 :])
+    outer, size, inner = blocks(x.shape, node.param("axis"))
+    source = printer.views.view(x, 0, (outer, size, inner))
+    return [f"argmax({source}, {printer.views.view(node, 0, (outer, inner), writing=True)})"]
 
 
 def _concatenate(printer: StepPrinter, node: Node) -> list[str]:
-    axis, start, lines = node.param("axis"), 0, []
-    for each in node.inputs:
+    axis, lines = node.param("axis"), []
+    for each, start in zip(node.inputs, starts(node), strict=True):
         if each not in printer.plan.slots:  # else a loop has computed it in its place
-            out = printer.views.view(node, 0, _blocks(node.shape, axis), writing=True)
-            lines.append(f"copy_along({printer.views.view(each, 0, _blocks(each.shape, axis))}, {out}, {start}, 1)")
-        size = each.shape[axis]
-        assert isinstance(size, int)  # the batch axis isn't concatenated
-        start += size
+            out = printer.views.view(node, 0, blocks(node.shape, axis), writing=True)
+            lines.append(f"copy_along({printer.views.view(each, 0, blocks(each.shape, axis))}, {out}, {start}, 1)")
     return lines
 
 
 def _pad(printer: StepPrinter, node: Node) -> list[str]:
     axis = node.param("axis")
-    source = printer.views.view(node.inputs[0], 0, _blocks(node.inputs[0].shape, axis))
+    source = printer.views.view(node.inputs[0], 0, blocks(node.inputs[0].shape, axis))
     flat = printer.views.view(node, 0, (product(node.shape),), writing=True)
-    out = printer.views.view(node, 0, _blocks(node.shape, axis), writing=True)
+    out = printer.views.view(node, 0, blocks(node.shape, axis), writing=True)
     return [f"fill({flat}, 0)", f"copy_along({source}, {out}, {node.param('before')}, {node.param('step')})"]
 
 
 def _pack(printer: StepPrinter, node: Node) -> list[str]:
     """Most parts have been computed in their place; the others are copied there, and gaps filled with zeros."""
     partial = adds_batch(node)
-    lines = (
-        [] if partial else _gaps(printer, node)
-    )  # nothing else ever writes to memory for partial sums: it stays zero there
-    for part, offset in zip(node.inputs, node.param("offsets"), strict=True):
+    lines = []
+    if not partial:  # nothing else ever writes to memory for partial sums: it stays zero there
+        lines += [f"fill({printer.views.view(node, start, (size,))}, 0)" for start, size in gaps(node)]
+    for part, offset in parts_elsewhere(printer.plan, node):
         root = root_of(part)
-        buffer = printer.plan.buffers.get(root)
-        if getattr(buffer, "pack", None) is node:
-            continue
         place = printer.views.view(node, offset, (product(part.shape),), writing=True)
         if is_scalar_work(part) and not adds_batch(root):
             line = f"fill({place}, {printer.numbers.text(part).text})"
@@ -135,26 +122,6 @@ def _pack(printer: StepPrinter, node: Node) -> list[str]:
         else:
             lines.append(line)
     return lines
-
-
-def _gaps(printer: StepPrinter, node: Node) -> list[str]:
-    lines, end = [], 0
-    sizes = [product(part.shape) for part in node.inputs]
-    for offset, size in [*zip(node.param("offsets"), sizes, strict=True), (node.param("size"), 0)]:
-        assert isinstance(size, int)  # whole tensors are packed
-        if offset > end:
-            lines.append(f"fill({printer.views.view(node, end, (offset - end,))}, 0)")
-        end = offset + size
-    return lines
-
-
-def _factor(size: Size) -> str:
-    text = size_text(size)
-    return f"({text})" if "*" in text else text
-
-
-def _shape(shape: Shape) -> str:
-    return "(" + ", ".join(size_text(size) for size in shape) + ")"
 
 
 CALLS: dict[str, Callable[[StepPrinter, Node], list[str]]] = {

@@ -126,3 +126,17 @@ def size_text(size: Size, rows: str = "rows") -> str:
     if isinstance(size, int):
         return str(size)
     return rows if size.multiple == 1 else f"{size.multiple} * {rows}"
+
+
+def shape_text(shape: Shape) -> str:
+    """Print a shape as a tuple."""
+    return "(" + ", ".join(size_text(size) for size in shape) + ("," if len(shape) == 1 else "") + ")"
+
+
+def factor(text: str) -> str:
+    """Text that is multiplied by something, or divides it.
+
+    >>> factor("3 * rows"), factor("rows")
+    ('(3 * rows)', 'rows')
+    """
+    return f"({text})" if "*" in text else text

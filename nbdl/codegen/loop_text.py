@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from nbdl.codegen.expressions import Text, constant, dtype_name, length, number, operation
 from nbdl.codegen.index import Index, core, size_text
 from nbdl.codegen.names import RESERVED, short_label
-from nbdl.codegen.plan import Plan, Slot
+from nbdl.codegen.plan import Plan, Slot, memory_of
 from nbdl.codegen.times import Times
 from nbdl.codegen.work import Loop, Value, is_scalar, reduced_variables, result_index
 from nbdl.ir.graph import Node
@@ -16,7 +15,6 @@ from nbdl.ir.shapes import Batch, has_batch
 
 VARIABLES = "ijklmopq"
 LONGEST = 72  # an expression that gets longer is given a name
-Namer = Callable[[Node], str]
 
 
 @dataclass
@@ -50,21 +48,14 @@ class LoopPrinter:
     must be finished: inner loop t comes after the numbers of row t, which come after inner loop t - 1.
     """
 
-    def __init__(
-        self,
-        plan: Plan,
-        loop: Loop,
-        stored: set[Node],
-        memory: Namer,
-        splittable: bool,
-    ):
+    def __init__(self, plan: Plan, loop: Loop, splittable: bool = False):
+        self.plan = plan
         self.fusion = fusion = plan.fusion
         self.slots = plan.slots
         self.row_shapes = plan.row_shapes
         self.splittable = splittable  # each worker is handed a part of every array
         self.loop = loop
-        self.stored = stored
-        self.memory = memory  # what names a node's memory: a result written over an operand is one array
+        self.stored = {seed for seed in loop.seeds if seed in plan.buffers}
         self.names: dict[object, str] = {}
         self.taken: set[str] = {*VARIABLES, *RESERVED, *[each.name for each in fusion.custom]}
         self.arrays: dict[Node, None] = {}
@@ -145,10 +136,10 @@ class LoopPrinter:
 
     def _load_overwritten(self) -> None:
         """What one seed overwrites and another one needs is read before anything is written."""
-        writers = {self.memory(seed): seed for seed in self.loop.seeds}
+        writers = {memory_of(self.plan, seed): seed for seed in self.loop.seeds}
         for seed in self.loop.seeds:
             for node, index in self.fusion.reads(seed, self.loop.index[seed]):
-                writer = writers.get(self.memory(node))
+                writer = writers.get(memory_of(self.plan, node))
                 if writer is None or writer is seed or node in self.loop.index:
                     continue
                 home = self._home((node, index), self.inner[0])
@@ -310,7 +301,7 @@ class LoopPrinter:
     # --- names ---
 
     def _array(self, node: Node) -> str:
-        key = ("array", self.memory(node), core(node.shape))
+        key = ("array", memory_of(self.plan, node), core(node.shape))  # a result over an operand is one array
         if key not in self.names:
             self.names[key] = self._unique(short_label(node))
         return self.names[key]

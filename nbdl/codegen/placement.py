@@ -5,6 +5,7 @@ from __future__ import annotations
 from nbdl.codegen.index import own_index
 from nbdl.codegen.memory import Block, align, lay_out
 from nbdl.codegen.plan import Buffer, Meeting, PackedBuffer, Plan, Slot, Space, Variable, byte_size
+from nbdl.codegen.wholes import starts
 from nbdl.codegen.work import (
     Call,
     Kernel,
@@ -168,14 +169,10 @@ class Placement:
         for kernel in self.plan.kernels:
             if not isinstance(kernel, Call) or kernel.node.name != "concatenate":
                 continue
-            whole, start = kernel.node, 0
-            axis = whole.param("axis")
-            for part in whole.inputs:
-                slots.setdefault(part, []).append(Slot(whole, axis, start))
+            whole = kernel.node
+            for part, start in zip(whole.inputs, starts(whole), strict=True):
+                slots.setdefault(part, []).append(Slot(whole, whole.param("axis"), start))
                 readers.setdefault(part, set()).add(self.number[kernel])
-                size = part.shape[axis]
-                assert isinstance(size, int)  # the batch axis isn't concatenated
-                start += size
         for part, places in slots.items():
             loop = self.fusion.kernel_of.get(part)
             if not isinstance(loop, Loop) or part.primitive.kind == "reduction":

@@ -20,7 +20,7 @@ import numpy as np
 
 from nbdl.codegen.fusion import Fusion
 from nbdl.codegen.memory import align
-from nbdl.codegen.work import Kernel
+from nbdl.codegen.work import Kernel, root_of
 from nbdl.errors import VerifyError
 from nbdl.ir.graph import Node
 from nbdl.ir.shapes import Batch, Shape, product
@@ -137,6 +137,30 @@ def locate(plan: Plan, root: Node) -> Buffer:
         outer = locate(plan, buffer.pack)
         return Buffer(outer.space, outer.offset + buffer.offset, outer.variable)
     return buffer
+
+
+def resolve(node: Node) -> tuple[Node, int, int]:
+    """The node whose memory a view looks into, and where it begins: elements, and elements for each row."""
+    start = start_rows = 0
+    while node.name in ("reshape", "slice") and root_of(node) is not node:
+        if node.name == "slice":
+            behind = product(node.inputs[0].shape[node.param("axis") + 1 :])
+            if isinstance(behind, Batch):
+                start_rows += node.param("start") * behind.multiple
+            else:
+                start += node.param("start") * behind
+        node = node.inputs[0]
+    return node, start, start_rows
+
+
+def memory_of(plan: Plan, node: Node) -> str:
+    """What tells a stored node's memory from all other memory."""
+    root, start, rows = resolve(node)
+    if root not in plan.buffers:
+        return str(id(root))
+    buffer = locate(plan, root)
+    place = id(buffer.variable) if buffer.variable is not None else f"{buffer.space} {id(root)}"
+    return f"{place} {buffer.offset + start * root.dtype.itemsize} {rows}"
 
 
 def byte_size(node: Node, shape: Shape | None = None) -> int:

@@ -120,7 +120,7 @@ class StepPrinter:
 
     def _loop_lines(self, loop: Loop) -> list[str]:
         splittable = loop.shared and self._is_splittable(loop)
-        function = self._loop_function(loop, splittable)
+        function = LoopPrinter(self.plan, loop, splittable).print()
         name = self._define(loop, function)
         arguments = [*function.sizes, *[self.numbers.text(node).text for node in function.scalars]]
         arrays = [self.views.of(node) for node in function.arrays] + [
@@ -151,10 +151,6 @@ class StepPrinter:
                 ):
                     return False
         return True
-
-    def _loop_function(self, loop: Loop, splittable: bool) -> LoopFunction:
-        stored = {seed for seed in loop.seeds if seed in self.plan.buffers}
-        return LoopPrinter(self.plan, loop, stored, self.views.memory, splittable).print()
 
     def _define(self, loop: Loop, function: LoopFunction) -> str:
         """Print a loop's function."""

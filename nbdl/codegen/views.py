@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from nbdl.codegen.expressions import dtype_name
-from nbdl.codegen.index import core, size_text
+from nbdl.codegen.index import core, shape_text
 from nbdl.codegen.names import Names, label, short_label
-from nbdl.codegen.plan import Buffer, Plan, Variable, locate
-from nbdl.codegen.work import root_of
+from nbdl.codegen.plan import Buffer, Plan, Variable, locate, resolve
 from nbdl.ir.graph import Node
-from nbdl.ir.shapes import Batch, Shape, Size, product
+from nbdl.ir.shapes import Shape, Size, product
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ class Views:
         name = self.names.of(piece, base)
         memory, place = self._place(buffer, piece, root.dtype.itemsize)
         self.lines.append(
-            f"{name} = view({memory}, {place}, {_shape_text(piece.shape)}, {dtype_name(root.dtype)})"
+            f"{name} = view({memory}, {place}, {shape_text(piece.shape)}, {dtype_name(root.dtype)})"
         )
         return name
 
@@ -98,7 +97,7 @@ class Views:
             return array
         name = self.names.of((variable, start, start_rows, shape), base or variable.name)
         place = f"{start} + {start_rows} * rows" if start and start_rows else str(start or f"{start_rows} * rows")
-        line = f"{name} = part({array}, {place if start_rows else start}, {_shape_text(shape)})"
+        line = f"{name} = part({array}, {place if start_rows else start}, {shape_text(shape)})"
         if line not in self.lines:
             self.lines.append(line)
         return name
@@ -110,31 +109,3 @@ class Views:
         if line not in self.lines:
             self.lines.append(line)
         return f"scratch_{dtype_name(dtype)}"
-
-
-    def memory(self, node: Node) -> str:
-        """What tells a stored node's memory from all other memory."""
-        root, start, rows = resolve(node)
-        if root not in self.plan.buffers:
-            return str(id(root))
-        buffer = locate(self.plan, root)
-        place = id(buffer.variable) if buffer.variable is not None else f"{buffer.space} {id(root)}"
-        return f"{place} {buffer.offset + start * root.dtype.itemsize} {rows}"
-
-
-def resolve(node: Node) -> tuple[Node, int, int]:
-    """The node whose memory a view looks into, and where it begins: elements, and elements for each row."""
-    start = start_rows = 0
-    while node.name in ("reshape", "slice") and root_of(node) is not node:
-        if node.name == "slice":
-            behind = product(node.inputs[0].shape[node.param("axis") + 1 :])
-            if isinstance(behind, Batch):
-                start_rows += node.param("start") * behind.multiple
-            else:
-                start += node.param("start") * behind
-        node = node.inputs[0]
-    return node, start, start_rows
-
-
-def _shape_text(shape: Shape) -> str:
-    return "(" + ", ".join(size_text(size) for size in shape) + ("," if len(shape) == 1 else "") + ")"

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from nbdl.codegen.cuda.scans import print_scan
 from nbdl.codegen.expressions import dtype_name, number
-from nbdl.codegen.index import size_text
+from nbdl.codegen.index import shape_text, size_text
+from nbdl.codegen.wholes import blocks, gaps, parts_elsewhere, starts
 from nbdl.codegen.work import adds_batch, is_scalar_work, root_of
 from nbdl.ir.graph import Node
-from nbdl.ir.shapes import Shape, has_batch, product
+from nbdl.ir.shapes import has_batch, product
 from nbdl.ir.strided import layout_of
 
 if TYPE_CHECKING:
@@ -26,10 +27,6 @@ def _line(printer: CudaPrinter, function: str, node: Node, *arguments: str) -> s
     return f"{function}({', '.join(['card', dtype_name(node.dtype), *arguments])})"
 
 
-def _shape(shape: Shape) -> str:
-    return "(" + ", ".join(size_text(size) for size in shape) + ("," if len(shape) == 1 else "") + ")"
-
-
 def _matmul(printer: CudaPrinter, node: Node) -> list[str]:
     x, y = node.inputs
     swap_x, swap_y = node.param("transpose_x"), node.param("transpose_y")
@@ -37,7 +34,7 @@ def _matmul(printer: CudaPrinter, node: Node) -> list[str]:
     k = x.shape[-2 if swap_x else -1]
     function = f"matmul_{'nt'[swap_x]}{'nt'[swap_y]}"
     places = [printer.places.of(each) for each in (x, y, node)]
-    return [_line(printer, function, node, *places, _shape((product(node.shape[:-2]), m, n, k)))]
+    return [_line(printer, function, node, *places, shape_text((product(node.shape[:-2]), m, n, k)))]
 
 
 def _strided_matmul(printer: CudaPrinter, node: Node) -> list[str]:
@@ -46,8 +43,8 @@ def _strided_matmul(printer: CudaPrinter, node: Node) -> list[str]:
     x, y = reversed(node.inputs) if layout.swapped else node.inputs
     arguments = []
     for each, steps in ((x, layout.a), (y, layout.b), (node, layout.c)):
-        arguments += [printer.places.of(each), _shape(steps)]
-    return [_line(printer, "matmul_blocks", node, *arguments, _shape(layout.sizes))]
+        arguments += [printer.places.of(each), shape_text(steps)]
+    return [_line(printer, "matmul_blocks", node, *arguments, shape_text(layout.sizes))]
 
 
 def _gather(printer: CudaPrinter, node: Node) -> list[str]:
@@ -71,20 +68,16 @@ def _argmax(printer: CudaPrinter, node: Node) -> list[str]:
 
 def _blocks(node: Node, axis: int) -> str:
     """A shape as (before, axis, behind)."""
-    shape = node.shape
-    return _shape((product(shape[:axis]), shape[axis], product(shape[axis + 1 :])))
+    return shape_text(blocks(node.shape, axis))
 
 
 def _concatenate(printer: CudaPrinter, node: Node) -> list[str]:
-    axis, start, lines = node.param("axis"), 0, []
+    axis, lines = node.param("axis"), []
     length = size_text(node.shape[axis])
-    for each in node.inputs:
+    for each, start in zip(node.inputs, starts(node), strict=True):
         if each not in printer.plan.slots:  # else a loop has computed it in its place
             places = [printer.places.of(each), printer.places.of(node)]
             lines.append(_line(printer, "copy_along", node, *places, _blocks(each, axis), length, str(start), "1"))
-        size = each.shape[axis]
-        assert isinstance(size, int)  # the batch axis isn't concatenated
-        start += size
     return lines
 
 
@@ -100,11 +93,12 @@ def _pad(printer: CudaPrinter, node: Node) -> list[str]:
 
 def _pack(printer: CudaPrinter, node: Node) -> list[str]:
     """Most parts have been computed in their place; the others are copied there, and gaps filled with zeros."""
-    lines = [] if adds_batch(node) else _gaps(printer, node)  # gaps of partial sums are zero from the beginning
-    for part, offset in zip(node.inputs, node.param("offsets"), strict=True):
+    lines = []
+    if not adds_batch(node):  # gaps of partial sums are zero from the beginning
+        for start, size in gaps(node):
+            lines.append(_line(printer, "fill", node, printer.places.of(node, start), str(size), "0"))
+    for part, offset in parts_elsewhere(printer.plan, node):
         root = root_of(part)
-        if getattr(printer.plan.buffers.get(root), "pack", None) is node:
-            continue
         place, count = printer.places.of(node, offset), size_text(product(part.shape))
         if part.name == "constant":
             lines.append(_line(printer, "fill", node, place, count, number(part.param("value"), part.dtype)))
@@ -113,17 +107,6 @@ def _pack(printer: CudaPrinter, node: Node) -> list[str]:
             lines.append(_line(printer, "copy", node, printer.number_place(part), place, count))
         else:
             lines.append(_line(printer, "copy", node, printer.places.of(part), place, count))
-    return lines
-
-
-def _gaps(printer: CudaPrinter, node: Node) -> list[str]:
-    lines, end = [], 0
-    sizes = [product(part.shape) for part in node.inputs]
-    for offset, size in [*zip(node.param("offsets"), sizes, strict=True), (node.param("size"), 0)]:
-        assert isinstance(size, int)  # whole tensors are packed
-        if offset > end:
-            lines.append(_line(printer, "fill", node, printer.places.of(node, end), str(offset - end), "0"))
-        end = offset + size
     return lines
 
 
@@ -147,7 +130,7 @@ def _custom(printer: CudaPrinter, node: Node) -> list[str]:
     operands = [*node.inputs, node]
     names = [f"array_{number}" for number in range(1, len(operands))] + ["out"]
     views = [
-        f"{name} = view(card, {name}_at, {_shape(each.shape or (1,))}, {dtype_name(each.dtype)})"
+        f"{name} = view(card, {name}_at, {shape_text(each.shape or (1,))}, {dtype_name(each.dtype)})"
         for name, each in zip(names, operands, strict=True)
     ]
     sizes = ["rows"] * any(has_batch(each.shape) for each in operands)

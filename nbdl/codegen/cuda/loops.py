@@ -16,12 +16,12 @@ from typing import Literal
 
 from nbdl.codegen.cuda.names import CUDA_RESERVED
 from nbdl.codegen.expressions import dtype_name, number
-from nbdl.codegen.index import Index, core, size_text
-from nbdl.codegen.loop_text import VARIABLES, Block, LoopFunction, LoopPrinter, Namer, combine, lowest
+from nbdl.codegen.index import Index, core, factor, shape_text, size_text
+from nbdl.codegen.loop_text import VARIABLES, Block, LoopFunction, LoopPrinter, combine, lowest
 from nbdl.codegen.plan import Plan
 from nbdl.codegen.work import Loop, reduced_variables, reduces_across, result_index
 from nbdl.ir.graph import Node
-from nbdl.ir.shapes import Batch, Shape, Size, product
+from nbdl.ir.shapes import Batch, Size, product
 
 Way = Literal["elements", "rows", "groups", "across"]
 
@@ -50,8 +50,8 @@ class Kernel:
 class KernelPrinter(LoopPrinter):
     """Prints one loop as a kernel."""
 
-    def __init__(self, plan: Plan, loop: Loop, stored: set[Node], memory: Namer):
-        super().__init__(plan, loop, stored, memory, False)
+    def __init__(self, plan: Plan, loop: Loop):
+        super().__init__(plan, loop)
         self.taken |= CUDA_RESERVED
         self.column_lines: tuple[list[str], list[str], list[str]] = ([], [], [])  # before, after and behind its lanes
         self.way = self._choose_way()
@@ -169,9 +169,9 @@ class KernelPrinter(LoopPrinter):
         names, terms = [], []
         for place, variable in enumerate(variables):
             behind = self._size(variables[place + 1 :])
-            term = flat if behind == "1" else f"{flat} // {_factor(behind)}"
+            term = flat if behind == "1" else f"{flat} // {factor(behind)}"
             if place:
-                term = f"{term} % {_factor(self._size([variable]))}"
+                term = f"{term} % {factor(self._size([variable]))}"
             names.append(VARIABLES[variable])
             terms.append(term)
         return [f"{', '.join(names)} = {', '.join(terms)}"] if names else []
@@ -207,12 +207,3 @@ class KernelPrinter(LoopPrinter):
 
 
 _OVER_LANES = {"sum": "lanes_sum", "max": "lanes_max"}
-
-
-def shape_text(shape: Shape) -> str:
-    """Print a shape as a tuple."""
-    return "(" + ", ".join(size_text(size) for size in shape) + ("," if len(shape) == 1 else "") + ")"
-
-
-def _factor(text: str) -> str:
-    return f"({text})" if "*" in text else text

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from nbdl.codegen.index import size_text
 from nbdl.codegen.memory import align
 from nbdl.codegen.names import Names, label, short_label
-from nbdl.codegen.plan import Buffer, Plan, Variable, locate
-from nbdl.codegen.views import resolve
+from nbdl.codegen.plan import Buffer, Plan, Variable, locate, resolve
 from nbdl.ir.graph import Node
 from nbdl.ir.shapes import Size
 from nbdl.kernels.cuda.sizes import CONTROL
@@ -101,15 +100,6 @@ class Places:
             )
         base = {"local": self.layout.local, "partial": self.layout.partial, "shared": self.layout.shared}
         return " + ".join([str(base[buffer.space] + buffer.offset + skip), *rows])
-
-    def memory(self, node: Node) -> str:
-        """What tells a stored node's memory from all other memory."""
-        root, start, rows = resolve(node)
-        if root not in self.plan.buffers:
-            return str(id(root))
-        buffer = locate(self.plan, root)
-        place = id(buffer.variable) if buffer.variable is not None else f"{buffer.space} {id(root)}"
-        return f"{place} {buffer.offset + start * root.dtype.itemsize} {rows}"
 
 
 def bytes_text(size: Size, width: int) -> str:

@@ -145,8 +145,7 @@ class CudaPrinter:
     # --- loops ---
 
     def _loop_lines(self, loop: Loop) -> list[str]:
-        stored = {seed for seed in loop.seeds if seed in self.plan.buffers}
-        kernel = KernelPrinter(self.plan, loop, stored, self.places.memory).kernel()
+        kernel = KernelPrinter(self.plan, loop).kernel()
         name = self.functions.define("kernel", loop_name(scope_of(loop)), kernel.parameters, kernel.lines)
         function = kernel.function
         lines = self.numbers_lines(
