@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 
 from nbdl.autodiff import BACKWARD
 from nbdl.codegen.expressions import DTYPE_NAMES
@@ -69,11 +69,7 @@ class Names:
 
     def unique(self, base: str) -> str:
         """A name that nothing has yet."""
-        base = identifier(base)
-        name, count = base, 1
-        while name in self._taken or name in self._others:
-            count += 1
-            name = f"{base}_{count}"
+        name = _free(base, lambda name: name in self._taken or name in self._others)
         self._taken.add(name)
         return name
 
@@ -95,13 +91,19 @@ class ModuleNames:
 
     def unique(self, base: str) -> str:
         """A name that nothing has yet."""
-        base = identifier(base)
-        name, count = base, 1
-        while name in self.given or any(name in each for each in self._functions):
-            count += 1
-            name = f"{base}_{count}"
+        name = _free(base, lambda name: name in self.given or any(name in each for each in self._functions))
         self.given.add(name)
         return name
+
+
+def _free(base: str, is_taken: Callable[[str], bool]) -> str:
+    """A name made from `base`, with a number behind it if need be."""
+    base = identifier(base)
+    name, count = base, 1
+    while is_taken(name):
+        count += 1
+        name = f"{base}_{count}"
+    return name
 
 
 def identifier(text: str) -> str:
