@@ -41,6 +41,11 @@ LABELS = np.zeros(64, np.int64)
 ENTROPY = "sparse_categorical_crossentropy"
 
 
+def linear() -> CudaProgram:
+    """W1 of the workloads."""
+    return training_program(nn.Sequential(nn.Dense(1)), _rows(10), _rows(1), "mse")
+
+
 def mlp() -> CudaProgram:
     """W3 of the workloads."""
     net = nn.Sequential(nn.Dense(64, activation="relu"), nn.Dense(64, activation="relu"), nn.Dense(10))
@@ -62,4 +67,4 @@ def lstm() -> CudaProgram:
     return training_program(net, _rows(6, 10), _rows(1), "mse")
 
 
-PROGRAMS: dict[str, Callable[[], CudaProgram]] = {"mlp": mlp, "cnn": cnn, "lstm": lstm}
+PROGRAMS: dict[str, Callable[[], CudaProgram]] = {"linear": linear, "mlp": mlp, "cnn": cnn, "lstm": lstm}

@@ -96,14 +96,20 @@ def test_the_same_seed_gives_the_same_bits() -> None:
         np.testing.assert_array_equal(second.state_dict()[name], value, err_msg=name)
 
 
-def test_steps_one_by_one_give_the_bits_of_replayed_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_ways_to_run_steps_give_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many in one launch, with several blocks and with one; as replays of a graph; launch by launch."""
+    from nbdl.codegen.cuda import stepping, together
     from nbdl.kernels.cuda import graphs
 
-    _, captured = trained("cuda", "adam")
-    monkeypatch.setattr(graphs, "WANTED", False)
-    _, launched = trained("cuda", "adam")
-    for name, value in captured.state_dict().items():
-        np.testing.assert_array_equal(launched.state_dict()[name], value, err_msg=name)
+    _, wanted = trained("cuda", "adam")
+    ways: list[tuple[Any, str, Any]] = [
+        (together, "TURNS", 1e9), (stepping, "TOGETHER", False), (graphs, "WANTED", False),
+    ]  # fmt: skip
+    for thing, name, value in ways:
+        monkeypatch.setattr(thing, name, value)
+        _, other = trained("cuda", "adam")
+        for parameter, values in wanted.state_dict().items():
+            np.testing.assert_array_equal(other.state_dict()[parameter], values, err_msg=f"{name}: {parameter}")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,11 +14,13 @@ pytest.importorskip("numba_cuda", reason="numba-cuda isn't installed: pip instal
 if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1":
     pytest.skip("the simulator compiles nothing", allow_module_level=True)
 
+from nbdl.codegen.cuda.together import choose
 from nbdl.kernels.cuda import tensor_cores
-from nbdl.kernels.cuda.launch import Card
+from nbdl.kernels.cuda.launch import MULTIPROCESSORS, Card
 from nbdl.kernels.cuda.matmul import matrices
-from nbdl.kernels.cuda.ptx import kernel_ptx, types, usage
+from nbdl.kernels.cuda.ptx import Usage, kernel_ptx, types, usage
 from nbdl.kernels.cuda.recording import RecordingCard
+from nbdl.kernels.cuda.tasks import BLOCK
 from nbdl.kernels.cuda.tile import TILES, Operands, exact, product_kernel
 from tests.gpu.programs import PROGRAMS, step_on
 
@@ -63,6 +66,37 @@ def test_programs_assemble(name: str) -> None:
     for kernel, arguments in card.launched:
         used = usage(kernel_ptx(kernel, arguments, (9, 0)), (9, 0))
         assert used.spilled == 0, kernel.py_func.__name__
+
+
+def steps_together(name: str, capability: tuple[int, int], blocks: int | None = None) -> tuple[str, Usage]:
+    """The PTX of many steps in one launch, and what it takes."""
+    card = RecordingCard()
+    program = PROGRAMS[name]()
+    step_on(card, program, ROWS)
+    chosen = choose(program.plan, card.launches, ROWS, MULTIPROCESSORS)
+    assert chosen is not None
+    made = replace(chosen, blocks=blocks or chosen.blocks)
+    whole = types.int64
+    table, reals = types.Array(whole, 1, "C"), types.Array(types.float64, 1, "C")
+    ptx = kernel_ptx(made.kernel(), (table, reals, whole, whole, whole), capability)
+    return ptx, usage(ptx, capability)
+
+
+@pytest.mark.parametrize("capability", CAPABILITIES)
+@pytest.mark.parametrize("blocks", [1, MULTIPROCESSORS])
+def test_many_steps_in_one_launch_stay_in_registers(blocks: int, capability: tuple[int, int]) -> None:
+    ptx, used = steps_together("linear", capability, blocks)
+    assert (used.stack, used.spilled) == (0, 0)
+    assert used.registers * BLOCK <= REGISTERS
+    assert ("cudaCGSynchronize" in ptx) == (blocks > 1)
+
+
+@pytest.mark.parametrize("name", ["mlp", "lstm"])
+def test_tasks_read_what_others_have_written(name: str) -> None:
+    ptx, used = steps_together(name, (9, 0))
+    assert (used.stack, used.spilled) == (0, 0)
+    assert used.registers * BLOCK <= REGISTERS
+    assert "ld.global.nc" not in ptx  # by a cache that doesn't see what was written in the same launch
 
 
 def test_a_loop_of_elements_is_tight() -> None:

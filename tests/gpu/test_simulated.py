@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("numba_cuda", reason="numba-cuda isn't installed: pip install 'nbdl[cuda]'")
 FOLDER = Path(__file__).parent / "simulated"
 PARTS = {
-    "programs": ["test_programs.py", "test_training.py", "test_memory.py"],
+    "programs": ["test_programs.py", "test_training.py", "test_memory.py", "test_together.py"],
     "kernels": ["test_scans.py", "test_images.py", "test_walk.py", "test_commands.py", "test_tensor_cores.py"],
 }
 

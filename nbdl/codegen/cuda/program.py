@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -110,7 +111,7 @@ class CudaBound(Bound):
         self.memory = _allocate(self.end, self._parts())
         self.card = _card(self.memory, self.layout, precision)
         self._changed = set(self.variables)
-        self._graphs: dict[int, Any] = {}
+        self._steps = _stepper(program.plan, self.card, self._launch)
 
     def _lay_out(self) -> None:
         """Give the order of the rows and every array a place behind the working memory."""
@@ -190,25 +191,13 @@ class CudaBound(Bound):
         control = np.zeros(CONTROL // 8, np.int64)
         control[[NUMBER, BATCH, SEED, OFFSET]] = -1, self.batch, self.seed, offset + first
         self.memory[:CONTROL].copy_to_device(control.view(np.uint8))
-        for step in range(steps):
-            rows = min(self.batch, len(picked) - step * self.batch)
-            self._step(max(rows, 0))
+        rows = [min(self.batch, max(len(picked) - step * self.batch, 0)) for step in range(steps)]
+        for size, alike in groupby(rows):
+            self.do_steps(size, len(list(alike)))
 
-    def _step(self, rows: int) -> None:
-        """Do a step: the first with so many rows is captured, others are replays of it."""
-        from nbdl.kernels.cuda import graphs
-
-        if not graphs.WANTED:
-            self._launch(self.card, rows)
-            return
-        if rows not in self._graphs:
-            from nbdl.kernels.cuda.recording import RecordingCard
-
-            kernels = RecordingCard(self.layout.scratch_bytes, self.card.precision)
-            self._launch(kernels, rows)
-            kernels.compile()
-            self._graphs[rows] = graphs.Graph(self.card.stream, lambda: self._launch(self.card, rows))
-        self._graphs[rows].replay()
+    def do_steps(self, rows: int, count: int) -> None:
+        """Do so many steps, on as many rows each, with what lies on the card."""
+        self._steps.run(rows, count)
 
     def _launch(self, card: Any, rows: int) -> None:
         places = [self._place(each) for each in self.variables]
@@ -257,6 +246,12 @@ def _allocate(size: int, parts: Mapping[str, int]) -> Any:
             "smaller batch, or less data, needs less, and device='cpu' takes the computer's own memory"
         )
     return allocate(size)
+
+
+def _stepper(plan: Plan, card: Any, launch: Any) -> Any:
+    from nbdl.codegen.cuda.stepping import Stepper
+
+    return Stepper(plan, card, launch)
 
 
 def _card(memory: Any, layout: Layout, precision: str) -> Any:

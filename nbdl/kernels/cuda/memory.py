@@ -27,6 +27,16 @@ def allocate(size: int) -> Any:
     return memory
 
 
+def to_card(array: np.ndarray) -> Any:
+    """A copy of an array on the card."""
+    return cuda.to_device(array)
+
+
+def multiprocessors() -> int:
+    """How many the card has, and so how many blocks run at the same time; one after another in the simulator."""
+    return 1 if SIMULATED else int(cuda.get_current_device().MULTIPROCESSOR_COUNT)
+
+
 def new_stream() -> Any:
     """Kernels launched on it run one after another, and after what has been copied to the card."""
     return 0 if SIMULATED else cuda.stream()

@@ -11,6 +11,7 @@ from typing import Any
 from unittest.mock import patch
 
 from numba.cuda import compile_ptx, dispatcher, types
+from numba.cuda.cudadrv.libs import get_cudalib
 
 from nbdl.kernels.cuda.recording import MEMORY
 
@@ -68,6 +69,8 @@ def _assemble(ptx: str, architecture: str) -> str:
     try:
         data = ptx.encode()
         nvjitlink.add_data(handle, nvjitlink.InputType.PTX, data, len(data), "kernel")
+        if "cudaCG" in ptx:  # blocks that meet need NVIDIA's functions for it
+            nvjitlink.add_file(handle, nvjitlink.InputType.LIBRARY, get_cudalib("cudadevrt", static=True))
         nvjitlink.complete(handle)
         report = bytearray(nvjitlink.get_info_log_size(handle))
         nvjitlink.get_info_log(handle, report)

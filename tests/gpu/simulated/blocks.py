@@ -16,13 +16,13 @@ import numpy as np
 from numba.cuda.simulator import kernel as simulator
 from numba.cuda.simulator.kernelapi import Dim3
 
-MEETING = {"syncthreads", "lanes_sum", "lanes_max"}
+MEETING = {"syncthreads", "lanes_sum", "lanes_max", "meet"}
 PATIENCE = 60  # seconds that a thread waits for the others
 
 
 def names_in(code: CodeType) -> Iterator[str]:
     """All names that a function mentions."""
-    yield from code.co_names
+    yield from (*code.co_names, *code.co_freevars)
     for each in code.co_consts:
         if isinstance(each, CodeType):
             yield from names_in(each)
@@ -31,15 +31,19 @@ def names_in(code: CodeType) -> Iterator[str]:
 class Thread(threading.Thread):
     """One thread of a block."""
 
-    def __init__(self, body: Callable[[], None], place: tuple[int, ...], block: Block, barrier: threading.Barrier):
+    def __init__(self, body: Callable[[], None], place: tuple[int, ...], block: Block, barriers: Barriers):
         super().__init__(daemon=True)
-        self.body, self.barrier = body, barrier
+        self.body, self.barriers = body, barriers
         self.threadIdx, self.blockIdx = Dim3(*place), block.place
         self.error: BaseException | None = None
 
     def syncthreads(self) -> None:
         """Wait for the others."""
-        self.barrier.wait(PATIENCE)
+        self.barriers.of(0, self.barriers.threads).wait(PATIENCE)
+
+    def meet(self, number: int, count: int) -> None:
+        """Wait at one of the barriers until so many have come."""
+        self.barriers.of(number, count).wait(PATIENCE)
 
     def run(self) -> None:
         """Run to the end, or keep the error."""
@@ -47,7 +51,30 @@ class Thread(threading.Thread):
             self.body()
         except BaseException as error:
             self.error = error
-            self.barrier.abort()
+            self.barriers.abort()
+
+
+class Barriers:
+    """Those of a block: the first is for all threads."""
+
+    def __init__(self, threads: int):
+        self.threads, self.made = threads, dict[tuple[int, int], threading.Barrier]()
+        self.lock, self.broken = threading.Lock(), False
+
+    def of(self, number: int, count: int) -> threading.Barrier:
+        """The barrier of this number for so many threads."""
+        with self.lock:
+            barrier = self.made.setdefault((number, count), threading.Barrier(count))
+            if self.broken:
+                barrier.abort()
+            return barrier
+
+    def abort(self) -> None:
+        """Let nobody wait any longer."""
+        with self.lock:
+            self.broken = True
+            for barrier in self.made.values():
+                barrier.abort()
 
 
 class Block:
@@ -76,8 +103,8 @@ class Block:
             self.function(*arguments)
 
     def _together(self, places: list[tuple[int, ...]], arguments: tuple[Any, ...]) -> None:
-        barrier = threading.Barrier(len(places))
-        threads = [Thread(lambda: self.function(*arguments), place, self, barrier) for place in places]
+        barriers = Barriers(len(places))
+        threads = [Thread(lambda: self.function(*arguments), place, self, barriers) for place in places]
         for thread in threads:
             thread.start()
         for thread in threads:
