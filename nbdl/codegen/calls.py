@@ -32,6 +32,8 @@ def _custom(printer: StepPrinter, node: Node) -> list[str]:
 def _matmul(printer: StepPrinter, node: Node) -> list[str]:
     x, y = node.inputs
     function = f"matmul_{'nt'[node.param('transpose_x')]}{'nt'[node.param('transpose_y')]}"
+    if printer.adds(node):
+        function += "_add"
     scratch = printer.views.scratch(node.dtype)
     if len(node.shape) == 2:
         left, right = printer.views.view(x, 0, x.shape), printer.views.view(y, 0, y.shape)
@@ -77,7 +79,8 @@ def _scatter_add(printer: StepPrinter, node: Node) -> list[str]:
         printer.views.view(indices, 0, (product(indices.shape),)),
         printer.views.view(node, 0, (node.shape[0], width), writing=True),
     ]
-    return [f"scatter_add({', '.join(arguments)})"]
+    clear = f"fill({printer.views.view(node, 0, (product(node.shape),), writing=True)}, 0)"
+    return [clear] * (not printer.adds(node)) + [f"scatter_add({', '.join(arguments)})"]
 
 
 def _argmax(printer: StepPrinter, node: Node) -> list[str]:

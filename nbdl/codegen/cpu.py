@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from nbdl.codegen.functions import Functions
 from nbdl.codegen.names import KERNELS, label
-from nbdl.codegen.plan import Plan, Variable
+from nbdl.codegen.parts import define_part
+from nbdl.codegen.plan import Plan
 from nbdl.codegen.step import StepPrinter
-from nbdl.codegen.work import Call, root_of
+from nbdl.codegen.work import Call, Kernel, root_of
 from nbdl.ir.shapes import product
 
 
@@ -73,7 +75,7 @@ class ModulePrinter(StepPrinter):
             "@inlined" if len(names) <= MOST_INLINED else "@kernel",
             f"def step({', '.join(names)}):",
             '    """One step of one worker, on its rows of the batch; False if another worker has given up."""',
-            *("    " + line if line else "" for line in [*self._view_section(), *body]),
+            *("    " + line if line else "" for line in [*self._view_section(), *body[not body[0] :]]),
             "",
         ]
 
@@ -108,36 +110,71 @@ class ModulePrinter(StepPrinter):
     # --- the step ---
 
     def _body(self) -> list[str]:
-        lines: list[str] = []
+        whole = self.plan.block_rows is None
+        lines = [*self._keys(), *(self._taken_rows() if whole else []), *self.numbers.old_lines(), *self.kernel_lines()]
+        return [*lines, *(self._put_rows() if whole else []), *self._ending(), "return barrier(sync, worker, workers)"]
+
+    def _keys(self) -> list[str]:
+        keys = [each.leaf for each in self.plan.variables if each.role == "key"]
+        names = [self.views.of(leaf) for leaf in keys if leaf in self.plan.buffers]  # else nothing reads it
+        return [f"{name}[0], {name}[1] = seed, number" for name in names]
+
+    def _taken_rows(self) -> list[str]:
+        lines = []
         for variable in self.plan.variables:
-            lines += self._loading(variable)
-        lines += self.numbers.old_lines()
-        return [*lines, *self.kernel_lines(), *self._ending(), "return barrier(sync, worker, workers)"]
+            leaf = variable.leaf
+            if variable.role == "rows" and leaf in self.plan.buffers:
+                base = label(leaf) if len(leaf.shape) == 2 else label(leaf) + "_rows"
+                out = self.views.view(leaf, 0, (leaf.shape[0], product(leaf.shape[1:])), base)
+                lines.append(f"take_rows({self.arrays[variable]}, picked, {out})")
+        return lines
 
-    def _loading(self, variable: Variable) -> list[str]:
-        leaf = variable.leaf
-        if leaf not in self.plan.buffers:
-            return []  # nothing reads it
-        if variable.role == "key" and leaf is not None:
-            name = self.views.of(leaf)
-            return [f"{name}[0], {name}[1] = seed, number"]
-        if variable.role == "rows" and leaf is not None:
-            width = product(leaf.shape[1:])
-            out = self.views.view(
-                leaf, 0, (leaf.shape[0], width), label(leaf) if len(leaf.shape) == 2 else label(leaf) + "_rows"
-            )
-            return [f"take_rows({self.arrays[variable]}, picked, {out})"]
-        return []
-
-    def _ending(self) -> list[str]:
-        lines: list[str] = []
+    def _put_rows(self) -> list[str]:
+        lines = []
         for variable in self.plan.variables:
             result = variable.result
             if variable.role == "row_result" and result is not None:
-                width = product(result.shape[1:])
-                lines.append(
-                    f"put_rows({self.views.view(result, 0, (result.shape[0], width))}, picked, {self.arrays[variable]})"
-                )
+                rows = self.views.view(result, 0, (result.shape[0], product(result.shape[1:])))
+                lines.append(f"put_rows({rows}, picked, {self.arrays[variable]})")
+        return lines
+
+    def lines_at(self, kernels: Sequence[Kernel]) -> list[str]:
+        """The lines of kernels that follow one another without a meeting; those that run for a block of rows after
+        another become a function.
+        """
+        blocks = self.plan.block_kernels
+        if self.plan.block_rows is None or self.plan.kernels[blocks.start] not in kernels:
+            return super().lines_at(kernels)
+        before, behind = kernels[: blocks.start], kernels[blocks.stop :]
+        inside = kernels[blocks.start : blocks.stop]
+        return [
+            *super().lines_at(before),
+            *self.numbers.lines(inside[-1].position),
+            *self._block_lines(self.plan.block_rows, inside),
+            *super().lines_at(behind),
+        ]
+
+    def _block_lines(self, most: int, kernels: Sequence[Kernel]) -> list[str]:
+        with self.other_views() as views:
+            lines = [*self._taken_rows(), *super().lines_at(kernels), *self._put_rows()]
+        name, parameters = define_part(self, "some_rows", [*views.lines, *lines])
+        handed_in = {
+            "rows": "high - low",
+            "first_row": "first_row + low",
+            "picked": "part(picked, low, (high - low,))",
+        }
+        return [
+            "",
+            f"# {most} rows at a time: what they need of each other stays in the cache",
+            *([f"fill({self.views.sums()}, 0)"] if self.plan.partial_bytes else []),
+            f"blocks = max(1, (rows + {most - 1}) // {most})",
+            "for block in range(blocks):",
+            "    low, high = block * rows // blocks, (block + 1) * rows // blocks",
+            f"    {name}({', '.join(handed_in.get(each, each) for each in parameters)})",
+        ]
+
+    def _ending(self) -> list[str]:
+        lines: list[str] = []
         copies = [each for each in self.plan.copies if each.role != "row_result"]
         writes = self.result_lines()
         if writes:

@@ -25,17 +25,18 @@ _OPERATIONS = {
 
 _WORDS = (
     "rows first_row batch_size capacity worker workers sync arena shared mine scratch picked control run step key "
-    "seed number inf nan "
-    "part view span barrier low size begin count first steps batch examples order stride block kernel program inlined "
-    "loop abs min range sqrt time"
+    "seed number inf nan sums "
+    "part view span barrier low high size begin count first steps batch examples order stride block blocks kernel "
+    "program inlined loop abs max min range sqrt time"
 ).split()
 
+_PRODUCTS = "matmul_nn matmul_nt matmul_tn matmul_tt".split()
 KERNELS = {
     "copies": "add_parts argmax copy copy_along fill gather largest_parts put_rows scatter_add span take_rows".split(),
     "scalars": "floor is_finite maximum minimum sign".split(),
     "elementary": "cos erf exp expm1 log log1p power sigmoid sin tanh".split(),
     "random": "random_normal random_normal_float64 random_uniform random_uniform_float64".split(),
-    "matmul": ["SCRATCH", "matmul_blocks", *[f"matmul_{x}{y}" for x in "nt" for y in "nt"]],
+    "matmul": ["SCRATCH", "matmul_blocks", *_PRODUCTS, *[f"{name}_add" for name in _PRODUCTS]],
     "conv": "convolve convolve_back convolve_weights".split(),
     "pool": (
         "depthwise depthwise_back depthwise_weights max_pool max_pool_back max_pool_take sum_pool sum_pool_back"

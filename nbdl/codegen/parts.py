@@ -20,7 +20,7 @@ LONGEST_STEP = 60
 """Kernels of a step that is printed as a whole."""
 LONGEST_PART = 24
 """Kernels of a part."""
-ALWAYS = ("rows", "first_row", "batch_size", "capacity", "worker", "workers", "arena", "shared", "mine")
+ALWAYS = ("rows", "first_row", "batch_size", "capacity", "worker", "workers", "arena", "shared", "mine", "picked")
 """What a part may need of the step around it, beside arrays and numbers."""
 
 
@@ -44,12 +44,16 @@ def _print_part(printer: StepPrinter, kernels: Sequence[Kernel]) -> list[str]:
         lines = [line for kernel in kernels for line in printer.lines_of(kernel)]
     if not any(_names(lines)):
         return []  # a copy that is none, where what is copied lies there already
-    lines = [*views.lines, *lines]
+    name, parameters = define_part(printer, _name(kernels[0]), [*views.lines, *lines])
+    return [f"{name}({', '.join(parameters)})"]
+
+
+def define_part(printer: StepPrinter, name: str, lines: list[str]) -> tuple[str, list[str]]:
+    """Make lines of the step a function of the module; returns its name, and what it takes of the step around it."""
     used = set(_names(lines))
     known = dict.fromkeys((*ALWAYS, *printer.handed_in, *printer.numbers.named()))
-    parameters = [name for name in known if name in used]
-    name = printer.functions.define("kernel", _name(kernels[0]), parameters, lines)
-    return [f"{name}({', '.join(parameters)})"]
+    parameters = [each for each in known if each in used]
+    return printer.functions.define("kernel", name, parameters, lines), parameters
 
 
 def _names(lines: Sequence[str]) -> Iterator[str]:

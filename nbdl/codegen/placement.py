@@ -205,7 +205,7 @@ class Placement:
         blocks = []
         for node in nodes:
             first = self._first_write(node)
-            last = max(self.readers.get(node, []), default=first)
+            last = self._last_of_blocks(first, max(self.readers.get(node, []), default=first))
             size = byte_size(node, self.plan.row_shapes.get(node))
             blocks.append(Block(size, first, max(first, last)))
         alignment = 4 if space == "rows" else 64
@@ -213,6 +213,13 @@ class Placement:
         for node, offset in zip(nodes, offsets, strict=True):
             self.plan.buffers[node] = Buffer(space, offset)
         return total
+
+    def _last_of_blocks(self, first: int, last: int) -> int:
+        """When a value has been read for the last time, if one block of rows runs after another: what was computed
+        before them is read by each.
+        """
+        blocks = self.plan.block_kernels
+        return blocks.stop - 1 if blocks and first < blocks.start <= last < blocks.stop else last
 
     def _row_shape(self, node: Node) -> Shape | None:
         """The shape of one row of a value that no other kernel reads."""

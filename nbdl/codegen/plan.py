@@ -97,7 +97,10 @@ class Slot:
 
 @dataclass
 class Plan:
-    """Everything that a code generator needs to print a program."""
+    """Everything that a code generator needs to print a program.
+
+    If there are `block_rows`, the `block_kernels`, by their places, run for so many rows of a worker at a time.
+    """
 
     variables: Sequence[Variable]
     fusion: Fusion
@@ -111,6 +114,8 @@ class Plan:
     local_bytes: int = 0
     partial_bytes: int = 0
     shared_bytes: int = 0
+    block_kernels: range = range(0)
+    block_rows: int | None = None
     bodies: dict[Node, Plan] = field(default_factory=dict)
     outer: Plan | None = None
 
@@ -118,6 +123,11 @@ class Plan:
     def kernels(self) -> list[Kernel]:
         """Kernels in the order in which they run."""
         return self.fusion.kernels
+
+    def capacity(self, batch: int, workers: int) -> int:
+        """Rows that a worker's arena has room for."""
+        rows = -(-batch // workers)
+        return align(rows if self.block_rows is None else min(rows, self.block_rows), 16)
 
     @property
     def arena_row_bytes(self) -> int:

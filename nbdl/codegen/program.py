@@ -12,7 +12,6 @@ import numpy as np
 
 from nbdl.codegen.ahead import begin_kernels, compile_for
 from nbdl.codegen.cpu import ModulePrinter
-from nbdl.codegen.memory import align
 from nbdl.codegen.plan import Plan, Variable
 from nbdl.codegen.schedule import make_plan
 from nbdl.codegen.shards import mixes_rows
@@ -118,7 +117,7 @@ class Bound:
         self.workers = workers
         self.flat = [_flat(each, arrays[each.name]) for each in program.variables if each.role != "key"]
         self.batch = batch
-        capacity = align(-(-batch // workers), 16)
+        capacity = plan.capacity(batch, workers)
         self.control = np.array([0, 1, batch, 0, capacity, workers, seed, 0], np.int64)
         scratch = _scratch_bytes(program) if program.needs_scratch else 0
         size = plan.row_bytes * capacity + plan.local_bytes + scratch

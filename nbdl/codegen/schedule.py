@@ -8,6 +8,7 @@ from nbdl.codegen.fusion import Fusion
 from nbdl.codegen.names import short_label
 from nbdl.codegen.placement import Placement
 from nbdl.codegen.plan import Buffer, PackedBuffer, Plan, Variable
+from nbdl.codegen.row_blocks import find_block_kernels, rows_at_a_time
 from nbdl.codegen.work import Call, is_scalar_work, root_of
 from nbdl.errors import ShapeError
 from nbdl.ir import ops
@@ -39,8 +40,11 @@ def make_plan(variables: Sequence[Variable], *, rows_apart: bool = False) -> Pla
         and root_of(node).primitive.kind in ("elementwise", "index", "movement") and not has_batch(node.shape)
     ]
     plan = Plan(variables, Fusion(results, memory, shared, rows_apart=rows_apart))
+    if not own and not rows_apart:
+        plan.block_kernels = find_block_kernels(plan.fusion)
     Placement(plan).run()
     _plan_bodies(plan)
+    plan.block_rows = rows_at_a_time(plan)
     return plan
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from nbdl.codegen.calls import print_call
@@ -15,7 +15,8 @@ from nbdl.codegen.numbers import Numbers
 from nbdl.codegen.parts import LONGEST_STEP, print_parts
 from nbdl.codegen.plan import Plan
 from nbdl.codegen.views import Views
-from nbdl.codegen.work import Call, Kernel, Loop, is_scalar_work, root_of, scope_of
+from nbdl.codegen.work import Call, Kernel, Loop, is_scalar_work, root_of, scope_of, sums_batch
+from nbdl.ir.graph import Node
 from nbdl.ir.shapes import product
 
 
@@ -48,14 +49,18 @@ class StepPrinter:
         """The lines of all kernels, and the meetings between levels."""
         lines: list[str] = []
         for level in range(self.fusion.levels):
-            kernels = [kernel for kernel in self.plan.kernels if kernel.level == level]
-            if len(self.plan.kernels) > LONGEST_STEP:
-                lines += print_parts(self, kernels)
-            else:
-                for kernel in kernels:
-                    lines += [*self.numbers.lines(kernel.position), *self.lines_of(kernel)]
+            lines += self.lines_at([kernel for kernel in self.plan.kernels if kernel.level == level])
             lines += self.numbers.lines((level + 1, -1))
             lines += self._meeting_lines(level)
+        return lines
+
+    def lines_at(self, kernels: Sequence[Kernel]) -> list[str]:
+        """The lines of kernels that follow one another without a meeting, and of the numbers that they need."""
+        if len(self.plan.kernels) > LONGEST_STEP:
+            return print_parts(self, kernels)
+        lines: list[str] = []
+        for kernel in kernels:
+            lines += [*self.numbers.lines(kernel.position), *self.lines_of(kernel)]
         return lines
 
     def lines_of(self, kernel: Kernel) -> list[str]:
@@ -72,6 +77,10 @@ class StepPrinter:
             yield self.views
         finally:
             self.views, self.scope = outside
+
+    def adds(self, node: Node) -> bool:
+        """Whether a sum over rows is added to what is there already: the sum over the rows of other blocks."""
+        return self.plan.block_rows is not None and sums_batch(node)
 
     def _heading(self, kernel: Kernel) -> list[str]:
         scope = scope_of(kernel)

@@ -109,3 +109,10 @@ class Views:
         if line not in self.lines:
             self.lines.append(line)
         return f"scratch_{dtype_name(dtype)}"
+
+    def sums(self) -> str:
+        """The name of the memory in which a worker adds up its rows."""
+        line = f"sums = view(shared, mine, ({self.plan.partial_bytes // 4},), f32)"
+        if line not in self.lines:
+            self.lines.append(line)
+        return "sums"

@@ -68,6 +68,13 @@ def scope_of(kernel: Kernel) -> str:
     return (kernel.node if isinstance(kernel, Call) else kernel.seeds[-1]).scope
 
 
+def works_on_rows(kernel: Kernel) -> bool:
+    """Whether a kernel reads or computes rows of the batch."""
+    if isinstance(kernel, Call):
+        return any(has_batch(each.shape) for each in (*kernel.node.inputs, *kernel.stored))
+    return any(has_batch(seed.shape) or any(has_batch(each.shape) for each in seed.inputs) for seed in kernel.seeds)
+
+
 def row_shape(node: Node, loop: Loop) -> Shape | None:
     """The shape that a stored value needs if nothing but its own loop reads it: that of one row of a split loop, which
     is done with it before the next row begins; None if it needs all.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from nbdl.codegen.memory import align
 from nbdl.codegen.plan import Plan, byte_size, locate
 from nbdl.ir.graph import Node
 from nbdl.ir.shapes import has_batch, show_shape
@@ -44,7 +43,7 @@ def _title(node: Node) -> str:
 
 def memory_totals(plan: Plan, batch: int, workers: int) -> list[tuple[str, int]]:
     """Return the bytes that a program takes for batches of `batch` rows on `workers` threads, by part."""
-    capacity = align(-(-batch // workers), 16)
+    capacity = plan.capacity(batch, workers)
     rows, local = plan.row_bytes * capacity, plan.local_bytes
     added = (1 + workers) * plan.partial_bytes
     arrays = [each.node for each in plan.variables if each.role in ("state", "value")]

@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 
-from nbdl.codegen.memory import align
 from nbdl.codegen.names import KERNELS
 from nbdl.codegen.program import Program, _flat
 from nbdl.codegen.shards import mixes_rows
@@ -130,30 +129,32 @@ def _move(source: np.ndarray, source_start: int, target: np.ndarray, target_star
     _part(target, target_start, (count,))[:] = _part(source, source_start, (count,))
 
 
-def _matmul(swap_x: bool, swap_y: bool) -> Callable[..., None]:
+def _matmul(swap_x: bool, swap_y: bool, add: bool) -> Callable[..., None]:
     def multiply(x: np.ndarray, y: np.ndarray, out: np.ndarray, scratch: np.ndarray) -> None:
         assert len(scratch) == SCRATCH
         assert not np.shares_memory(x, out), "a matrix product over its own operand"
         assert not np.shares_memory(y, out), "a matrix product over its own operand"
         scratch[:] = 0
-        out[...] = (x.T if swap_x else x) @ (y.T if swap_y else y)
+        product = (x.T if swap_x else x) @ (y.T if swap_y else y)
+        out[...] = out + product if add else product
 
     return multiply
 
 
 def _over_images(name: str) -> Callable[..., None]:
-    """The twin of a kernel for images, whose table is the geometry itself here."""
+    """The twin of a kernel for images, whose table is the geometry here, and whether it adds."""
     meaning = getattr(reference_images, name.replace("depthwise", "convolve"))
 
     def run(*arguments: Any) -> None:
-        *operands, geometry = arguments
+        *operands, (geometry, add) = arguments
         if name.startswith("convolve"):
             scratch = operands.pop()
             assert len(scratch) == SCRATCH
             scratch[:] = 0
         *inputs, out = operands
         assert not any(np.shares_memory(each, out) for each in inputs), f"{name} over its own operand"
-        out[...] = meaning(*inputs, geometry)
+        found = meaning(*inputs, geometry)
+        out[...] = out + found if add else found
 
     return run
 
@@ -218,9 +219,14 @@ def namespace() -> dict[str, Any]:
         "move": _move,
         "SCRATCH": SCRATCH,
         "matmul_blocks": _matmul_blocks,
-        **{f"matmul_{'nt'[x]}{'nt'[y]}": _matmul(bool(x), bool(y)) for x in (0, 1) for y in (0, 1)},
+        **{
+            f"matmul_{'nt'[x]}{'nt'[y]}{'_add' * add}": _matmul(bool(x), bool(y), bool(add))
+            for x in (0, 1)
+            for y in (0, 1)
+            for add in (0, 1)
+        },
         "Geometry": Geometry,
-        **{name: lambda geometry: geometry for name in KERNELS["boxes"] if name.endswith("boxes")},
+        **{name: lambda geometry, add=False: (geometry, add) for name in KERNELS["boxes"] if name.endswith("boxes")},
         **{name: _over_images(name) for name in (*KERNELS["conv"], *KERNELS["pool"])},
         **{f"random_{name}": _draw(name) for name in ("uniform", "normal", "uniform_float64", "normal_float64")},
     }
@@ -261,7 +267,7 @@ class PlainRun:
         workers = 1 if mixes_rows(plan.fusion.order) else workers
         self.workers = workers
         self.flat = [_flat(each, arrays[each.name]) for each in program.variables if each.role != "key"]
-        capacity = align(-(-batch // workers), 16)
+        capacity = plan.capacity(batch, workers)
         scratch = SCRATCH * 8 if program.needs_scratch else 0
         self.control = np.array([0, 0, batch, 0, capacity, workers, seed, 0], np.int64)
         self.arenas = [_aligned(plan.row_bytes * capacity + plan.local_bytes + scratch) for _ in range(workers)]

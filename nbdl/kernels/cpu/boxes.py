@@ -33,8 +33,8 @@ its sum; whether it is added to C."""
 POOL_HEAD: Final = "boxes x_image y_image channels row_step tap_step kernel_row overlapping clear kernel".split()
 POOL_BOX: Final = "x y w lines pixels x_line x_pixel y_line y_pixel rows taps".split()
 """The same for pooling: x is the image, y the result, w a kernel with a number for each tap and channel, of `kernel`
-elements; `rows` and `taps` of the window lie inside the image; `clear` says that some of the image lies in no
-window."""
+elements to set to zero at first; `rows` and `taps` of the window lie inside the image; `clear` says that some of the
+image lies in no window."""
 
 SUM_IMAGES: Final = -1
 """As a number of blocks: as many as there are images, which are added up."""
@@ -111,9 +111,9 @@ def _forward(g: Geometry, sizes: _Sizes) -> Iterator[Box]:
                     }
 
 
-def weight_boxes(g: Geometry) -> np.ndarray:
+def weight_boxes(g: Geometry, *, add: bool = False) -> np.ndarray:
     """The boxes of the gradient with respect to the weights: A is the image, its taps and channels as rows, B the
-    gradient of the result, C that of the weights. The sums run over places and images.
+    gradient of the result, C that of the weights. The sums run over places and images, and `add` to what is there.
     """
     sizes = _Sizes(g)
     few = g.result[0] * g.result[1] < FEW_PLACES
@@ -126,7 +126,7 @@ def weight_boxes(g: Geometry) -> np.ndarray:
         "a_group": g.channels_in,
         "b_group": g.channels_out,
         "c_group": g.channels_out,
-        "clear": sizes.in_kernel(g.kernel[0], 0),
+        "clear": 0 if add else sizes.in_kernel(g.kernel[0], 0),
         "b_row": g.outputs,
     }
     return _table(head, _weights(g, sizes, few))
@@ -204,8 +204,10 @@ def _inputs(g: Geometry, sizes: _Sizes) -> Iterator[Box]:
                 }
 
 
-def pool_boxes(g: Geometry) -> np.ndarray:
-    """The boxes of a pooling, and of a convolution in as many groups as channels."""
+def pool_boxes(g: Geometry, *, add: bool = False) -> np.ndarray:
+    """The boxes of a pooling, and of a convolution in as many groups as channels; `add` to a gradient of weights that
+    is there.
+    """
     sizes = _Sizes(g)
     tiled = tuple(places * size for places, size in zip(g.result, g.kernel, strict=True)) == g.image[:2]
     covered = tiled and g.stride == g.kernel and g.padding == NO_PADDING and g.dilation == (1, 1)
@@ -221,7 +223,7 @@ def pool_boxes(g: Geometry) -> np.ndarray:
         "kernel_row": g.kernel[1] * g.outputs,
         "overlapping": int(not apart),
         "clear": int(not covered),
-        "kernel": g.kernel[0] * g.kernel[1] * g.outputs,
+        "kernel": 0 if add else g.kernel[0] * g.kernel[1] * g.outputs,
     }
     boxes = [
         {

@@ -42,8 +42,7 @@ def gather(table, indices, out):
 
 @kernel
 def scatter_add(updates, indices, out):
-    """out = 0, then out[indices[i]] += updates[i]; rows outside the table are left out."""
-    fill(part(out, 0, (out.shape[0] * out.shape[1],)), 0)
+    """out[indices[i]] += updates[i]; rows outside the table are left out."""
     for i in range(len(indices)):
         row = indices[i]
         if 0 <= row < out.shape[0]:
