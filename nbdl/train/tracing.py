@@ -200,42 +200,78 @@ def has_own_test(net: Module) -> bool:
     return type(net).test_step is not Module.test_step
 
 
-def trace_training(net: Module, feed: Feed) -> Traced:
-    """The program of a training step."""
-    net.train()
+@dataclass(frozen=True)
+class _Recording:
+    """What was recorded of a network on a batch: the leaves of the data, the random numbers' key, the network's own
+    arrays, and which targets and tokens were said to be in which range.
+    """
+
+    net: Module
+    feed: Feed
+    leaves: Mapping[str, Node]
+    key: Node
+    symbols: _Symbols
+    ranges: list[Range]
+
+    @property
+    def batch(self) -> Batch:
+        """The batch that the network sees."""
+        return batch_of(self.leaves)
+
+
+@contextmanager
+def _recording(net: Module, feed: Feed) -> Iterator[_Recording]:
+    """Record what the network does; afterwards the data's targets and tokens are checked."""
     symbols = _Symbols(net)
-    key = ops.leaf((2,), np.int64, name="key")
-    leaves = feed.leaves()
+    key, leaves = ops.leaf((2,), np.int64, name="key"), feed.leaves()
     with (
         symbols.bound(),
         random.traced(key),
         _examples(net, feed, leaves, key, symbols.values),
         noted_ranges() as ranges,
     ):
-        logs = net.train_step(batch_of(leaves))
-        results = {name: variable.node for name, variable in symbols.variables.items()}
+        yield _Recording(net, feed, leaves, key, symbols, ranges)
     _check_ranges(ranges, feed, leaves)
-    return _program(net, "Training", feed, leaves, symbols, results, key, logs)
+
+
+@contextmanager
+def _evaluating(net: Module) -> Iterator[None]:
+    """The network as it is outside of training."""
+    net.eval()
+    try:
+        yield
+    finally:
+        net.train()
+
+
+def trace_training(net: Module, feed: Feed) -> Traced:
+    """The program of a training step."""
+    net.train()
+    with _recording(net, feed) as recorded:
+        logs = net.train_step(recorded.batch)
+        results = {name: variable.node for name, variable in recorded.symbols.variables.items()}
+    return _program(recorded, "Training", logs, results)
 
 
 def trace_evaluation(net: Module, feed: Feed) -> Traced:
     """The program that measures loss and metrics."""
-    net.eval()
-    symbols = _Symbols(net)
-    key = ops.leaf((2,), np.int64, name="key")
-    leaves = feed.leaves()
-    try:
-        with (
-            symbols.bound(),
-            random.traced(key),
-            _examples(net, feed, leaves, key, symbols.values),
-            noted_ranges() as ranges,
-        ):
-            logs = net.test_step(batch_of(leaves))
-    finally:
-        net.train()
-    _check_ranges(ranges, feed, leaves)
-    return _program(net, "Evaluation", feed, leaves, symbols, {}, key, logs)
+    with _evaluating(net), _recording(net, feed) as recorded:
+        logs = net.test_step(recorded.batch)
+    return _program(recorded, "Evaluation", logs)
+
+
+def trace_prediction(net: Module, feed: Feed) -> tuple[Traced, tuple[int, ...], np.dtype]:
+    """The program that predicts, and the shape and dtype of a predicted row."""
+    with _evaluating(net), _recording(net, feed) as recorded:
+        output = net(*recorded.batch.inputs)
+    leaves, ranges = recorded.leaves, recorded.ranges
+    if not isinstance(output, Tensor) or not output.shape or output.shape[0] != next(iter(leaves.values())).shape[0]:
+        raise UntraceableError("predict needs a network that returns one tensor with a row for each row of its input")
+    row = tuple(size for size in output.shape[1:] if isinstance(size, int))
+    traced = _program(recorded, "Prediction", {}, prediction=output.node)
+    if ranges:
+        traced.check = lambda other: _check_ranges(ranges, other, leaves)
+    return traced, row, output.dtype
 
 
 def _check_ranges(ranges: Sequence[Range], feed: Feed, leaves: Mapping[str, Node]) -> None:
@@ -257,48 +293,18 @@ def _values_in_data(node: Node, feed: Feed, leaves: Mapping[str, Node]) -> np.nd
     return evaluate_all(order, {sources[0]: arrays[0]}, rows=feed.rows)[node] if arrays else None
 
 
-def trace_prediction(net: Module, feed: Feed) -> tuple[Traced, tuple[int, ...], np.dtype]:
-    """The program that predicts, and the shape and dtype of a predicted row."""
-    net.eval()
-    symbols = _Symbols(net)
-    key = ops.leaf((2,), np.int64, name="key")
-    leaves = feed.leaves()
-    try:
-        with (
-            symbols.bound(),
-            random.traced(key),
-            _examples(net, feed, leaves, key, symbols.values),
-            noted_ranges() as ranges,
-        ):
-            output = net(*batch_of(leaves).inputs)
-    finally:
-        net.train()
-    _check_ranges(ranges, feed, leaves)
-    if not isinstance(output, Tensor) or not output.shape or output.shape[0] != next(iter(leaves.values())).shape[0]:
-        raise UntraceableError("predict needs a network that returns one tensor with a row for each row of its input")
-    row = tuple(size for size in output.shape[1:] if isinstance(size, int))
-    traced = _program(net, "Prediction", feed, leaves, symbols, {}, key, {}, output.node)
-    if ranges:
-        traced.check = lambda other: _check_ranges(ranges, other, leaves)
-    return traced, row, output.dtype
-
-
 def _program(
-    net: Module,
+    recorded: _Recording,
     kind: str,
-    feed: Feed,
-    leaves: Mapping[str, Node],
-    symbols: _Symbols,
-    results: Mapping[str, Node],
-    key: Node,
     logs: Logs,
+    results: Mapping[str, Node] | None = None,
     prediction: Node | None = None,
 ) -> Traced:
-    arrays = dict(feed.arrays())
-    variables = [Variable(f"{name}_data", "rows", leaf) for name, leaf in leaves.items()]
-    arrays = {f"{name}_data": array for name, array in arrays.items()}
+    symbols = recorded.symbols
+    variables = [Variable(f"{name}_data", "rows", leaf) for name, leaf in recorded.leaves.items()]
+    arrays = {f"{name}_data": array for name, array in recorded.feed.arrays().items()}
     for name, leaf in symbols.leaves.items():
-        result = results.get(name, leaf)
+        result = (results or {}).get(name, leaf)
         variables.append(
             Variable(name, "value" if result is leaf else "state", leaf, None if result is leaf else result)
         )
@@ -310,7 +316,7 @@ def _program(
         arrays["totals"] = np.zeros(total_leaf.shape, FLOAT64)  # type: ignore[arg-type]
     if prediction is not None:
         variables.append(Variable("predicted", "row_result", None, prediction))
-    variables.append(Variable("key", "key", key))
+    variables.append(Variable("key", "key", recorded.key))
     for number, constant in enumerate(_constants(variables), start=1):
         name = f"{constant.param('name') or 'constant'}_{number}"
         variables.append(Variable(name, "value", constant))
@@ -318,7 +324,7 @@ def _program(
         arrays[name] = constant.value
     used = set(_used(variables))
     kept = [each for each in variables if each.result is not None or each.leaf in used or each.role == "rows"]
-    title = f"{kind} program of {net.title()}."
+    title = f"{kind} program of {recorded.net.title()}."
     kept_arrays = {each.name: arrays[each.name] for each in kept if each.name in arrays}
     return Traced(Program(kept, title), kept_arrays, totals, symbols.variables, list(symbols.states.values()))
 
