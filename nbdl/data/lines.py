@@ -9,8 +9,8 @@ import numpy as np
 
 from nbdl.data.checks import NOTHING, TOKENS, Array, check_share
 from nbdl.data.dataset import Dataset
+from nbdl.data.next_tokens import NextTokens
 from nbdl.data.split import split_by_seed
-from nbdl.data.target import TargetEncoding, label_encoding
 from nbdl.data.text_file import read_lines
 from nbdl.data.vocabulary import END, PADDING, START, Unit, Vocabulary
 from nbdl.errors import DataError
@@ -25,7 +25,7 @@ def padded(rows: Sequence[Array], time: int, filling: int, dtype: Any) -> Array:
 
 
 @dataclass(frozen=True, eq=False)
-class LineTokens:
+class LineTokens(NextTokens):
     """How lines become rows: x is start, a, b, c and padding, y is a, b, c, end and nothing (-1).
 
     >>> lines = LineTokens(Vocabulary.of(["ab"], special=True), time=4)
@@ -34,13 +34,7 @@ class LineTokens:
     ([[1, 3, 4, 0], [1, 4, 0, 0]], [[3, 4, 2, -1], [4, 2, -1, -1]])
     """
 
-    vocabulary: Vocabulary
     time: int
-
-    @property
-    def target(self) -> TargetEncoding:
-        """The classes: the tokens."""
-        return label_encoding(self.vocabulary.tokens, "next token")
 
     def encode(self, lines: Sequence[tuple[int, str]], where: str) -> tuple[Array, Array]:
         """Return x and y of numbered lines. Raises `DataError` for a line that is too long, or unknown characters."""
@@ -58,14 +52,6 @@ class LineTokens:
         """Return x and y of the lines of a text file. Raises `DataError` as `encode`, and for a file without text."""
         x, y = self.encode(read_lines(path), str(path))
         return x, y if with_targets else None
-
-    def decode(self, tokens: Array) -> list[str]:
-        """Return the texts of rows of tokens."""
-        return [self.vocabulary.decode(row) for row in tokens]
-
-    def inverse_target(self, y: Array) -> Array:
-        """Return class numbers as they are."""
-        return y
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Return plain values and arrays, for `from_state`."""

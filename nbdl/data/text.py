@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nbdl.data.checks import Array, check_share
 from nbdl.data.dataset import Dataset, Split
-from nbdl.data.target import TargetEncoding, label_encoding
+from nbdl.data.next_tokens import NextTokens
 from nbdl.data.text_file import read_text
 from nbdl.data.vocabulary import Unit, Vocabulary
 from nbdl.data.windows import windows
@@ -17,7 +17,7 @@ from nbdl.errors import DataError
 
 
 @dataclass(frozen=True, eq=False)
-class TextWindows:
+class TextWindows(NextTokens):
     """How a text becomes rows: x is a window of tokens, y the tokens one place further on.
 
     >>> rows = TextWindows(Vocabulary.of(["abcd"]), window=2)
@@ -26,13 +26,7 @@ class TextWindows:
     ([[0, 1], [2, 3], [0, 1]], [[1, 2], [3, 0], [1, 2]])
     """
 
-    vocabulary: Vocabulary
     window: int
-
-    @property
-    def target(self) -> TargetEncoding:
-        """The classes: the tokens."""
-        return label_encoding(self.vocabulary.tokens, "next token")
 
     def cut(self, tokens: NDArray[np.int32], where: str, stride: int) -> tuple[Array, Array]:
         """Return windows that begin every `stride` tokens, `(windows, window)`, and what follows in each.
@@ -53,14 +47,6 @@ class TextWindows:
         """
         x, y = self.cut(self.vocabulary.encode(read_text(path), str(path)), str(path), self.window)
         return x, y if with_targets else None
-
-    def decode(self, tokens: Array) -> list[str]:
-        """Return the texts of rows of tokens."""
-        return [self.vocabulary.decode(row) for row in tokens]
-
-    def inverse_target(self, y: Array) -> Array:
-        """Return class numbers as they are."""
-        return y
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Return plain values and arrays, for `from_state`."""
