@@ -10,7 +10,38 @@ from nbdl.nn.module import Module, Parameter
 from nbdl.tensor import Tensor
 
 
-class BatchNorm(Module):
+class _Normalization(Module):
+    """What the layers have in common: the channels, and what they are multiplied by and moved by in the end."""
+
+    scale: Parameter | None
+    bias: Parameter | None
+
+    def _set_up(self, epsilon: float, use_scale: bool, use_bias: bool) -> None:
+        if not epsilon > 0:
+            raise OptionError(f"{type(self).__name__} takes a positive epsilon, not {epsilon}")
+        self.epsilon = epsilon
+        self.use_scale = use_scale
+        self.use_bias = use_bias
+
+    def build(self, *shapes: Shape) -> None:
+        """Make scale and bias for inputs `(rows, ..., channels)`."""
+        self.channels = _channels(shapes[0])
+        self.scale = self.parameter("scale", (self.channels,), "ones") if self.use_scale else None
+        self.bias = self.parameter("bias", (self.channels,), "zeros") if self.use_bias else None
+
+    def _checked(self, x: Tensor) -> Tensor:
+        if x.shape[-1:] != (self.channels,):
+            raise ShapeError(
+                f"it was built for {self.channels} channels in the last axis, not for {show_shape(x.shape)}"
+            )
+        return x
+
+    def _scaled(self, x: Tensor) -> Tensor:
+        y = x if self.scale is None else x * self.scale
+        return y if self.bias is None else y + self.bias
+
+
+class BatchNorm(_Normalization):
     """Batch normalisation: each channel (last axis) has mean 0 and variance 1 over the batch, then scale and bias.
 
     y = (x - mean) / sqrt(variance + epsilon) * scale + bias, with x and y `(rows, ..., channels)` and mean, variance,
@@ -37,30 +68,21 @@ class BatchNorm(Module):
     Shift, ICML 2015.
     """
 
-    scale: Parameter | None
-    bias: Parameter | None
-
     def __init__(self, momentum: float = 0.9, epsilon: float = 1e-5, *, use_scale: bool = True, use_bias: bool = True):
         if not 0 <= momentum <= 1:
             raise OptionError(f"BatchNorm takes a momentum from 0 to 1 (the share that is kept), not {momentum}")
-        _check_epsilon("BatchNorm", epsilon)
+        self._set_up(epsilon, use_scale, use_bias)
         self.momentum = momentum
-        self.epsilon = epsilon
-        self.use_scale = use_scale
-        self.use_bias = use_bias
 
     def build(self, *shapes: Shape) -> None:
         """Make scale, bias and running statistics for inputs `(rows, ..., channels)`."""
-        self.channels = _channels(shapes[0])
-        self.scale = self.parameter("scale", (self.channels,), "ones") if self.use_scale else None
-        self.bias = self.parameter("bias", (self.channels,), "zeros") if self.use_bias else None
+        super().build(*shapes)
         self.running_mean = self.parameter("running_mean", (self.channels,), "zeros", trainable=False)
         self.running_variance = self.parameter("running_variance", (self.channels,), "ones", trainable=False)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return x, normalised."""
-        (x,) = inputs
-        _check_channels(x, self.channels)
+        x = self._checked(*inputs)
         if not self.training:
             factor = self._factor(self.running_variance)
             offset = -self.running_mean * factor
@@ -90,7 +112,7 @@ class BatchNorm(Module):
             running.assign(running * self.momentum + functions.stop_gradient(now) * (1 - self.momentum))
 
 
-class LayerNorm(Module):
+class LayerNorm(_Normalization):
     """Layer normalisation: the channels (last axis) of each position have mean 0 and variance 1, then scale and bias.
 
     y = (x - mean) / sqrt(variance + epsilon) * scale + bias, with x and y `(rows, ..., channels)`, mean and variance
@@ -112,34 +134,19 @@ class LayerNorm(Module):
     Source: Ba, Kiros, Hinton, Layer Normalization, arXiv:1607.06450 (2016).
     """
 
-    scale: Parameter | None
-    bias: Parameter | None
-
     def __init__(self, epsilon: float = 1e-5, *, use_scale: bool = True, use_bias: bool = True):
-        _check_epsilon("LayerNorm", epsilon)
-        self.epsilon = epsilon
-        self.use_scale = use_scale
-        self.use_bias = use_bias
-
-    def build(self, *shapes: Shape) -> None:
-        """Make scale and bias for inputs `(rows, ..., channels)`."""
-        self.channels = _channels(shapes[0])
-        self.scale = self.parameter("scale", (self.channels,), "ones") if self.use_scale else None
-        self.bias = self.parameter("bias", (self.channels,), "zeros") if self.use_bias else None
+        self._set_up(epsilon, use_scale, use_bias)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return x, normalised."""
-        (x,) = inputs
-        _check_channels(x, self.channels)
+        x = self._checked(*inputs)
         mean = functions.mean(x, -1, keepdims=True)
         # The derivative of the variance by the mean is 0, so none is asked for.
         variance = functions.mean(functions.square(x - functions.stop_gradient(mean)), -1, keepdims=True)
-        y = (x - mean) * (1 / functions.sqrt(variance + self.epsilon))
-        y = y if self.scale is None else y * self.scale
-        return y if self.bias is None else y + self.bias
+        return self._scaled((x - mean) * (1 / functions.sqrt(variance + self.epsilon)))
 
 
-class RMSNorm(Module):
+class RMSNorm(_Normalization):
     """Root mean square normalisation: the channels (last axis) of each position have a mean square of 1, then a scale.
 
     y = x / sqrt(mean(x**2) + epsilon) * scale, with x and y `(rows, ..., channels)` and scale `(channels,)`.
@@ -159,30 +166,14 @@ class RMSNorm(Module):
     Source: Zhang, Sennrich, Root Mean Square Layer Normalization, NeurIPS 2019.
     """
 
-    scale: Parameter | None
-
     def __init__(self, epsilon: float = 1e-5, *, use_scale: bool = True):
-        _check_epsilon("RMSNorm", epsilon)
-        self.epsilon = epsilon
-        self.use_scale = use_scale
-
-    def build(self, *shapes: Shape) -> None:
-        """Make the scale for inputs `(rows, ..., channels)`."""
-        self.channels = _channels(shapes[0])
-        self.scale = self.parameter("scale", (self.channels,), "ones") if self.use_scale else None
+        self._set_up(epsilon, use_scale, use_bias=False)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return x, normalised."""
-        (x,) = inputs
-        _check_channels(x, self.channels)
+        x = self._checked(*inputs)
         square = functions.mean(functions.square(x), -1, keepdims=True)
-        y = x * (1 / functions.sqrt(square + self.epsilon))
-        return y if self.scale is None else y * self.scale
-
-
-def _check_epsilon(name: str, epsilon: float) -> None:
-    if not epsilon > 0:
-        raise OptionError(f"{name} takes a positive epsilon, not {epsilon}")
+        return self._scaled(x * (1 / functions.sqrt(square + self.epsilon)))
 
 
 def _channels(shape: Shape) -> int:
@@ -192,8 +183,3 @@ def _channels(shape: Shape) -> int:
             f"it takes (rows, ..., channels), not {show_shape(shape)}; put a batch axis in front of a single row"
         )
     return shape[-1]
-
-
-def _check_channels(x: Tensor, channels: int) -> None:
-    if x.shape[-1:] != (channels,):
-        raise ShapeError(f"it was built for {channels} channels in the last axis, not for {show_shape(x.shape)}")
