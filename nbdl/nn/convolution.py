@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,11 +18,17 @@ from nbdl.windows import FlatPadding, Padding, Sizes, flat_padding, pair, resolv
 
 
 class _Convolution(Module):
-    """What the layers have in common. Subclasses set `rank`, the number of axes that the kernel goes along."""
+    """What the layers have in common. Subclasses set `rank`, the number of axes that the kernel goes along, and the
+    function `convolve`.
+    """
 
     rank: ClassVar[int]
+    convolve: ClassVar[Callable[..., Tensor]]
     weight: Parameter
     bias: Parameter | None
+    stride: Any
+    padding: Any
+    dilation: Any
 
     def _set_up(
         self,
@@ -68,11 +75,12 @@ class _Convolution(Module):
         (x,) = inputs
         if self._channels(x.shape) != self.channels:
             raise ShapeError(f"it was built for {self.channels} channels, not for those of {show_shape(x.shape)}")
-        y = self._convolve(x)
+        y = self.convolve(x, self.weight, groups=self.groups, **self._placing())
         return self.activation(y if self.bias is None else y + self.bias)
 
-    def _convolve(self, x: Tensor) -> Tensor:
-        raise NotImplementedError
+    def _placing(self) -> dict[str, Any]:
+        """What the function is told of where the kernel goes."""
+        return {"stride": self.stride, "padding": self.padding, "dilation": self.dilation}
 
 
 class Conv2D(_Convolution):
@@ -107,6 +115,7 @@ class Conv2D(_Convolution):
     """
 
     rank = 2
+    convolve = staticmethod(images.conv2d)
 
     def __init__(
         self,
@@ -127,11 +136,6 @@ class Conv2D(_Convolution):
         self.stride, self.dilation = pair("stride", stride), pair("dilation", dilation)
         resolve_padding(padding, kernel, kernel, self.stride, self.dilation)  # refuses what isn't one
         self.padding = padding
-
-    def _convolve(self, x: Tensor) -> Tensor:
-        return images.conv2d(
-            x, self.weight, stride=self.stride, padding=self.padding, dilation=self.dilation, groups=self.groups
-        )
 
 
 class Conv1D(_Convolution):
@@ -166,6 +170,7 @@ class Conv1D(_Convolution):
     """
 
     rank = 1
+    convolve = staticmethod(images.conv1d)
 
     def __init__(
         self,
@@ -188,14 +193,11 @@ class Conv1D(_Convolution):
         resolve_padding(flat_padding(padding), (1, kernel), (1, kernel), (1, 1), (1, 1))  # refuses what isn't one
         self.padding = padding
 
-    def _convolve(self, x: Tensor) -> Tensor:
-        return images.conv1d(
-            x, self.weight, stride=self.stride, padding=self.padding, dilation=self.dilation, groups=self.groups
-        )
-
 
 class _Transposed(_Convolution):
     """A layer whose weight has the filters before the channels: the convolution goes from the result to the input."""
+
+    output_padding: Any
 
     def _weight(self, channels: int) -> Parameter:
         shape = (*self.kernel, self.filters // self.groups, channels)
@@ -206,6 +208,9 @@ class _Transposed(_Convolution):
             return np.swapaxes(initialize(self.kernel_initializer, rng, ordered, np.dtype(dtype)), -1, -2)
 
         return self.parameter("weight", shape, turned)
+
+    def _placing(self) -> dict[str, Any]:
+        return {**super()._placing(), "output_padding": self.output_padding}
 
 
 class Conv2DTranspose(_Transposed):
@@ -241,6 +246,7 @@ class Conv2DTranspose(_Transposed):
     """
 
     rank = 2
+    convolve = staticmethod(images.conv2d_transpose)
 
     def __init__(
         self,
@@ -263,17 +269,6 @@ class Conv2DTranspose(_Transposed):
         self.output_padding = pair("output_padding", output_padding, 0)
         resolve_padding(padding, kernel, kernel, self.stride, self.dilation)  # refuses what isn't one
         self.padding = padding
-
-    def _convolve(self, x: Tensor) -> Tensor:
-        return images.conv2d_transpose(
-            x,
-            self.weight,
-            stride=self.stride,
-            padding=self.padding,
-            output_padding=self.output_padding,
-            dilation=self.dilation,
-            groups=self.groups,
-        )
 
 
 class Conv1DTranspose(_Transposed):
@@ -307,6 +302,7 @@ class Conv1DTranspose(_Transposed):
     """
 
     rank = 1
+    convolve = staticmethod(images.conv1d_transpose)
 
     def __init__(
         self,
@@ -330,14 +326,3 @@ class Conv1DTranspose(_Transposed):
         _, self.output_padding = pair("output_padding", output_padding, 0)
         resolve_padding(flat_padding(padding), (1, kernel), (1, kernel), (1, 1), (1, 1))  # refuses what isn't one
         self.padding = padding
-
-    def _convolve(self, x: Tensor) -> Tensor:
-        return images.conv1d_transpose(
-            x,
-            self.weight,
-            stride=self.stride,
-            padding=self.padding,
-            output_padding=self.output_padding,
-            dilation=self.dilation,
-            groups=self.groups,
-        )
