@@ -53,27 +53,25 @@ def _computed(left: Any, right: Any, thread: int, totals: tuple[Any, ...], depth
     return tuple(result)
 
 
-@device
-def multiply_tf32(a0, a1, a2, a3, b0, b1, c0, c1, c2, c3):
-    """c + a b for a of 16 by 8, b of 8 by 8."""
+def _multiply(a, b, c, depth, parts):
+    """What a thread has of the product, when all threads of its block have handed in their fragments."""
     left = cuda.shared.array(THREADS, object)
     right = cuda.shared.array(THREADS, object)
     thread = cuda.threadIdx.x
-    left[thread], right[thread] = (a0, a1, a2, a3), (b0, b1)
+    left[thread], right[thread] = a, b
     cuda.syncthreads()
-    result = _computed(left, right, thread, (c0, c1, c2, c3), 8, 1)
+    result = _computed(left, right, thread, c, depth, parts)
     cuda.syncthreads()
     return result
+
+
+@device
+def multiply_tf32(a0, a1, a2, a3, b0, b1, c0, c1, c2, c3):
+    """c + a b for a of 16 by 8, b of 8 by 8."""
+    return _multiply((a0, a1, a2, a3), (b0, b1), (c0, c1, c2, c3), 8, 1)
 
 
 @device
 def multiply_bf16(a0, a1, a2, a3, b0, b1, c0, c1, c2, c3):
     """c + a b for a of 16 by 16, b of 16 by 8."""
-    left = cuda.shared.array(THREADS, object)
-    right = cuda.shared.array(THREADS, object)
-    thread = cuda.threadIdx.x
-    left[thread], right[thread] = (a0, a1, a2, a3), (b0, b1)
-    cuda.syncthreads()
-    result = _computed(left, right, thread, (c0, c1, c2, c3), 16, 2)
-    cuda.syncthreads()
-    return result
+    return _multiply((a0, a1, a2, a3), (b0, b1), (c0, c1, c2, c3), 16, 2)
