@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,8 +13,16 @@ pytest.importorskip("numba_cuda", reason="numba-cuda isn't installed: pip instal
 if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1":
     pytest.skip("the simulator captures nothing", allow_module_level=True)
 
+from nbdl.codegen.cuda import stepping
 from nbdl.errors import NbdlError
+from nbdl.kernels.cuda import graphs
 from nbdl.kernels.cuda.graphs import Graph
+from nbdl.kernels.cuda.refusals import told
+
+
+@pytest.fixture(autouse=True)
+def without_a_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graphs.cuda, "defer_cleanup", nullcontext)
 
 
 class Driver:
@@ -60,6 +69,35 @@ def test_launches_are_captured_once_and_replayed(monkeypatch: pytest.MonkeyPatch
         "cuGraphLaunch",
         "cuGraphLaunch",
     ]
+
+
+def test_a_step_is_launched_once_before_it_is_captured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That loads its kernels; a step that is done only once isn't captured at all."""
+    import cuda.bindings
+
+    driver = Driver()
+    monkeypatch.setattr(cuda.bindings, "driver", driver, raising=False)
+    step = stepping._Replayed(SimpleNamespace(handle=7), lambda: driver.calls.append("launches"))
+    step.run(1)
+    assert driver.calls == ["launches"]
+    step.run(3)
+    assert driver.calls.count("cuStreamBeginCapture") == 1
+    assert driver.calls.count("cuGraphLaunch") == 3
+    assert driver.calls[1:4] == ["cuStreamBeginCapture", "launches", "cuStreamEndCapture"]
+
+
+class CUDAError(Exception):
+    """As those of NVIDIA's packages."""
+
+    __module__ = "cuda.core.utils"
+
+
+def test_errors_of_the_driver_become_nbdl_s() -> None:
+    with pytest.raises(NbdlError, match="the CUDA driver says 'out of memory'; other programs") as found, told():
+        raise CUDAError("out of\n memory")
+    assert isinstance(found.value.__cause__, CUDAError)
+    with pytest.raises(ValueError, match="of ours"), told():
+        raise ValueError("of ours")
 
 
 def test_the_driver_s_words_are_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:

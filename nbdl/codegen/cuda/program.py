@@ -17,6 +17,7 @@ from nbdl.codegen.plan import Plan, Variable
 from nbdl.codegen.program import Bound, Program, _flat
 from nbdl.codegen.schedule import make_plan
 from nbdl.errors import NbdlError, OptionError, PluginError
+from nbdl.kernels.cuda.refusals import told
 from nbdl.kernels.cuda.sizes import BATCH, CONTROL, NUMBER, OFFSET, SEED
 
 SMALL = 4096
@@ -146,6 +147,7 @@ class CudaBound(Bound):
         """Say that the caller's arrays (and `rows` of data) have changed."""
         self._changed |= {each for each in self.variables if rows or each.role != "rows"}
 
+    @told()
     def pull(self) -> None:
         """Bring the caller's arrays up to date; it may write into them, until the next run."""
         self._download(each for each in self.variables if each.role in ("state", "result", "row_result"))
@@ -167,6 +169,7 @@ class CudaBound(Bound):
 
     # --- running ---
 
+    @told()
     def run(self, order: np.ndarray, first: int, steps: int, offset: int = 0) -> None:
         """Run `steps` steps from step `first` on: step s takes the rows `order[s * batch : (s + 1) * batch]`.
 
@@ -195,6 +198,7 @@ class CudaBound(Bound):
         for size, alike in groupby(rows):
             self.do_steps(size, len(list(alike)))
 
+    @told()
     def do_steps(self, rows: int, count: int) -> None:
         """Do so many steps, on as many rows each, with what lies on the card."""
         self._steps.run(rows, count)
@@ -208,7 +212,7 @@ class CudaBound(Bound):
         if variable.role not in ("rows", "row_result"):
             return self.at[variable]
         array = self.host[variable]
-        return self.at[variable], array.strides[0] // array.itemsize, len(array) - 1
+        return self.at[variable], _apart(array), len(array) - 1
 
     def run_once(self, arrays: Sequence[np.ndarray]) -> None:
         """Run a program without batches once, on other arrays than those it was bound to."""
@@ -222,13 +226,19 @@ class CudaBound(Bound):
 def _bytes_of(variable: Variable, array: np.ndarray) -> int:
     """Bytes of an array on the card; rows that overlap, as windows over a text do, overlap there, too."""
     if variable.role == "rows":
-        return int((len(array) - 1) * array.strides[0] + array.shape[1] * array.itemsize) if len(array) else 0
+        return ((len(array) - 1) * _apart(array) + array.shape[1]) * array.itemsize if len(array) else 0
     return int(array.nbytes)
+
+
+def _apart(array: np.ndarray) -> int:
+    """How many elements rows are apart on the card: fewer than they have, if they overlap; no gaps are sent there."""
+    apart = array.strides[0] // array.itemsize
+    return apart if 0 <= apart < array.shape[1] else array.shape[1]
 
 
 def _bytes(variable: Variable, array: np.ndarray) -> np.ndarray:
     """The bytes that are sent to the card."""
-    if variable.role == "rows" and len(array) and array.size:
+    if variable.role == "rows" and array.size and _apart(array) < array.shape[1]:
         count = _bytes_of(variable, array) // array.itemsize
         return np.lib.stride_tricks.as_strided(array, (count,), (array.itemsize,)).view(np.uint8)
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
@@ -245,7 +255,8 @@ def _allocate(size: int, parts: Mapping[str, int]) -> Any:
             f"this needs {size / 2**30:.2f} GiB on the card, which has {free / 2**30:.2f} GiB free: {needed}; a "
             "smaller batch, or less data, needs less, and device='cpu' takes the computer's own memory"
         )
-    return allocate(size)
+    with told():
+        return allocate(size)
 
 
 def _stepper(plan: Plan, card: Any, launch: Any) -> Any:

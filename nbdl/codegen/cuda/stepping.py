@@ -38,15 +38,16 @@ class Stepper:
         self._ways[rows](count)
 
     def _way(self, rows: int) -> Callable[[int], None]:
-        if not graphs.WANTED and not TOGETHER:
-            return _repeated(partial(self.launch, self.card, rows))
-        recorded = RecordingCard(self.card.scratch_bytes, self.card.precision, self.card.scratch)
-        self.launch(recorded, rows)
-        found = choose(self.plan, recorded.launches, rows, multiprocessors()) if TOGETHER else None
+        found = self._choose(rows) if TOGETHER else None
         if found is not None:
             return self._together(found)
-        recorded.compile()  # while a graph is captured, nothing may be loaded
-        return _repeated(graphs.Graph(self.card.stream, partial(self.launch, self.card, rows)).replay)
+        step = partial(self.launch, self.card, rows)
+        return _Replayed(self.card.stream, step).run if graphs.WANTED else _repeated(step)
+
+    def _choose(self, rows: int) -> Together | None:
+        recorded = RecordingCard(self.card.scratch_bytes, self.card.precision, self.card.scratch)
+        self.launch(recorded, rows)
+        return choose(self.plan, recorded.launches, rows, multiprocessors())
 
     def _together(self, found: Together) -> Callable[[int], None]:
         table, reals = found.table()
@@ -54,6 +55,28 @@ class Stepper:
         kernel = found.kernel()[(found.blocks,), (BLOCK,), self.card.stream, found.shared_bytes]
         given = (self.card.memory, to_card(table.ravel()), to_card(reals.ravel()), tasks, width)
         return lambda count: kernel(*given, count)
+
+
+class _Replayed:
+    """A step that is launched the first time, which compiles and loads its kernels, as nothing may be loaded while a
+    graph is captured; then captured, and replayed.
+    """
+
+    def __init__(self, stream: Any, step: Callable[[], None]):
+        self.stream, self.step = stream, step
+        self.loaded = False
+        self.graph: graphs.Graph | None = None
+
+    def run(self, count: int) -> None:
+        """Do so many steps."""
+        if not self.loaded and count:
+            self.step()
+            self.loaded, count = True, count - 1
+        if self.graph is None and count:
+            self.graph = graphs.Graph(self.stream, self.step)
+        for _ in range(count):
+            assert self.graph is not None  # made before the first
+            self.graph.replay()
 
 
 def _repeated(step: Callable[[], None]) -> Callable[[int], None]:

@@ -10,14 +10,15 @@ from collections.abc import Callable
 from typing import Any
 
 from nbdl.errors import NbdlError
-from nbdl.kernels.cuda.device import SIMULATED
+from nbdl.kernels.cuda.device import SIMULATED, cuda
 
 WANTED = not SIMULATED and os.environ.get("NBDL_CUDA_GRAPHS", "1") != "0"
 """Whether steps are captured: not in the simulator, nor if someone wants to see each launch (NBDL_CUDA_GRAPHS=0)."""
 
 
 class Graph:
-    """What `launch` launches on a stream, captured; kernels must have been compiled and loaded before.
+    """What `launch` launches on a stream, captured; kernels must have been compiled and loaded before, and nothing is
+    freed meanwhile.
 
     Raises `NbdlError` with the driver's words if it refuses.
     """
@@ -29,7 +30,8 @@ class Graph:
         mode = driver.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_RELAXED
         self._call(driver.cuStreamBeginCapture, self._stream, mode)
         try:
-            launch()
+            with cuda.defer_cleanup():
+                launch()
         finally:
             graph = self._call(driver.cuStreamEndCapture, self._stream)
         self._executable = self._call(driver.cuGraphInstantiate, graph, 0)

@@ -17,8 +17,9 @@ FOUR = types.UniTuple(types.float32, 4)
 
 
 def _inline(builder: Any, result: ir.Type, text: str, constraints: str, arguments: list[ir.Value]) -> ir.Value:
+    """Instructions that the threads of a warp run together: LLVM may not move them to where some of them don't come."""
     kind = ir.FunctionType(result, [each.type for each in arguments])
-    return builder.call(ir.InlineAsm(kind, text, constraints, side_effect=False), arguments)
+    return builder.call(ir.InlineAsm(kind, text, constraints, side_effect=False), arguments, attrs=("convergent",))
 
 
 def _multiply(name: str) -> Any:

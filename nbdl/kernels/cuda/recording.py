@@ -1,6 +1,4 @@
-"""Which kernels a step launches: to compile them before it is captured, to do many steps in one launch, or without a
-card.
-"""
+"""Which kernels a step launches: to do many steps in one launch, or to compile them without a card."""
 
 from __future__ import annotations
 
@@ -61,11 +59,6 @@ class RecordingCard(Card):
     def launched(self) -> dict[tuple[Any, tuple[Any, ...]], int]:
         """The kernels, each with the types of its arguments, and how often they are launched."""
         return Counter((each.kernel, each.types) for each in self.launches)
-
-    def compile(self) -> None:
-        """Compile for the card that is there, or find on disk, all that has been noted."""
-        for kernel, arguments in self.launched:
-            kernel.compile((MEMORY, *arguments))
 
 
 def _pair(sizes: tuple[int, ...]) -> tuple[int, int]:

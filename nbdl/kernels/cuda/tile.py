@@ -31,7 +31,7 @@ from nbdl.kernels.cuda.device import (
     syncthreads,
     thread_x,
 )
-from nbdl.kernels.cuda.launch import MULTIPROCESSORS, Card
+from nbdl.kernels.cuda.launch import MULTIPROCESSORS, Card, checked
 from nbdl.kernels.cuda.reductions import add_slices
 
 
@@ -285,7 +285,7 @@ def launch_product(
         whole: whether there is one, and its result is m n numbers that follow one another.
     """
     m, n, k = sizes
-    if count * m * n == 0:
+    if count * checked(m) * checked(n) == 0 or checked(k) < 0:
         return
     tile, engine = _engine(card, kind, sizes, count)
     blocks = count * tile.count(m, n)

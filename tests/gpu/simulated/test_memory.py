@@ -77,6 +77,20 @@ def test_rows_that_overlap() -> None:
     assert bound._parts()["data"] == 4 * 20 + arrays["out"].nbytes
 
 
+@pytest.mark.parametrize("rows", [slice(None, None, -1), slice(None, None, 3), slice(5, 6)])
+def test_rows_in_another_order_or_with_gaps_are_sent_without(rows: slice) -> None:
+    whole = np.arange(80, dtype=np.float32).reshape(20, 4)
+    x = ops.leaf((Batch(), 4), np.float32, name="x")
+    variables = [Variable("x", "rows", x), Variable("out", "row_result", None, x * 2)]
+    picked = whole[rows]
+    arrays = {"x": picked, "out": np.zeros(picked.shape, np.float32)}
+    bound = CudaProgram(variables, "picked rows").bind(arrays, batch=5)
+    bound.run(np.arange(len(picked))[::-1], 0, -(-len(picked) // 5))
+    bound.pull()
+    np.testing.assert_array_equal(arrays["out"], 2 * picked)
+    assert bound._parts()["data"] == 2 * picked.nbytes
+
+
 def test_what_does_not_fit_is_refused_with_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "free_bytes", lambda: 2**20)
     with pytest.raises(NbdlError, match=r"this needs 0\.01 GiB on the card, which has 0\.00 GiB free: .* for data, "):
