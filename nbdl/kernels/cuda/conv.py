@@ -78,51 +78,46 @@ def _image(kind: Any) -> Any:
     return seen
 
 
-@cache
-def forward(kind: Any) -> Operands:
-    """Pixels seen from each place, times weights."""
+def _outputs(kind: Any) -> tuple[Any, Any, Any]:
+    """What products of pixels with rows of outputs share: where a group's arrays begin, and the functions that read
+    the second matrix and write the result.
+    """
     item = np.dtype(kind).itemsize
 
     @device
     def begin(shape, at, group):
-        x, w, out = at
-        return x + item * group * shape[INS], w + item * group * shape[OUTS], out + item * group * shape[OUTS]
+        x, outputs, out = at
+        return x + item * group * shape[INS], outputs + item * group * shape[OUTS], out + item * group * shape[OUTS]
 
     @device
-    def weight(card, at, shape, p, j):
+    def output(card, at, shape, p, j):
         return load(card, at + item * (p * shape[OUTPUTS] + j), kind)
 
     @device
     def put(card, at, shape, i, j, value):
         store(card, at + item * (i * shape[OUTPUTS] + j), value)
 
-    return Operands(begin, _image(kind), weight, put)
+    return begin, output, put
+
+
+@cache
+def forward(kind: Any) -> Operands:
+    """Pixels seen from each place, times weights."""
+    begin, output, put = _outputs(kind)
+    return Operands(begin, _image(kind), output, put)
 
 
 @cache
 def weights(kind: Any) -> Operands:
     """Pixels seen by each tap, times the gradients of the places."""
-    item = np.dtype(kind).itemsize
     seen = _image(kind)
-
-    @device
-    def begin(shape, at, group):
-        x, g, out = at
-        return x + item * group * shape[INS], g + item * group * shape[OUTS], out + item * group * shape[OUTS]
+    begin, output, put = _outputs(kind)
 
     @device
     def pixel(card, at, shape, i, p):
         return seen(card, at, shape, p, i)
 
-    @device
-    def gradient(card, at, shape, p, j):
-        return load(card, at + item * (p * shape[OUTPUTS] + j), kind)
-
-    @device
-    def put(card, at, shape, i, j, value):
-        store(card, at + item * (i * shape[OUTPUTS] + j), value)
-
-    return Operands(begin, pixel, gradient, put, (False, True))
+    return Operands(begin, pixel, output, put, (False, True))
 
 
 @cache

@@ -7,7 +7,6 @@ from typing import Any
 
 from nbdl.kernels.cuda.device import column, columns, elements, kernel, lanes, leads, read, slices, this_slice, view
 from nbdl.kernels.cuda.launch import Card
-from nbdl.kernels.cuda.pool import image_shape, result_shape
 from nbdl.kernels.cuda.reductions import add_slices, lanes_sum
 from nbdl.kernels.cuda.windows import (
     CHANNELS,
@@ -17,8 +16,12 @@ from nbdl.kernels.cuda.windows import (
     TAP_COLUMNS,
     TAP_ROWS,
     WIDTH,
+    image_shape,
     pixel_of,
+    pixels,
     place_of,
+    result_shape,
+    results,
     seeing,
     seen,
     shape_of,
@@ -30,10 +33,8 @@ from nbdl.kernels.geometry import Geometry
 def _convolve(kind: Any) -> Any:
     @kernel
     def depthwise(card, x_at, w_at, out_at, shape, images):
-        image, out = (
-            view(card, x_at, image_shape(shape, images), kind),
-            view(card, out_at, result_shape(shape, images), kind),
-        )
+        image = read(card, x_at, image_shape(shape, images), kind)
+        out = view(card, out_at, result_shape(shape, images), kind)
         w = read(card, w_at, (shape[TAP_ROWS] * shape[TAP_COLUMNS], shape[CHANNELS]), kind)
         for e in elements(card, images * shape[ROWS] * shape[COLUMNS] * shape[CHANNELS]):
             number, row, column, channel = place_of(shape, e)
@@ -51,10 +52,8 @@ def _convolve(kind: Any) -> Any:
 def _convolve_back(kind: Any) -> Any:
     @kernel
     def depthwise_back(card, gradient_at, w_at, out_at, shape, images):
-        gradient, out = (
-            view(card, gradient_at, result_shape(shape, images), kind),
-            view(card, out_at, image_shape(shape, images), kind),
-        )
+        gradient = read(card, gradient_at, result_shape(shape, images), kind)
+        out = view(card, out_at, image_shape(shape, images), kind)
         w = read(card, w_at, (shape[TAP_ROWS] * shape[TAP_COLUMNS], shape[CHANNELS]), kind)
         for e in elements(card, images * shape[HEIGHT] * shape[WIDTH] * shape[CHANNELS]):
             number, y, x, channel = pixel_of(shape, e)
@@ -72,10 +71,8 @@ def _convolve_back(kind: Any) -> Any:
 def _convolve_weights(kind: Any) -> Any:
     @kernel
     def depthwise_weights(card, x_at, gradient_at, shape, images, out_at):
-        image, gradient = (
-            view(card, x_at, image_shape(shape, images), kind),
-            view(card, gradient_at, result_shape(shape, images), kind),
-        )
+        image = read(card, x_at, image_shape(shape, images), kind)
+        gradient = read(card, gradient_at, result_shape(shape, images), kind)
         size, channels = shape[TAP_ROWS] * shape[TAP_COLUMNS] * shape[CHANNELS], shape[CHANNELS]
         out = view(card, out_at, (slices(card), size), kind)
         for first in columns(card, size):
@@ -97,18 +94,16 @@ def _convolve_weights(kind: Any) -> Any:
 
 def convolve(card: Card, kind: Any, x: int, w: int, out: int, images: int, g: Geometry) -> None:
     """out[i, y, z, c] = the sum of a window of x, times w[ky, kx, 0, c]"""
-    count = images * g.result[0] * g.result[1] * g.image[2]
-    card.elements(_convolve(kind), count, x, w, out, shape_of(g), images)
+    card.elements(_convolve(kind), results(images, g), x, w, out, shape_of(g), images)
 
 
 def convolve_back(card: Card, kind: Any, gradient: int, w: int, out: int, images: int, g: Geometry) -> None:
     """The gradient of `convolve` with respect to x."""
-    count = images * g.image[0] * g.image[1] * g.image[2]
-    card.elements(_convolve_back(kind), count, gradient, w, out, shape_of(g), images)
+    card.elements(_convolve_back(kind), pixels(images, g), gradient, w, out, shape_of(g), images)
 
 
 def convolve_weights(card: Card, kind: Any, x: int, gradient: int, out: int, images: int, g: Geometry) -> None:
     """The gradient of `convolve` with respect to w."""
     size, length = g.kernel[0] * g.kernel[1] * g.image[2], images * g.result[0] * g.result[1]
-    results = [(add_slices(kind), out)]
-    card.across(_convolve_weights(kind), size, length, x, gradient, shape_of(g), images, results=results)
+    sums = [(add_slices(kind), out)]
+    card.across(_convolve_weights(kind), size, length, x, gradient, shape_of(g), images, results=sums)

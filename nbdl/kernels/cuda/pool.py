@@ -18,25 +18,17 @@ from nbdl.kernels.cuda.windows import (
     TAP_COLUMNS,
     TAP_ROWS,
     WIDTH,
+    image_shape,
     pixel_of,
+    pixels,
     place_of,
+    result_shape,
+    results,
     seeing,
     seen,
     shape_of,
 )
 from nbdl.kernels.geometry import Geometry
-
-
-@device
-def image_shape(shape, images):
-    """The shape of images."""
-    return images, shape[HEIGHT], shape[WIDTH], shape[CHANNELS]
-
-
-@device
-def result_shape(shape, images):
-    """The shape of what windows over images give."""
-    return images, shape[ROWS], shape[COLUMNS], shape[CHANNELS]
 
 
 @device
@@ -132,10 +124,8 @@ def _sum_pool(kind: Any) -> Any:
 def _sum_pool_back(kind: Any) -> Any:
     @kernel
     def sum_pool_back(card, gradient_at, out_at, shape, images):
-        gradient, out = (
-            view(card, gradient_at, result_shape(shape, images), kind),
-            view(card, out_at, image_shape(shape, images), kind),
-        )
+        gradient = read(card, gradient_at, result_shape(shape, images), kind)
+        out = view(card, out_at, image_shape(shape, images), kind)
         for e in elements(card, images * shape[HEIGHT] * shape[WIDTH] * shape[CHANNELS]):
             number, y, x, channel = pixel_of(shape, e)
             total = kind(0)
@@ -148,34 +138,26 @@ def _sum_pool_back(kind: Any) -> Any:
     return sum_pool_back
 
 
-def _results(images: int, g: Geometry) -> int:
-    return images * g.result[0] * g.result[1] * g.image[2]
-
-
-def _pixels(images: int, g: Geometry) -> int:
-    return images * g.image[0] * g.image[1] * g.image[2]
-
-
 def max_pool(card: Card, kind: Any, x: int, out: int, images: int, g: Geometry) -> None:
     """out[i, y, z, c] = the largest element of a window of x"""
-    card.elements(_max_pool(kind), _results(images, g), x, out, shape_of(g), images)
+    card.elements(_max_pool(kind), results(images, g), x, out, shape_of(g), images)
 
 
 def max_pool_back(card: Card, kind: Any, x: int, gradient: int, out: int, images: int, g: Geometry) -> None:
     """The gradient of `max_pool`: it goes to the first of the largest elements of a window."""
-    card.elements(_max_pool_back(kind), _pixels(images, g), x, gradient, out, shape_of(g), images)
+    card.elements(_max_pool_back(kind), pixels(images, g), x, gradient, out, shape_of(g), images)
 
 
 def max_pool_take(card: Card, kind: Any, x: int, other: int, out: int, images: int, g: Geometry) -> None:
     """out = the elements of `other`, of the shape of x, at the places from which `max_pool` takes its result"""
-    card.elements(_max_pool_take(kind), _results(images, g), x, other, out, shape_of(g), images)
+    card.elements(_max_pool_take(kind), results(images, g), x, other, out, shape_of(g), images)
 
 
 def sum_pool(card: Card, kind: Any, x: int, out: int, images: int, g: Geometry) -> None:
     """out[i, y, z, c] = the sum of a window of x"""
-    card.elements(_sum_pool(kind), _results(images, g), x, out, shape_of(g), images)
+    card.elements(_sum_pool(kind), results(images, g), x, out, shape_of(g), images)
 
 
 def sum_pool_back(card: Card, kind: Any, gradient: int, out: int, images: int, g: Geometry) -> None:
     """The gradient of `sum_pool`: each element gets the sum over the windows that it is in."""
-    card.elements(_sum_pool_back(kind), _pixels(images, g), gradient, out, shape_of(g), images)
+    card.elements(_sum_pool_back(kind), pixels(images, g), gradient, out, shape_of(g), images)

@@ -20,6 +20,28 @@ def shape_of(g: Geometry) -> tuple[int, ...]:
     )  # fmt: skip
 
 
+def results(images: int, g: Geometry) -> int:
+    """How many numbers the results have: one for each window and channel."""
+    return images * g.result[0] * g.result[1] * g.image[2]
+
+
+def pixels(images: int, g: Geometry) -> int:
+    """How many numbers the images have."""
+    return images * g.image[0] * g.image[1] * g.image[2]
+
+
+@device
+def image_shape(shape, images):
+    """The shape of images."""
+    return images, shape[HEIGHT], shape[WIDTH], shape[CHANNELS]
+
+
+@device
+def result_shape(shape, images):
+    """The shape of what windows over images give."""
+    return images, shape[ROWS], shape[COLUMNS], shape[CHANNELS]
+
+
 @device
 def place_of(shape, e):
     """Image, row, column and channel of a number of the result."""
