@@ -20,6 +20,7 @@ from tests.codegen.cases import CASES
 from tests.codegen.test_images import CASES as IMAGES
 from tests.codegen.test_scans import make as make_scan
 from tests.gpu import walk
+from tests.gpu.registered import test_activation, test_loss, test_optimizer  # noqa: F401 - pytest collects them here
 from tests.gpu.runner import check
 from tests.gpu.walk import registered
 from tests.scans import CASES as SCANS
@@ -48,22 +49,6 @@ def test_images(name: str, dtype: str) -> None:
 def test_scan(name: str) -> None:
     made = make_scan(name)
     walk.run(made.variables, made.arrays, batch=3)
-
-
-@pytest.mark.parametrize("thing", registered("activations"), ids=lambda each: each.name)
-def test_activation(thing: Registered) -> None:
-    walk.run(*walk.activation_program(thing))
-
-
-@pytest.mark.parametrize("thing", registered("losses"), ids=lambda each: each.name)
-def test_loss(thing: Registered) -> None:
-    for program in walk.loss_programs(thing):
-        walk.run(*program)
-
-
-@pytest.mark.parametrize("thing", registered("optimizers"), ids=lambda each: each.name)
-def test_optimizer(thing: Registered) -> None:
-    walk.run(*walk.optimizer_program(thing))
 
 
 @pytest.mark.parametrize("thing", registered("models"), ids=lambda each: each.name)

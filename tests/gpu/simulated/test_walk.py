@@ -6,25 +6,10 @@ import pytest
 
 from nbdl.plugins import Registered
 from tests.gpu import walk
+from tests.gpu.registered import test_activation, test_loss, test_optimizer  # noqa: F401 - pytest collects them here
 from tests.gpu.walk import registered
 
 QUICK = {"linear", "logistic", "mlp", "autoencoder", "vae", "gan"}
-
-
-@pytest.mark.parametrize("thing", registered("activations"), ids=lambda each: each.name)
-def test_activation(thing: Registered) -> None:
-    walk.run(*walk.activation_program(thing))
-
-
-@pytest.mark.parametrize("thing", registered("losses"), ids=lambda each: each.name)
-def test_loss(thing: Registered) -> None:
-    for program in walk.loss_programs(thing):
-        walk.run(*program)
-
-
-@pytest.mark.parametrize("thing", registered("optimizers"), ids=lambda each: each.name)
-def test_optimizer(thing: Registered) -> None:
-    walk.run(*walk.optimizer_program(thing))
 
 
 @pytest.mark.parametrize(
