@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from typer.testing import CliRunner
 
+from tests.cli.runs import train
 from tests.cli.test_mistakes import refused
 
 TEXT = "the cat sat on the mat.\n" * 40
@@ -15,20 +15,16 @@ SMALL = ("--set", "model.layers=1", "--set", "model.width=16", "--workers", "1",
 @pytest.fixture(scope="module")
 def writers(tmp_path_factory):
     """Runs that have learned a text and names, and one that has not learned to write."""
-    from nbdl_cli.main import app
-
     folder = tmp_path_factory.mktemp("writers")
     (folder / "text.txt").write_text(TEXT)
     (folder / "names.txt").write_text("\n".join(f"{name}{number % 3 * 'a'}" for number, name in enumerate(NAMES)))
     names = ["names", "--set", f"data.path={folder / 'names.txt'}"]
-    for name, arguments in {
+    train(folder, {
         "text": ["char_transformer", *SMALL, "--data", "text", "--set", f"data.path={folder / 'text.txt'}",
                  "--set", "data.window=8", "--batch-size", "4", "--set", "train.epoch_rows=1200"],
         "names": ["char_transformer", *SMALL, "--data", *names],
         "iris": ["linear", "--epochs", "1", "--data", "iris"],
-    }.items():
-        result = CliRunner().invoke(app, ["train", *arguments, "--out", str(folder / name)])
-        assert result.exit_code == 0, result.output
+    })
     return folder
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
+from tests.cli.runs import train
 from tests.cli.test_mistakes import refused
 
 SMALL = ("--set", "model.hidden=[8]", "--epochs", "1", "--workers", "1", "--set", "model.latent=4")
@@ -12,16 +12,12 @@ SMALL = ("--set", "model.hidden=[8]", "--epochs", "1", "--workers", "1", "--set"
 @pytest.fixture(scope="module")
 def makers(tmp_path_factory):
     """Runs that make images of digits, one that makes rows of a table, and one that gives images back."""
-    from nbdl_cli.main import app
-
     folder = tmp_path_factory.mktemp("makers")
-    for name, arguments in {
+    train(folder, {
         "gan": ["gan", "--data", "digits", *SMALL],
         "flowers": ["gan", "--data", "iris", *SMALL],
         "autoencoder": ["autoencoder", "--data", "digits", *SMALL[:-2]],
-    }.items():
-        result = CliRunner().invoke(app, ["train", *arguments, "--out", str(folder / name)])
-        assert result.exit_code == 0, result.output
+    })
     return folder
 
 

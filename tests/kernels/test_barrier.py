@@ -1,8 +1,5 @@
 """The barrier: nobody passes before all have come, crowded workers make progress, and an abort frees everyone."""
 
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +12,7 @@ from numba import njit
 
 from nbdl.kernels.cpu.barrier import LINE, abort_barrier, barrier, barrier_state
 from nbdl.kernels.cpu.jit import OPTIONS
+from tests.kernels.processes import outputs_of_two
 
 TIMEOUT = 60
 
@@ -102,10 +100,4 @@ print(sum(barrier.stats.cache_hits.values()))
 
 
 def test_a_new_process_finds_it_compiled(tmp_path: Path) -> None:
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
-    command = [sys.executable, "-c", SCRIPT]
-    outputs = [
-        subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True).stdout.strip()
-        for _ in range(2)
-    ]
-    assert outputs == ["0", "1"]
+    assert outputs_of_two(SCRIPT, tmp_path) == [["0"], ["1"]]

@@ -3,10 +3,7 @@
 import functools
 import itertools
 import math
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,7 @@ from numpy.typing import NDArray
 
 from nbdl.kernels.cpu import elementary
 from nbdl.kernels.cpu.jit import OPTIONS
+from tests.kernels.processes import outputs_of_two
 
 Array = NDArray[Any]
 NAN, INF = math.nan, math.inf
@@ -243,10 +241,4 @@ for f, arguments in ((exp, 1), (sin, 1), (pow, 2)):
 
 
 def test_a_new_process_finds_them_compiled(tmp_path: Path) -> None:
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
-    command = [sys.executable, "-c", SCRIPT]
-    outputs = [
-        subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True).stdout.split()
-        for _ in range(2)
-    ]
-    assert outputs == [["0", "0", "0"], ["2", "2", "2"]]
+    assert outputs_of_two(SCRIPT, tmp_path) == [["0", "0", "0"], ["2", "2", "2"]]

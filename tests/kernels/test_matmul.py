@@ -1,11 +1,8 @@
 """The CPU matrix product against a float64 product, at every edge of its tiles, panels and vectors."""
 
 import itertools
-import os
 import platform
-import subprocess
 import sys
-import textwrap
 
 import numpy as np
 import pytest
@@ -16,6 +13,7 @@ from numba import carray, njit
 from nbdl.kernels.cpu import matmul
 from nbdl.kernels.cpu.jit import OPTIONS
 from nbdl.kernels.cpu.vector import machine_vector, pointer
+from tests.kernels.processes import run_python
 
 SIZES = [0, 1, 2, 5, 6, 7, 13, 15, 16, 17, 31, 33, 63, 64, 65, 100, 257]
 VARIANTS = ["".join(letters) for letters in itertools.product("nt", "nt", ["", "_add"])]
@@ -197,14 +195,6 @@ def test_the_same_product_has_the_same_bits():
     for c in results:
         matmul.matmul_nn(a, b, c, np.empty(matmul.SCRATCH, np.float32))
     assert results[0].tobytes() == results[1].tobytes()
-
-
-def run_python(script, **environment):
-    """Run a script in a new process and return what it printed."""
-    command = [sys.executable, "-c", textwrap.dedent(script)]
-    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, f"exit {done.returncode}\n{done.stderr}"
-    return done.stdout
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="memory is protected with mprotect")

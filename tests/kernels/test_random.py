@@ -1,7 +1,6 @@
 """Random numbers: the published answers, the NumPy twin bit for bit, and that they look random."""
 
 import inspect
-import os
 import re
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from nbdl.kernels import reference_random
 from nbdl.kernels.cpu import random
 from nbdl.kernels.cpu.jit import OPTIONS
+from tests.kernels.processes import outputs_of_two
 
 DTYPES: dict[str, type] = {
     "random_bits": np.uint32,
@@ -161,13 +161,7 @@ print(sum(normal.stats.cache_hits.values()))
 
 
 def test_a_new_process_finds_them_compiled(tmp_path: Path) -> None:
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
-    command = [sys.executable, "-c", SCRIPT]
-    outputs = [
-        subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True).stdout.strip()
-        for _ in range(2)
-    ]
-    assert outputs == ["0", "1"]
+    assert outputs_of_two(SCRIPT, tmp_path) == [["0"], ["1"]]
 
 
 def test_the_twin_needs_no_compiler() -> None:
