@@ -15,7 +15,7 @@ from nbdl.codegen.work import Call, Kernel, root_of, sums_batch, works_on_rows
 from nbdl.ir.graph import Node
 from nbdl.ir.shapes import has_batch
 
-CACHE = 1_000_000
+CACHE = 2**20
 """Bytes of rows that stay in a core's second-level cache."""
 
 MOST_ROWS = 64

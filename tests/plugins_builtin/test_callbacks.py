@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import time
 from pathlib import Path
 from typing import Any
 
@@ -327,12 +326,11 @@ class TestProgress:
     def test_it_is_drawn_a_few_times_a_second_only(self):
         console = pytest.importorskip("rich.console")
         callback, run = resolve("callbacks", "progress"), Run(epochs=1000)
-        callback.console = console.Console(file=io.StringIO(), force_terminal=True, width=140)
+        screen = io.StringIO()
+        callback.console = console.Console(file=screen, force_terminal=True, width=140)
         callback.run_start(run)
-        callback.progress(run)
-        start = time.perf_counter()
         for _ in range(2000):
             run.step += 1
             callback.progress(run)
-        assert time.perf_counter() - start < 0.5  # drawing each time would take seconds
         callback.run_end(run)
+        assert 0 < screen.getvalue().count("epoch") < 1000
