@@ -18,7 +18,8 @@ DEFAULT_ROUNDS = 9
         "nbdl bench w1 w3 w8 --against torch,jax --rounds 5",
         "nbdl bench --against all --out results.json --plot results.png",
         "nbdl bench w6 w10 --measure start,memory,scaling --against torch --rounds 3",
-        "nbdl bench w3 --device cuda --against torch,jax",
+        "nbdl bench w3 --device cuda --against torch,torch_compile,jax,cupy",
+        "nbdl bench w5 w6 w10 --batch-size 1024 --against torch",
     )
 )
 def bench(
@@ -37,6 +38,9 @@ def bench(
     ] = "",
     rounds: Annotated[int, typer.Option(min=1, help="Turns that everybody gets.")] = DEFAULT_ROUNDS,
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where nbdl and its peers train.")] = "cpu",
+    batch_size: Annotated[
+        int, typer.Option(min=0, help="Rows of a training step; as many as each benchmark says, if 0.")
+    ] = 0,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the figures there as JSON.")] = None,
     plot: Annotated[
         Path | None,
@@ -56,7 +60,7 @@ def bench(
     if plot is not None:
         check_picture_file(plot)
     wanted = measurements(measure)
-    benchmarks = chosen(names or [], choose_device(device))
+    benchmarks = chosen(names or [], choose_device(device), batch_size)
     peers = peers_of(against, benchmarks)
     results, left_out = measured(benchmarks, wanted, peers, rounds, told=bool(names))
     data = {**about(rounds), "results": results, "left_out": left_out}

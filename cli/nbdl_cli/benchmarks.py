@@ -16,18 +16,20 @@ from nbdl_cli.measurements.measurement import LeftOut, Measurement, Settings
 ALL = "all"
 
 
-def chosen(names: list[str], device: str = "cpu") -> list[Benchmark]:
-    """Make the benchmarks of these names, or all; on a card those that can be measured there. Raises
-    `UnknownNameError`.
+def chosen(names: list[str], device: str = "cpu", batch: int = 0) -> list[Benchmark]:
+    """Make the benchmarks of these names, or all that can be measured so: on a card, with another batch.
+
+    Raises `UnknownNameError`, or `OptionError` for one that can't.
     """
     found = [plugins.lookup("benchmarks", name) for name in names or sorted(plugins.names("benchmarks"), key=_in_order)]
-    if device == "cpu":
-        return [each.make() for each in found]
-    able = [each for each in found if any(option.name == "device" for option in each.options)]
+    options: dict[str, Any] = {"device": device} if device != "cpu" else {}
+    options |= {"batch": batch} if batch else {}
+    able = [each for each in found if {*options} <= {option.name for option in each.options}]
     refused = [each.name for each in found if each not in able]
     if names and refused:
-        raise OptionError(f"{', '.join(refused)} can't be measured on a card")
-    return [each.make(device=device) for each in able]
+        what = "on a card" if "device" in options else "with another batch"
+        raise OptionError(f"{', '.join(refused)} can't be measured {what}")
+    return [each.make(**options) for each in able]
 
 
 def _in_order(name: str) -> list[tuple[int, str]]:

@@ -23,14 +23,17 @@ def nbdl_benchmarks(register: Register) -> None:
 
 
 def _factory(workload: "Workload") -> "Callable[..., Benchmark]":
-    def make(device: Literal["cpu", "cuda"] = "cpu") -> "Benchmark":
+    def make(device: Literal["cpu", "cuda"] = "cpu", batch: int = 0) -> "Benchmark":
         from nbdl_benchmarks.offers import benchmark, on_card
+        from nbdl_benchmarks.workloads import with_batch
 
-        return on_card(workload) if device == "cuda" else benchmark(workload)
+        chosen = with_batch(workload, batch) if batch else workload
+        return on_card(chosen) if device == "cuda" else benchmark(chosen)
 
     make.__doc__ = f"""{workload.title}, batch {workload.batch}, trained with Adam.
 
     Args:
         device: where it runs.
+        batch: rows of a step; as many as it says, if 0.
     """
     return make

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
@@ -39,7 +40,7 @@ def benchmark(workload: Workload) -> Benchmark:
 
 
 def on_card(workload: Workload) -> Benchmark:
-    """What can be measured of a workload on an NVIDIA card: training steps, those of JAX where it finds the card."""
+    """What can be measured of a workload on an NVIDIA card: training steps."""
     return Benchmark(
         name=workload.name,
         title=f"{workload.title}, batch {workload.batch}, on a card",
@@ -50,7 +51,9 @@ def on_card(workload: Workload) -> Benchmark:
         peers={
             OURS: partial(_call, OURS, "trainers", workload, 1, "cuda"),
             "torch": partial(_call, "torch_cuda", "trainers", workload),
-            "jax": partial(_call, "jax", "trainers", workload),
+            "torch_compile": partial(_call, "torch_cuda", "compiled_trainers", workload),
+            "jax": partial(_jax_on_card, workload),
+            "cupy": partial(_call, "cupy", "trainers", workload),
         },
         device="cuda",
     )
@@ -59,6 +62,21 @@ def on_card(workload: Workload) -> Benchmark:
 def _call(peer: str, function: str, workload: Workload, *options: Any) -> Any:
     """Call a function of the module of a framework, which may not be installed."""
     return getattr(import_module(f"nbdl_benchmarks.with_{peer}"), function)(workload, *options)
+
+
+def _jax_on_card(workload: Workload) -> Trainers:
+    """JAX's trainers, where it finds a card: it must leave memory to others, and multiply in float32, as they do."""
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    import jax
+
+    try:
+        (card, *_) = jax.devices("gpu")
+    except RuntimeError as error:
+        raise NotImplementedError(f"JAX finds no card: {str(error).splitlines()[0]}") from error
+    jax.config.update("jax_default_device", card)
+    jax.config.update("jax_default_matmul_precision", "float32")
+    trainers: Trainers = _call("jax", "trainers", workload)
+    return trainers
 
 
 def _with_workers(workload: Workload, workers: int) -> Trainer:

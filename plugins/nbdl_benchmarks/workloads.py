@@ -132,6 +132,11 @@ def grown(workload: Workload, axis: str, factor: int) -> Workload:
     return replace(workload, name=name, layers=(*[new for each in inner for new in change(each, factor)], last))
 
 
+def with_batch(workload: Workload, batch: int) -> Workload:
+    """The workload with so many rows in a step."""
+    return replace(workload, name=f"{workload.name}, batch {batch}", batch=batch)
+
+
 def _wider(layer: Layer, factor: int) -> list[Layer]:
     for size in ("units", "filters", "feed_forward", "width"):
         if hasattr(layer, size):

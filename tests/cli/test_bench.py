@@ -225,6 +225,14 @@ def test_what_a_benchmark_does_not_offer_is_left_out(invoke):
         assert f"{name}: bare is left out: it offers no" in answer.stderr
 
 
+def test_the_batch_can_be_another(invoke):
+    answer = invoke("bench", "line", "--batch-size", "8", "--rounds", "1", "--json")
+    assert json.loads(answer.stdout)["results"]["steps"]["line"]["batch"] == 8
+    answer = invoke("bench", "wrong", "--batch-size", "8")
+    assert answer.exit_code == 2
+    assert "wrong can't be measured with another batch" in answer.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

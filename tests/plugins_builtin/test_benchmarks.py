@@ -104,3 +104,59 @@ def test_exponentials_of_matrices():
         term = term @ x[:50].reshape(-1, 2, 2).astype(np.float64) / power
         total = total + term
     np.testing.assert_allclose(y[:50], total.reshape(-1, 4), rtol=1e-5, atol=1e-6)
+
+
+def trained_losses(workload: Workload, *made: Trainer) -> list[float]:
+    order = np.random.default_rng(0).integers(0, workload.rows, (20, workload.batch))
+    for each in made:
+        each.run(order)
+    return [each.loss() for each in made]
+
+
+@pytest.mark.parametrize("name", ["w1", "w2", "w3", "w4", "w11"])
+def test_steps_written_out_for_cupy_are_those_of_nbdl(name: str):
+    """With NumPy in the place of CuPy, whose functions have the same names."""
+    from nbdl_benchmarks import with_cupy, with_nbdl
+
+    workload = named(name)
+    ours, theirs = trained_losses(
+        workload, with_nbdl.trainers(workload)[OURS], with_cupy.trainer(workload, np, lambda: None)
+    )
+    assert theirs == pytest.approx(ours, rel=1e-4)  # twenty steps in float32, sums in other orders
+
+
+def test_cupy_says_what_it_leaves_out():
+    from nbdl_benchmarks import with_cupy
+
+    for name in ("w6", "w7", "w10", "w12"):
+        with pytest.raises(NotImplementedError, match="steps of dense layers are written out"):
+            with_cupy.trainer(named(name), np, lambda: None)
+
+
+@pytest.mark.parametrize("name", ["w1", "w4", "w12"])
+def test_pytorch_on_a_card_takes_the_steps_of_that_on_a_cpu(name: str, monkeypatch: pytest.MonkeyPatch):
+    """Where the card is the CPU; `torch.compile` leaves functions as they are."""
+    torch = pytest.importorskip("torch")
+    from nbdl_benchmarks import with_torch, with_torch_cuda
+
+    monkeypatch.setattr(with_torch_cuda, "CARD", "cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    monkeypatch.setattr(torch, "compile", lambda function, **options: function)
+    workload = named(name)
+    eager, compiled = with_torch_cuda._eager(workload), with_torch_cuda.compiled_trainers(workload)["torch.compile"]
+    wanted, *got = trained_losses(workload, with_torch.trainer(workload, 1), eager, compiled)
+    assert got == [pytest.approx(wanted, rel=1e-5)] * 2
+
+
+@pytest.mark.parametrize("peer", ["torch", "torch_compile", "jax", "cupy"])
+def test_peers_without_a_card_are_left_out_with_a_reason(peer: str):
+    made = plugins.lookup("benchmarks", "w1").make(device="cuda")
+    with pytest.raises((NotImplementedError, ImportError), match=r"no card|No module named"):
+        made.peers[peer]()
+
+
+def test_the_batch_can_be_another():
+    for device in ("cpu", "cuda"):
+        made = plugins.lookup("benchmarks", "w5").make(device=device, batch=1024)
+        assert (made.name, made.batch) == ("w5, batch 1024", 1024)
