@@ -24,6 +24,7 @@ rng = np.random.default_rng(0)
 
 
 def start(*shape, scale):
+    """Starting values of a parameter: normal, with a standard deviation of `scale`."""
     return nbdl.Tensor(scale * rng.normal(size=shape).astype(np.float32), requires_grad=True)
 
 
@@ -33,12 +34,14 @@ weight, offset = start(features, 10, scale=features**-0.5), start(10, scale=0)
 
 
 def scores(pictures):
+    """The scores of ten digits for each picture, `(n, 10)`."""
     x = nbdl.reshape(pictures, (len(pictures), side, side, 1))
     x = nbdl.max_pool2d(relu(nbdl.conv2d(x, filters, padding="same") + bias), 2)
     return nbdl.reshape(x, (len(pictures), features)) @ weight + offset
 
 
 def accuracy(split):
+    """Share of the pictures whose digit has the largest score."""
     return np.mean(nbdl.argmax(scores(nbdl.asarray(split.x))).numpy() == split.y)
 
 

@@ -31,6 +31,7 @@ class Gan(nn.Module):
         self.judge_optimizer = optim.adam(lr=1e-3, beta1=0.5)
 
     def train_step(self, batch):
+        """The judge learns to tell real points from made ones, then the generator to deceive it."""
         real, noise = batch.inputs
         fake = self.generator(noise)
         judged = nbdl.mean(softplus(-self.judge(real)) + softplus(self.judge(fake.detach())))

@@ -19,12 +19,14 @@ y = (3 * x + 2 + 0.5 * rng.normal(size=100)).astype(np.float32)
 
 
 def error(line):
+    """Mean squared distance of the points from a line (slope, intercept)."""
     slope, intercept = line
     return nbdl.mean((slope * x + intercept - y) ** 2)
 
 
 @nbdl.jit
 def step(line):
+    """The line after a step against the gradient, and its error before."""
     value, gradient = nbdl.value_and_grad(error)(line)
     return [number - RATE * slope for number, slope in zip(line, gradient, strict=True)], value
 

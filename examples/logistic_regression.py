@@ -20,15 +20,18 @@ y = ((x[:, 0] > 0.5) & (x[:, 1] > 0.5)).astype(np.float32)
 
 
 def logits(parameters, points):
+    """x @ weight + bias: positive for class 1, `(n,)`."""
     return points @ parameters["weight"] + parameters["bias"]
 
 
 def loss(parameters):
+    """Mean cross-entropy over the points."""
     return binary_crossentropy(logits(parameters, nbdl.asarray(x)), y, from_logits=True)
 
 
 @nbdl.jit
 def step(parameters):
+    """The parameters after a step against the gradient, and their loss before."""
     value, gradient = nbdl.value_and_grad(loss)(parameters)
     return {name: each - RATE * gradient[name] for name, each in parameters.items()}, value
 

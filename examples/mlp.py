@@ -20,6 +20,7 @@ y = (np.sin(3 * np.pi * x) * (1 - x**2) + 0.1 * rng.normal(size=(100, 1))).astyp
 
 
 def start(*shape, scale):
+    """Starting values of a parameter: normal, with a standard deviation of `scale`."""
     return nbdl.Tensor(scale * rng.normal(size=shape).astype(np.float32), requires_grad=True)
 
 
@@ -28,6 +29,7 @@ w2, b2 = start(HIDDEN, 1, scale=HIDDEN**-0.5), start(1, scale=0)
 
 
 def network(x):
+    """tanh(x @ w1 + b1) @ w2 + b2, `(n, 1)`."""
     return nbdl.tanh(x @ w1 + b1) @ w2 + b2
 
 

@@ -22,6 +22,7 @@ wave = wave.astype(np.float32)
 
 
 def start(*shape, scale):
+    """Starting values of a parameter: normal, with a standard deviation of `scale`."""
     return nbdl.Tensor(scale * rng.normal(size=shape).astype(np.float32), requires_grad=True)
 
 
@@ -30,6 +31,7 @@ v, c = start(UNITS, 1, scale=UNITS**-0.5), start(1, scale=0)
 
 
 def step(h, x):
+    """The state after a step, h = tanh(x @ w + h @ u + b), and what it predicts to come next."""
     h = nbdl.tanh(x @ w + h @ u + b)
     return h, h @ v + c
 
@@ -53,6 +55,7 @@ h, predictions = nbdl.scan(step, nbdl.zeros((1, UNITS)), nbdl.asarray(wave[:KNOW
 
 
 def go_on(state, _):
+    """A step whose input is what the one before predicted."""
     h, x = state
     h, x = step(h, x)
     return (h, x), x
