@@ -29,7 +29,7 @@ config: Any = numba.config  # its fields are made at run time, where type checke
 
 
 def _spare_the_search_for_blas() -> None:
-    """Import `numba.np.arraymath` without its search for BLAS, which imports `scipy.linalg`: 0.2 s at every start.
+    """Import `numba.np.arraymath` without its search for BLAS, which imports `scipy.linalg` at every start.
 
     Nothing here calls BLAS. A function of a user's that does (`np.dot`) still finds it: Numba looks again when it
     compiles one.

@@ -58,7 +58,7 @@ def threefry(typingctx: Any, key_0: Any, key_1: Any, counter_0: Any, counter_1: 
 def random_words(seed, step, stream, index):
     """Return the two independent uint32 words of an index."""
     # The mask changes nothing but the order of the counters. Without it LLVM's loop strength reduction follows the
-    # index through all rounds, as sums of an induction variable: 0.5 s of compilation for each loop.
+    # index through all rounds, as sums of an induction variable, and every such loop takes long to compile.
     key_0, key_1 = threefry(np.uint32(seed), np.uint32(seed >> 32), np.uint32(step), np.uint32(stream))
     return threefry(key_0, key_1, np.uint32(index) ^ np.uint32(COUNTER_MASK), np.uint32(index >> 32))
 
