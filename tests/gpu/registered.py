@@ -6,12 +6,18 @@ import pytest
 
 from nbdl.plugins import Registered
 from tests.gpu import walk
+from tests.gpu.layers import layer_program, trained_alone
 from tests.gpu.walk import registered
 
 
 @pytest.mark.parametrize("thing", registered("activations"), ids=lambda each: each.name)
 def test_activation(thing: Registered) -> None:
     walk.run(*walk.activation_program(thing))
+
+
+@pytest.mark.parametrize("thing", trained_alone(), ids=lambda each: each.name)
+def test_layer(thing: Registered) -> None:
+    walk.run(*layer_program(thing), steps=1)
 
 
 @pytest.mark.parametrize("thing", registered("losses"), ids=lambda each: each.name)

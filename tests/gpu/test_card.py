@@ -20,7 +20,12 @@ from tests.codegen.cases import CASES
 from tests.codegen.test_images import CASES as IMAGES
 from tests.codegen.test_scans import make as make_scan
 from tests.gpu import walk
-from tests.gpu.registered import test_activation, test_loss, test_optimizer  # noqa: F401 - pytest collects them here
+from tests.gpu.registered import (  # noqa: F401 - pytest collects them here
+    test_activation,
+    test_layer,
+    test_loss,
+    test_optimizer,
+)
 from tests.gpu.runner import check
 from tests.gpu.walk import registered
 from tests.scans import CASES as SCANS

@@ -18,13 +18,15 @@ import numpy as np
 from nbdl.codegen.cache import cuda_program_dir, load_source
 from nbdl.codegen.plan import Plan
 from nbdl.ir.cost import operations
+from nbdl.ir.graph import Node
+from nbdl.ir.shapes import Batch, product
 from nbdl.kernels.cuda.device import device
 from nbdl.kernels.cuda.recording import Launch
 from nbdl.kernels.cuda.tasks import ARGUMENTS, BLOCK, BLOCK_BYTES
 
 LARGEST = 4e6
-"""Operations of a task, on the average, up to which steps are done together: a card needs about as long for them as for
-the launch of a kernel, by its data sheet; it hasn't been measured.
+"""Operations (or numbers that are only moved) of a task, on the average, up to which steps are done together: a card
+needs about as long for them as for the launch of a kernel, by its data sheet; it hasn't been measured.
 """
 TURNS = 4
 """Turns that one block takes for a task, on the average, up to which it does everything by itself: a meeting of several
@@ -120,6 +122,12 @@ def _given(types: tuple[Any, ...]) -> str:
     return ", ".join(texts)
 
 
+def _work(node: Node, rows: int) -> int:
+    """What a node asks for: operations, or as many as it has elements, if it only moves them."""
+    size = product(node.shape)
+    return max(operations(node, rows), size.multiple * rows if isinstance(size, Batch) else size)
+
+
 def _shared_bytes(launch: Launch) -> int:
     return BLOCK // launch.threads * launch.shared
 
@@ -137,7 +145,7 @@ def choose(plan: Plan, launches: Sequence[Launch], rows: int, multiprocessors: i
         return None
     if any(BLOCK % each.threads or _shared_bytes(each) > BLOCK_BYTES for each in launches):
         return None
-    if sum(operations(node, rows) for node in plan.fusion.order) > LARGEST * len(launches):
+    if sum(_work(node, rows) for node in plan.fusion.order) > LARGEST * len(launches):
         return None
     turns = list(map(_turns, launches))
     return Together(launches, 1 if sum(turns) <= TURNS * len(turns) else min(multiprocessors, max(turns)))

@@ -13,6 +13,7 @@ import nbdl
 from nbdl import nn
 from nbdl.codegen.cuda import stepping, together
 from nbdl.codegen.cuda.program import CudaProgram
+from nbdl.ir import ops
 from nbdl.kernels.cuda.recording import Launch
 from nbdl.kernels.cuda.tasks import BLOCK
 from tests.gpu import walk
@@ -132,6 +133,13 @@ def test_what_is_too_large_is_left_to_launches(monkeypatch: pytest.MonkeyPatch) 
     assert chosen(Launch("kernel", (1, 1), (3, 1), 0, ())) is None  # threads that don't make up a block
     monkeypatch.setattr(together, "LARGEST", 1.0)
     assert chosen(launch(1)) is None
+
+
+def test_moving_many_numbers_is_left_to_launches() -> None:
+    moved = ops.leaf((int(2 * together.LARGEST),), np.float32)
+    plan: Any = SimpleNamespace(fusion=SimpleNamespace(custom=[], order=[moved]))
+    assert together.choose(plan, [launch(1)], BATCH, 132) is None
+    assert together.choose(plan, [launch(1)] * 3, BATCH, 132) is not None
 
 
 def test_operations_of_plugins_are_left_to_launches() -> None:

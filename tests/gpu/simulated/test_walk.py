@@ -6,7 +6,12 @@ import pytest
 
 from nbdl.plugins import Registered
 from tests.gpu import walk
-from tests.gpu.registered import test_activation, test_loss, test_optimizer  # noqa: F401 - pytest collects them here
+from tests.gpu.registered import (  # noqa: F401 - pytest collects them here
+    test_activation,
+    test_layer,
+    test_loss,
+    test_optimizer,
+)
 from tests.gpu.walk import registered
 
 QUICK = {"linear", "logistic", "mlp", "autoencoder", "vae", "gan"}
