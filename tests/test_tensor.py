@@ -176,9 +176,16 @@ def test_matmul_as_numpy(data: st.DataObject):
     np.testing.assert_allclose(found.numpy(), np.matmul(x, y), rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize(("left", "right"), [((2, 3), (2, 3)), ((3,), (4,)), ((2, 2, 3), (3, 3, 4))])
-def test_matmul_of_what_does_not_fit(left: tuple[int, ...], right: tuple[int, ...]):
-    with pytest.raises(ShapeError):
+@pytest.mark.parametrize(
+    ("left", "right", "words"),
+    [
+        ((2, 3), (2, 3), r"matmul of \(2, 3\) and \(2, 3\): 3 against 2"),
+        ((3,), (4,), r"matmul of \(3,\) and \(4,\): 3 against 4"),
+        ((2, 2, 3), (3, 3, 4), r"\(2,\) and \(3,\) can't be broadcast together"),
+    ],
+)
+def test_matmul_of_what_does_not_fit(left: tuple[int, ...], right: tuple[int, ...], words: str):
+    with pytest.raises(ShapeError, match=words):
         nbdl.matmul(np.zeros(left), np.zeros(right))
 
 

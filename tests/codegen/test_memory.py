@@ -91,9 +91,14 @@ def test_what_one_row_needs_alone_has_memory_for_one_row() -> None:
 
 
 def test_rows_begin_at_cache_lines_whatever_the_batch() -> None:
+    make = Maker(dtype=np.float32)
+    x, y, w = make.rows("x", 3), make.rows("y", 1), make.state("w", 3, 1)
+    make.result(ops.matmul(x, w), y - 1)
+    plan = Program(make.variables, "memory").plan
+    offsets = {buffer.offset for buffer in plan.buffers.values() if buffer.space == "rows"}
+    assert any(offset % 8 for offset in offsets), "columns of an odd number of float32"
     for batch, workers in ((1, 1), (7, 2), (100, 3)):
-        capacity = align(-(-batch // workers), 16)
-        assert all(4 * place * capacity % 64 == 0 for place in range(5))
+        assert {offset * plan.capacity(batch, workers) % 64 for offset in offsets} == {0}
 
 
 def states(make: Maker) -> dict[str, str]:

@@ -264,7 +264,7 @@ def test_states_in_files(tmp_path):
         np.testing.assert_array_equal(other.state_dict()[name].numpy(), array.numpy())
     with pytest.raises(OptionError, match=r"not a Sequential: save model.state_dict\(\)"):
         torch.save({"net": net}, tmp_path / "whole.pt")
-    with pytest.raises(RunError):
+    with pytest.raises(RunError, match=r"there is no file .*missing\.pt"):
         torch.load(tmp_path / "missing.pt")
 
 

@@ -286,7 +286,7 @@ def test_a_description_nested_without_end(saved):
     for _ in range(400):
         deep = {"tuple": [deep]}
     assert len(json.dumps(deep)) < 10_000
-    with pytest.raises(RunError):
+    with pytest.raises(RunError, match=r"net\.nbdl"):
         nbdl.load(rewritten(saved, lambda arrays, meta: meta.update(network=deep)))
 
 

@@ -34,14 +34,17 @@ def train(make: Callable[[], nn.Module], data: tuple[Any, Any], device: str, **o
     return history, net
 
 
-def agree(make: Callable[[], nn.Module], data: tuple[Any, Any], **options: Any) -> None:
-    """Train on both, and compare what was measured and learned: to rounding, in another order of sums."""
+def agree(make: Callable[[], nn.Module], data: tuple[Any, Any], **options: Any) -> Any:
+    """Train on both, compare what was measured and learned (to rounding, in another order of sums), and return the
+    card's history.
+    """
     (cpu, on_cpu), (card, on_card) = (train(make, data, device, **options) for device in ("cpu", "cuda"))
     for one, other in zip(cpu.rows, card.rows, strict=True):
         for name, value in one.items():
             np.testing.assert_allclose(other[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
     for name, value in on_cpu.state_dict().items():
         np.testing.assert_allclose(on_card.state_dict()[name], value, rtol=1e-3, atol=1e-5, err_msg=name)
+    return card
 
 
 def test_mlp() -> None:
@@ -74,7 +77,9 @@ def test_optimizer(optimizer: str) -> None:
 
 def test_callbacks_see_and_change_what_the_card_has() -> None:
     callbacks = [{"name": "early_stopping", "patience": 1, "restore_best": True}]
-    agree(mlp, digits(), epochs=3, validation_split=0.25, callbacks=callbacks)
+    adam = {"name": "adam", "lr": 0.05}
+    history = agree(mlp, digits(), epochs=3, validation_split=0.25, callbacks=callbacks, optimizer=adam)
+    assert len(history.rows) == 2  # the second epoch was worse, so the weights of the first were put back
 
 
 def test_numbers_that_stop_being_finite_are_explained_and_undone() -> None:
