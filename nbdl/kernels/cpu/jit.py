@@ -23,6 +23,7 @@ from numba.extending import is_jitted
 from numba.np import linalg
 
 from nbdl.file_lock import locked
+from nbdl.kernels.cpu.unrolling import LoopCompiler
 from nbdl.kernels.version import kernel_folder
 
 config: Any = numba.config  # its fields are made at run time, where type checkers don't see them
@@ -129,8 +130,8 @@ kernel = compiled(KernelFunction, **OPTIONS, no_cpython_wrapper=True)
 """Compile a function that programs and other kernels call. It can't allocate."""
 
 
-class _Apart(Compiler):
-    """Numba's compiler, told that no array which a function is given overlaps one that it writes."""
+class _Apart(LoopCompiler):
+    """The compiler of loops, told that no array which a function is given overlaps one that it writes."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
