@@ -18,21 +18,18 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NBDL_CACHE_DIR", str(tmp_path))
 
 
-@loop
 def ten_columns(rows, x, out):
     for i in range(rows):
         for j in range(10):
             out[i, j] = tanh(x[i, j])
 
 
-@loop
 def sixteen_columns(rows, x, out):
     for i in range(rows):
         for j in range(16):
             out[i, j] = tanh(x[i, j])
 
 
-@loop
 def three_columns(rows, x, out):
     for i in range(rows):
         for j in range(3):
@@ -41,6 +38,7 @@ def three_columns(rows, x, out):
 
 def machine_code(function: Any, columns: int, meaning: Callable[[np.ndarray], np.ndarray]) -> str:
     """What LLVM makes of a loop, after it has been run and judged."""
+    function = loop(function)  # here: in a cache of its own
     x = np.linspace(-2, 2, 7 * columns, dtype=np.float32).reshape(7, columns)
     out = np.zeros_like(x)
     function(7, x, out)
@@ -55,6 +53,4 @@ def test_few_columns_are_a_vector(function: Any, columns: int) -> None:
 
 
 def test_fewer_columns_are_written_out() -> None:
-    text = machine_code(three_columns, 3, lambda x: x + 1)
-    assert "llvm.loop.unroll.disable" in machine_code(sixteen_columns, 16, np.tanh)
-    assert not re.search(r"icmp eq i64 %\S+, 3\b", text)  # nothing counts to three
+    assert not re.search(r"<\d+ x float>", machine_code(three_columns, 3, lambda x: x + 1))

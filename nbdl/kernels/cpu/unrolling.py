@@ -1,7 +1,7 @@
 """Loops that LLVM leaves as loops until it has vectorised them.
 
-LLVM writes a loop of few steps out before it looks for vectors, and then often finds none: `tanh` of sixteen columns,
-one after another, takes ten times as long as one vector of them. Numba has no option for that, so its lowering is told
+LLVM writes a loop of few steps out before it looks for vectors, and then often finds none: for it, `tanh` of sixteen
+columns is sixteen polynomials instead of one of a vector. Numba has no option for that, so its lowering is told
 here to mark the loops (https://llvm.org/docs/LangRef.html#llvm-loop-unroll-disable-metadata).
 """
 
@@ -17,8 +17,10 @@ from numba.core.ir_utils import find_const, get_definition, guard
 from numba.core.lowering import Lower
 from numba.core.typed_passes import NativeLowering
 
-FEWEST_STEPS = 8
-"""A loop of fewer steps is no vector: written out, the loop around it can become one."""
+WRITTEN_OUT = frozenset({1, 2, 3, 5, 6, 7})
+"""Steps of loops that are quicker one after another: a vector with idle lanes that is added to in memory waits until
+what it stored before has got there.
+"""
 
 
 class _Lower(Lower):  # type: ignore[misc, unused-ignore]
@@ -32,7 +34,7 @@ class _Lower(Lower):  # type: ignore[misc, unused-ignore]
 
     def _is_short(self, header: int) -> bool:
         steps = guard(_constant_steps, self.func_ir, self.blocks[header])
-        return steps is not None and steps < FEWEST_STEPS
+        return steps in WRITTEN_OUT
 
 
 def _constant_steps(function: ir.FunctionIR, header: ir.Block) -> int | None:
