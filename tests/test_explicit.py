@@ -13,7 +13,7 @@ from nbdl import lazy, nn
 from nbdl.errors import DtypeError, OptionError, ShapeError
 from nbdl.ir.graph import Node
 from nbdl.nn.module import Parameter
-from nbdl.optim.optimizer import NativeUpdate
+from nbdl.optim.native import NativeUpdate
 from nbdl.resolve import resolve
 
 STEPS = 30

@@ -4,8 +4,9 @@ from typing import Any
 
 from nbdl import plugins
 from nbdl.optim.flat import Flat
-from nbdl.optim.optimizer import LearningRate, Optimizer, OptimizerState, Slots
+from nbdl.optim.optimizer import LearningRate, Optimizer
 from nbdl.optim.schedules import Schedule
+from nbdl.optim.state import OptimizerState, Slots
 from nbdl.resolve import attribute
 
 __all__ = ["Flat", "LearningRate", "Optimizer", "OptimizerState", "Schedule", "Slots"]

@@ -18,7 +18,8 @@ from nbdl.ir.graph import Node, scope, topological
 from nbdl.ir.interpret import evaluate_all
 from nbdl.ir.shapes import product
 from nbdl.nn.module import Module, Parameter, building
-from nbdl.optim.optimizer import Optimizer, OptimizerState
+from nbdl.optim.optimizer import Optimizer
+from nbdl.optim.state import OptimizerState
 from nbdl.targets import Range, noted_ranges
 from nbdl.tensor import Tensor
 from nbdl.train.feed import Batch, Feed, batch_of

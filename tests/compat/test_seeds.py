@@ -13,7 +13,7 @@ import pytest
 import nbdl
 import nbdl.compat.torch as torch
 from nbdl.compat.torch.utils.data import DataLoader, TensorDataset
-from nbdl.optim.optimizer import NativeUpdate
+from nbdl.optim.native import NativeUpdate
 from tests.compat.seeds import block, blocks, run, swapped
 
 

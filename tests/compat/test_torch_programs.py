@@ -7,7 +7,7 @@ import nbdl.compat.torch as torch
 import nbdl.compat.torch.nn.functional as F  # noqa: N812 - its usual name
 from nbdl.compat.torch import nn, optim
 from nbdl.compat.torch.utils.data import DataLoader, TensorDataset
-from nbdl.optim.optimizer import NativeUpdate
+from nbdl.optim.native import NativeUpdate
 
 
 @pytest.fixture(autouse=True)

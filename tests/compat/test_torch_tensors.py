@@ -7,7 +7,7 @@ import nbdl
 import nbdl.compat.torch as torch
 from nbdl import lazy
 from nbdl.errors import OptionError, RunError, ShapeError
-from nbdl.optim.optimizer import NativeUpdate
+from nbdl.optim.native import NativeUpdate
 from tests.compat.twins import assert_same, compare, theirs
 
 X = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)

@@ -8,7 +8,7 @@ import nbdl.compat.torch as torch
 from nbdl import lazy
 from nbdl.compat.torch.utils.data import DataLoader, Dataset, Subset, TensorDataset, default_collate, random_split
 from nbdl.errors import DataError, OptionError
-from nbdl.optim.optimizer import NativeUpdate
+from nbdl.optim.native import NativeUpdate
 from tests.compat.twins import theirs, twins
 
 RNG = np.random.default_rng(0)
