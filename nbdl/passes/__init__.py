@@ -11,17 +11,10 @@ from nbdl.passes.common import share_common
 from nbdl.passes.composites import expand_composites
 from nbdl.passes.narrow import widen_narrow
 from nbdl.passes.pooling import pool_first
-from nbdl.passes.scans import (
-    hoist,
-    improve_bodies,
-    inline_numbers,
-    look_up_finals,
-    merge_scans,
-    scans_of,
-    share_results,
-    trim_scans,
-    write_out_scans,
-)
+from nbdl.passes.scan_constants import hoist, inline_numbers
+from nbdl.passes.scan_steps import write_out_scans
+from nbdl.passes.scan_tools import scans_of
+from nbdl.passes.scans import improve_bodies, look_up_finals, merge_scans, share_results, trim_scans
 from nbdl.passes.simplify import simplify
 from nbdl.passes.transposes import fold_transposes
 

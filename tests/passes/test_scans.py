@@ -20,7 +20,8 @@ from nbdl.ir.scan import Body, inner_nodes, result, scan
 from nbdl.ir.shapes import Batch, Shape
 from nbdl.ir.verify import verify
 from nbdl.passes import PASSES, run_passes
-from nbdl.passes.scans import MOST_WRITTEN_OUT, scans_of
+from nbdl.passes.scan_steps import MOST_WRITTEN_OUT
+from nbdl.passes.scan_tools import scans_of
 from tests.scans import CASES, N
 
 ROWS, TIME = 3, 4
