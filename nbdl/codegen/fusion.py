@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
-from nbdl.codegen.index import Index, core, flattens, input_indices, own_index, repeats_outside, squeezes
-from nbdl.codegen.times import Times
+from nbdl.codegen.index import Index, core, flattens, input_indices, own_index, squeezes
+from nbdl.codegen.merging import merge_loops
+from nbdl.codegen.storing import store_expensive, store_repeated
 from nbdl.codegen.work import (
     Call,
     Kernel,
@@ -34,22 +35,6 @@ from nbdl.ir.graph import Node, topological
 from nbdl.ir.primitives import Primitive
 from nbdl.ir.scan import inner_nodes, result
 from nbdl.ir.shapes import Size
-
-COSTS = {
-    "add": 1,
-    "subtract": 1,
-    "multiply": 1,
-    "negative": 1,
-    "cast": 1,
-    "where": 1,
-    "maximum": 1,
-    "minimum": 1,
-    "divide": 3,
-    "sqrt": 3,
-}
-EXPENSIVE = 10  # exp, tanh, random numbers, ...
-WORTH_STORING = 8  # computing a value again in another loop costs more than reading it back from here on
-WORTH_KEEPING = 3  # the same, for a value that one loop would compute again for every step of an outer variable
 
 
 def _compared_with_maximum(equal: Node) -> list[Node]:
@@ -85,12 +70,12 @@ class Fusion:
         self.kernels: list[Kernel] = []
         self.kernel_of: dict[Node, Kernel] = {}
         self.stored = self._stored(stored)
-        self._store_repeated()
+        store_repeated(self)
         self.scalar_position: dict[Node, Position] = {}
         for node in self.order:
             self._place(node)
-        self._merge_loops()
-        self._store_expensive()
+        merge_loops(self)
+        store_expensive(self)
         self.kernels.sort(key=lambda kernel: kernel.position)
 
     # --- what is stored ---
@@ -112,19 +97,6 @@ class Fusion:
             elif is_scalar_work(node):
                 stored.update(root_of(each) for each in node.inputs if not is_scalar_work(each))
         return {node for node in stored if not is_scalar_work(node) or self._needs_memory(node)}
-
-    def _store_repeated(self) -> None:
-        """What is broadcast along an outer axis, such as a number for each channel, isn't worked out for every row."""
-        for node in self.order:
-            if node.primitive.kind == "elementwise" or node.name == "broadcast":
-                for each in node.inputs:
-                    root = root_of(each)
-                    if (
-                        root.primitive.kind == "elementwise"
-                        and repeats_outside(each.shape, node.shape)
-                        and self._price(root) >= WORTH_KEEPING
-                    ):
-                        self.stored.add(root)
 
     def _needs_memory(self, node: Node) -> bool:
         """A number worked out outside of loops has memory only if a call reads it."""
@@ -240,7 +212,7 @@ class Fusion:
             (
                 each
                 for each in reversed(self.kernels)
-                if isinstance(each, Loop) and self._fits(each, node, shape, reads)
+                if isinstance(each, Loop) and self.fits(each, node, shape, reads)
             ),
             None,
         )
@@ -248,9 +220,10 @@ class Fusion:
             level = max((self.ready(each)[0] for each, _ in reads), default=0)
             loop = Loop(list(core(shape)), level, len(self.kernels), node in self.shared)
             self.kernels.append(loop)
-        self._join(loop, node, index, reads)
+        self.join(loop, node, index, reads)
 
-    def _join(self, loop: Loop, node: Node, index: Index, reads: list[Value]) -> None:
+    def join(self, loop: Loop, node: Node, index: Index, reads: list[Value]) -> None:
+        """Make a value one of those that a loop stores."""
         shape = node.inputs[0].shape if node.primitive.kind == "reduction" else node.shape
         split = self._split_with(loop, node, shape, reads)
         loop.split = None if split == NO_SPLIT else split
@@ -262,9 +235,10 @@ class Fusion:
         loop.touched.add(node)
         self.kernel_of[node] = loop
 
-    def _fits(
+    def fits(
         self, loop: Loop, node: Node, shape: tuple[Size, ...], reads: list[Value], *, sharing: bool = True
     ) -> bool:
+        """Whether a value can join a loop; with `sharing` only if both read or compute something of the other's."""
         if loop.shared != (node in self.shared) or (self.rows_apart and not self._reduce_alike(loop, node, shape)):
             return False
         if sharing and not any(root_of(each) in loop.touched for each, _ in reads if not is_scalar(each)):
@@ -315,121 +289,6 @@ class Fusion:
             return None
         return wanted.pop() if wanted else NO_SPLIT
 
-    # --- loops that a later one can take over ---
-
-    def _merge_loops(self) -> None:
-        """A loop whose values are first read by a later loop becomes part of that one, if all of it fits there."""
-        for early in [kernel for kernel in self.kernels if isinstance(kernel, Loop)]:
-            if early not in self.kernels:
-                continue  # an earlier one has made a new loop of it
-            reader = self._first_reader(early)
-            if (
-                not isinstance(reader, Loop)
-                or reader is early
-                or (reader.level, reader.shared) != (early.level, early.shared)
-            ):
-                continue
-            if self._takes_over(reader, early):
-                self.kernels.remove(early)
-
-    def _first_reader(self, loop: Loop) -> Kernel | None:
-        """The first kernel that reads what a loop stores; None if a number or a result outside of kernels needs it
-        first.
-        """
-        own = set(loop.seeds)
-        if any(root_of(each) in own for node in self.scalar_position for each in node.inputs):
-            return None
-        readers = []
-        for kernel in self.kernels:
-            if isinstance(kernel, Call):
-                nodes = list(kernel.node.inputs)
-            else:
-                nodes = [node for seed in kernel.seeds for node, _ in self.reads(seed, kernel.index[seed])]
-            if kernel is not loop and any(root_of(node) in own for node in nodes):
-                readers.append(kernel)
-        return min(readers, key=lambda kernel: (kernel.level, kernel.number), default=None)
-
-    def _takes_over(self, late: Loop, early: Loop) -> bool:
-        """Move the values of `early` into `late`, unless one of the values of both doesn't fit there any more."""
-        joined = Loop([], late.level, late.number, late.shared)
-        homes = dict(self.kernel_of)
-        for seed in sorted([*early.seeds, *late.seeds], key=self.order.index):
-            shape = seed.inputs[0].shape if seed.primitive.kind == "reduction" else seed.shape
-            index = own_index(shape)
-            reads = self.reads(seed, index)
-            if not joined.seeds:
-                joined.domain = list(core(shape))
-            elif not self._fits(joined, seed, shape, reads, sharing=False):
-                self.kernel_of = homes
-                return False
-            self._join(joined, seed, index, reads)
-        self.kernels[self.kernels.index(late)] = joined
-        return True
-
-    # --- expensive values that several loops need ---
-
-    def _store_expensive(self) -> None:
-        while True:
-            candidate = self._worth_storing()
-            if candidate is None:
-                return
-            node, loop, index = candidate
-            self.stored.add(node)
-            loop.seeds.append(node)
-            loop.seeds.sort(key=self.order.index)
-            loop.index[node] = index
-            self.kernel_of[node] = loop
-
-    def _worth_storing(self) -> tuple[Node, Loop, Index] | None:
-        """The first value that a loop computes and a later one would compute again at a high price."""
-        first: dict[Node, tuple[Loop, Index]] = {}
-        moved: set[Node] = set()  # asked for at several places by the first loop: not all of it would be known there
-        for kernel in sorted(self.kernels, key=lambda each: each.position):
-            if not isinstance(kernel, Loop):
-                continue
-            computed = self._computed_in(kernel)
-            for (node, index), _ in computed:
-                if first.setdefault(node, (kernel, index)) != (kernel, index) and first[node][0] is kernel:
-                    moved.add(node)
-            moment: dict[Value, int] = {}
-            for (node, index), time in computed:
-                loop, place = first[node]
-                whole = place == own_index(node.shape) and core(node.shape) == tuple(loop.domain)
-                again = loop is not kernel or moment.setdefault((node, index), time) != time
-                if (
-                    again
-                    and whole
-                    and node not in moved
-                    and not flattens(node)
-                    and not loop.shared
-                    and not (self.rows_apart and any(reduces_across(each, len(loop.domain)) for each in loop.seeds))
-                    and self._price(node) >= WORTH_STORING
-                ):
-                    return node, loop, place
-        return None
-
-    def _computed_in(self, loop: Loop) -> list[tuple[Value, int]]:
-        """The values that a loop computes on the way to those it stores, each with its time."""
-        times = Times(self, loop)
-        return [
-            (value, times.of_seed(seed))
-            for seed in loop.seeds
-            for value in reversed(self.walk(seed, loop.index[seed])[1])
-        ]
-
-    def _price(self, node: Node) -> int:
-        total = 0
-        stack, seen = [node], set()
-        while stack:
-            each = stack.pop()
-            if each in seen or (self.stops(each) and each is not node):
-                continue
-            seen.add(each)
-            if each.primitive.kind in ("elementwise", "index") and each.name != "iota":
-                total += COSTS.get(each.name, EXPENSIVE if each.name not in _COMPARISONS else 1)
-            stack.extend(each.inputs)
-        return total
-
     @cached_property
     def custom(self) -> list[Primitive]:
         """The operations of plugins that the graph uses."""
@@ -446,16 +305,3 @@ class Fusion:
 
 NO_SPLIT = -1
 START: Position = (0, -1)
-_COMPARISONS = {
-    "less",
-    "less_equal",
-    "equal",
-    "not_equal",
-    "logical_and",
-    "logical_or",
-    "logical_not",
-    "is_finite",
-    "abs",
-    "sign",
-    "floor",
-}
