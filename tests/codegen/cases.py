@@ -267,6 +267,14 @@ def numbers_that_change_at_the_end_of_a_step(make: Maker) -> None:
 
 
 @case
+def numbers_that_calls_of_the_last_level_read(make: Maker) -> None:
+    """A call reads the number where it lies, so the first worker may not change it before all are done."""
+    x, factor = make.rows("x", 1), make.state("factor", 1, 1)
+    make.result(ops.matmul(x - total(x), factor))
+    make.update(factor, factor * 0.5)
+
+
+@case
 def packed_parts_of_all_kinds(make: Maker) -> None:
     x, weights = make.rows("x", 3), make.state("weights", 3)
     count = ops.batch_size(make.dtype)
