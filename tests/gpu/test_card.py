@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,29 @@ pytestmark = [
 ]
 FLOAT32 = 1e-3
 """Sums of up to 33 rows of products of numbers around 1, in another order than NumPy's."""
+
+
+@pytest.fixture(autouse=True)
+def launched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels are compiled one by one, each once for many tests, but where a test asks for many steps in one launch."""
+    from nbdl.codegen.cuda import stepping
+
+    monkeypatch.setattr(stepping, "TOGETHER", False)
+
+
+@pytest.mark.parametrize("blocks", [1, 8])
+@pytest.mark.parametrize("name", ["matrix_products_of_all_kinds", "statistics_of_a_batch", "gradients_of_maxima"])
+def test_many_steps_in_one_launch(name: str, blocks: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nbdl.codegen.cuda import stepping, together
+
+    def choose(*arguments: Any) -> together.Together:
+        found = together.choose(*arguments)
+        assert found is not None  # these are small
+        return replace(found, blocks=blocks)
+
+    monkeypatch.setattr(stepping, "TOGETHER", True)
+    monkeypatch.setattr(stepping, "choose", choose)
+    check(CASES[name], "float32", FLOAT32)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -91,6 +115,7 @@ def test_all_ways_to_run_steps_give_the_same_bits(monkeypatch: pytest.MonkeyPatc
     from nbdl.codegen.cuda import stepping, together
     from nbdl.kernels.cuda import graphs
 
+    monkeypatch.setattr(stepping, "TOGETHER", True)
     _, wanted = trained("cuda", "adam")
     ways: list[tuple[Any, str, Any]] = [
         (together, "TURNS", 1e9), (stepping, "TOGETHER", False), (graphs, "WANTED", False),

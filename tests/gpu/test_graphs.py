@@ -71,6 +71,12 @@ def test_launches_are_captured_once_and_replayed(monkeypatch: pytest.MonkeyPatch
     ]
 
 
+def test_a_graph_ends_after_its_replays(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = Driver()
+    graph(monkeypatch, driver).replay()
+    assert driver.calls[-3:] == ["cuGraphLaunch", "cuStreamSynchronize", "cuGraphExecDestroy"]
+
+
 def test_a_step_is_launched_once_before_it_is_captured(monkeypatch: pytest.MonkeyPatch) -> None:
     """That loads its kernels; a step that is done only once isn't captured at all."""
     import cuda.bindings

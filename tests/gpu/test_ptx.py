@@ -111,6 +111,12 @@ def test_a_loop_of_elements_is_tight() -> None:
     assert usage(ptx, (9, 0)).registers <= 40
 
 
+def test_few_lanes_are_a_warp() -> None:
+    card = RecordingCard()
+    card.groups("kernel", 5, 3)
+    assert [each.block for each in card.launches] == [(1, 32)]
+
+
 def test_a_recording_card_launches_nothing() -> None:
     assert issubclass(RecordingCard, Card)
     card = RecordingCard()

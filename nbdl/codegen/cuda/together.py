@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from nbdl.ir.cost import operations
 from nbdl.ir.graph import Node
 from nbdl.ir.shapes import Batch, product
 from nbdl.kernels.cuda.device import device
+from nbdl.kernels.cuda.launch import WARP
 from nbdl.kernels.cuda.recording import Launch
 from nbdl.kernels.cuda.tasks import ARGUMENTS, BLOCK, BLOCK_BYTES
 
@@ -87,8 +88,7 @@ class Together:
 
     def kernel(self) -> Any:
         """The kernel that does many steps."""
-        made = load_source(self.source(), cuda_program_dir()).made
-        return made(self.blocks == 1, *[device(kernel.py_func) for kernel, _ in self.kinds])
+        return _made(self.source(), self.blocks == 1, tuple(kernel for kernel, _ in self.kinds))
 
     def table(self) -> tuple[np.ndarray, np.ndarray]:
         """The tasks, a row for each, as whole numbers; and their arguments as float64."""
@@ -100,6 +100,13 @@ class Together:
         reals = np.array([row + [0] * (width - len(row)) for row in rows], np.float64)
         whole = [[number if isinstance(number, int) else 0 for number in row] for row in rows]
         return np.array([row + [0] * (width - len(row)) for row in whole], np.int64), reals
+
+
+@cache
+def _made(source: str, alone: bool, kernels: tuple[Any, ...]) -> Any:
+    """The kernel that does the work of others: once for all programs of this process that launch the same."""
+    made = load_source(source, cuda_program_dir()).made
+    return made(alone, *[device(kernel.py_func) for kernel in kernels])
 
 
 def _flat(arguments: tuple[Any, ...]) -> list[Any]:
@@ -132,6 +139,12 @@ def _shared_bytes(launch: Launch) -> int:
     return BLOCK // launch.threads * launch.shared
 
 
+def _fits(launch: Launch) -> bool:
+    """Whether blocks of a task make up one of this kernel, and those that meet are whole warps."""
+    meets = launch.shared > 0
+    return not (BLOCK % launch.threads or (meets and launch.threads % WARP)) and _shared_bytes(launch) <= BLOCK_BYTES
+
+
 def _turns(launch: Launch) -> int:
     """How often a block of this kernel must go on to others of a task."""
     return -(-launch.blocks // (BLOCK // launch.threads))
@@ -143,7 +156,7 @@ def choose(plan: Plan, launches: Sequence[Launch], rows: int, multiprocessors: i
     """
     if not 0 < len(launches) <= MOST_TASKS or plan.fusion.custom:
         return None
-    if any(BLOCK % each.threads or _shared_bytes(each) > BLOCK_BYTES for each in launches):
+    if not all(map(_fits, launches)):
         return None
     if sum(_work(node, rows) for node in plan.fusion.order) > LARGEST * len(launches):
         return None

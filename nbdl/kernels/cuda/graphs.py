@@ -27,6 +27,7 @@ class Graph:
         from cuda.bindings import driver
 
         self._driver, self._stream = driver, driver.CUstream(int(stream.handle))
+        self._kept = stream  # which ends with its object
         mode = driver.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_RELAXED
         self._call(driver.cuStreamBeginCapture, self._stream, mode)
         try:
@@ -45,6 +46,7 @@ class Graph:
 
     def __del__(self) -> None:
         if hasattr(self, "_executable"):
+            self._driver.cuStreamSynchronize(self._stream)  # replays may be under way
             self._driver.cuGraphExecDestroy(self._executable)
 
     def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:

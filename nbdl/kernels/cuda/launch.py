@@ -21,6 +21,9 @@ COLUMNS = 2 if SIMULATED else 32
 SLICES = 3 if SIMULATED else 64
 """The most blocks that share the rows of a column."""
 
+WARP = 4 if SIMULATED else 32
+"""Threads that run together; a barrier of a part of a block's threads counts whole warps."""
+
 WORTH_A_SLICE = 2 if SIMULATED else 8
 """Elements that each lane should have before more blocks share a sum."""
 
@@ -90,7 +93,7 @@ class Card:
     def groups(self, kernel: Any, rows: int, width: int, *arguments: Any) -> None:
         """Launch a kernel that goes over `groups(rows)`, and in each over `members(width)`."""
         if checked(rows) > 0 and checked(width) >= 0:
-            lanes = min(THREADS, max(4, power_of_two(width)))
+            lanes = min(THREADS, max(WARP, power_of_two(width)))
             self.launch(kernel, (min(rows, 8 * BLOCKS),), (1, lanes), *arguments, shared=8 * lanes)
 
     def across(self, kernel: Any, size: int, length: int, *arguments: Any, results: Sequence[tuple[Any, int]]) -> None:

@@ -16,7 +16,9 @@ from nbdl.codegen.cuda.program import CudaProgram
 from nbdl.ir import ops
 from nbdl.kernels.cuda.recording import Launch
 from nbdl.kernels.cuda.tasks import BLOCK
+from tests.codegen.cases import CASES as PROGRAMS
 from tests.gpu import walk
+from tests.gpu.runner import check
 
 BATCH, STEPS, EXAMPLES = 7, 3, 20
 ENTROPY = "sparse_categorical_crossentropy"
@@ -112,6 +114,22 @@ def test_the_bits_are_those_of_launches(name: str, monkeypatch: pytest.MonkeyPat
         np.testing.assert_array_equal(got[array], values, err_msg=array)
 
 
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_case(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs that are easy to get wrong, against NumPy."""
+    monkeypatch.setattr(stepping, "TOGETHER", True)
+    check(PROGRAMS[name])
+
+
+def test_a_kernel_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks that are bound again, as for each evaluation, don't compile again."""
+    monkeypatch.setattr(stepping, "TOGETHER", True)
+    kernels = together._made.cache_info().currsize
+    for _ in range(2):
+        trained("linear")
+    assert together._made.cache_info().currsize <= kernels + 2  # for whole batches, and for the short one
+
+
 def launch(blocks: int, shared: int = 0) -> Launch:
     return Launch("kernel", (blocks, 1), (BLOCK, 1), shared, ())
 
@@ -131,6 +149,8 @@ def test_what_is_too_large_is_left_to_launches(monkeypatch: pytest.MonkeyPatch) 
     assert chosen() is None
     assert chosen(launch(1), launch(1, shared=2**16)) is None
     assert chosen(Launch("kernel", (1, 1), (3, 1), 0, ())) is None  # threads that don't make up a block
+    assert chosen(Launch("kernel", (1, 1), (2, 1), 0, ())) is not None
+    assert chosen(Launch("kernel", (1, 1), (2, 1), 16, ())) is None  # that meet, and are no warp
     monkeypatch.setattr(together, "LARGEST", 1.0)
     assert chosen(launch(1)) is None
 
