@@ -69,6 +69,7 @@ class Fusion:
         self.shared = {root_of(node) for node in shared}
         self.kernels: list[Kernel] = []
         self.kernel_of: dict[Node, Kernel] = {}
+        self._walked: dict[tuple[Node, Index, int, int], tuple[list[Value], list[Value]]] = {}
         self.stored = self._stored(stored)
         store_repeated(self)
         self.scalar_position: dict[Node, Position] = {}
@@ -111,7 +112,17 @@ class Fusion:
         return found
 
     def walk(self, node: Node, index: Index) -> tuple[list[Value], list[Value]]:
-        """What a seed reads, and what is computed in between."""
+        """What a seed reads, and what is computed in between.
+
+        Asked for again and again while kernels are put together. It depends on what is stored and what has a kernel,
+        which only gets more: their numbers say whether what was found is still true.
+        """
+        key = (node, index, len(self.stored), len(self.kernel_of))
+        if key not in self._walked:
+            self._walked[key] = self._walk(node, index)
+        return self._walked[key]
+
+    def _walk(self, node: Node, index: Index) -> tuple[list[Value], list[Value]]:
         found: dict[Value, None] = {}
         between: dict[Value, None] = {}
         stack = self.operands(node, index)
