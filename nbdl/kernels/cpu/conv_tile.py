@@ -13,7 +13,7 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 
-from nbdl.kernels.cpu.tile import NARROW_ROWS, TILE_ROWS, TILE_VECTORS, emit_results
+from nbdl.kernels.cpu.tile import NARROW_ROWS, TILE_ROWS, TILE_VECTORS, call_one_of, emit_results
 from nbdl.kernels.cpu.vector import BIT, INDEX, POINTER, Vectors, intrinsic, outlined
 
 ARGUMENTS = (POINTER, INDEX, INDEX, INDEX, POINTER, INDEX, INDEX, POINTER, INDEX, INDEX, INDEX, INDEX, BIT)
@@ -55,19 +55,13 @@ def multiply_blocks(
         for position in _POINTERS:
             tile_arguments[position] = builder.bitcast(tile_arguments[position], POINTER)
         number = builder.add(builder.mul(vectors, ir.Constant(INDEX, NARROW_ROWS)), rows)
-        impossible, done = (builder.append_basic_block(name) for name in ("tile.impossible", "tile.done"))
-        with builder.goto_block(impossible):
-            builder.unreachable()
-        switch = builder.switch(number, impossible)
-        for tile_vectors in range(1, TILE_VECTORS + 1):
-            for tile_rows in range(1, (NARROW_ROWS if tile_vectors == 1 else TILE_ROWS) + 1):
-                function = _tile_function(builder.module, signature.args[3].dtype, tile_rows, tile_vectors)
-                case = builder.append_basic_block(function.name)
-                switch.add_case(tile_vectors * NARROW_ROWS + tile_rows, case)
-                with builder.goto_block(case):
-                    builder.call(function, tile_arguments)
-                    builder.branch(done)
-        builder.position_at_end(done)
+        module, scalar = builder.module, signature.args[3].dtype
+        functions = {
+            tile_vectors * NARROW_ROWS + tile_rows: _tile_function(module, scalar, tile_rows, tile_vectors)
+            for tile_vectors in range(1, TILE_VECTORS + 1)
+            for tile_rows in range(1, (NARROW_ROWS if tile_vectors == 1 else TILE_ROWS) + 1)
+        }
+        call_one_of(builder, functions, number, tile_arguments)
         return context.get_dummy_value()
 
     n = types.intp

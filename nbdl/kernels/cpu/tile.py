@@ -11,7 +11,7 @@ a program that holds ten products holds the tiles once, and no size of tile sees
 even, which halves the time to compile them: an odd tile computes its last row twice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -68,20 +68,13 @@ def multiply_tile(
         for position in (0, 3, 5):
             tile_arguments[position] = builder.bitcast(tile_arguments[position], POINTER)
         number = builder.add(builder.mul(vectors, ir.Constant(INDEX, NARROW_ROWS)), half)
-        with builder.goto_block(builder.append_basic_block("tile.impossible")):
-            impossible = builder.block
-            builder.unreachable()
-        done = builder.append_basic_block("tile.done")
-        switch = builder.switch(number, impossible)
-        for tile_vectors in range(1, TILE_VECTORS + 1):
-            for tile_rows in range(2, (NARROW_ROWS if tile_vectors == 1 else TILE_ROWS) + 1, 2):
-                function = _tile_function(builder.module, signature.args[3].dtype, tile_rows, tile_vectors)
-                case = builder.append_basic_block(function.name)
-                switch.add_case(tile_vectors * NARROW_ROWS + tile_rows // 2, case)
-                with builder.goto_block(case):
-                    builder.call(function, tile_arguments)
-                    builder.branch(done)
-        builder.position_at_end(done)
+        module, scalar = builder.module, signature.args[3].dtype
+        functions = {
+            tile_vectors * NARROW_ROWS + tile_rows // 2: _tile_function(module, scalar, tile_rows, tile_vectors)
+            for tile_vectors in range(1, TILE_VECTORS + 1)
+            for tile_rows in range(2, (NARROW_ROWS if tile_vectors == 1 else TILE_ROWS) + 1, 2)
+        }
+        call_one_of(builder, functions, number, tile_arguments)
         return context.get_dummy_value()
 
     numbers = types.intp
@@ -89,6 +82,23 @@ def multiply_tile(
         numbers, numbers, numbers, a, numbers, numbers, b, numbers, c, numbers, numbers, types.boolean
     )
     return signature, emit
+
+
+def call_one_of(
+    builder: ir.IRBuilder, functions: Mapping[int, ir.Function], number: ir.Value, arguments: Sequence[ir.Value]
+) -> None:
+    """Emit a call of the function that has a number, which must be one of theirs."""
+    impossible, done = (builder.append_basic_block(name) for name in ("tile.impossible", "tile.done"))
+    with builder.goto_block(impossible):
+        builder.unreachable()
+    switch = builder.switch(number, impossible)
+    for key, function in functions.items():
+        case = builder.append_basic_block(function.name)
+        switch.add_case(key, case)
+        with builder.goto_block(case):
+            builder.call(function, arguments)
+            builder.branch(done)
+    builder.position_at_end(done)
 
 
 def _tile_function(module: ir.Module, scalar: types.Float, rows: int, vectors: int) -> ir.Function:
