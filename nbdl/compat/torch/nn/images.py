@@ -21,20 +21,31 @@ Sizes = int | Sequence[int]
 
 
 class Convolution(Module):
-    """What convolutions have in common: `AXES` axes of places, and the channels before them."""
+    """What convolutions have in common: `AXES` axes of places, and the channels before them; `NATIVE` does the work."""
 
     AXES: ClassVar[int]
 
-    def start(self, channels: int, kernel_size: Sizes, options: dict[str, Any]) -> dict[str, Any]:
-        """PyTorch's starting values, from the channels that a weight has in its second axis."""
+    NATIVE: ClassVar[type[Any]]
+
+    def set_up(
+        self, channels: tuple[int, int], kernel_size: Sizes, bias: bool, options: dict[str, Any], **places: Any
+    ) -> None:
+        """Make the native layer with PyTorch's starting values, and its parameters.
+
+        Args:
+            channels: of inputs and outputs.
+            kernel_size: as in PyTorch.
+            bias: as in PyTorch.
+            options: what PyTorch knows besides; refused if it isn't the default.
+            places: options of the native layer.
+        """
         refuse(type(self).__name__, options, {"padding_mode": "zeros", "device": None, "dtype": None})
         taps = kernel_size**self.AXES if isinstance(kernel_size, int) else int(np.prod(kernel_size))
-        values = around(taps * channels)
-        return {"kernel_initializer": values, "bias_initializer": values}
-
-    def make_channels(self, channels: int) -> None:
-        """Make the parameters for inputs of so many channels."""
-        self.make(*[1] * self.AXES, channels)
+        second = channels["output_padding" in places]  # what a weight has in its second axis, for each group
+        values = around(taps * (second // places["groups"]))
+        start = {"kernel_initializer": values, "bias_initializer": values}
+        self.NATIVE.__init__(self, channels[1], kernel_size, use_bias=bias, **places, **start)
+        self.make(*[1] * self.AXES, channels[0])
 
     def forward(self, *inputs: Tensor, **named: Any) -> Tensor:
         """Return the convolved images or sequences."""
@@ -46,6 +57,7 @@ class Conv2d(Convolution, nn.Conv2D):
     """`nbdl.nn.Conv2D`, with the channels before height and width."""
 
     AXES = 2
+    NATIVE = nn.Conv2D
 
     def __init__(
         self,
@@ -59,16 +71,15 @@ class Conv2d(Convolution, nn.Conv2D):
         bias: bool = True,
         **options: Any,
     ):
-        start = self.start(in_channels // groups, kernel_size, options)
         places = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-        nn.Conv2D.__init__(self, out_channels, kernel_size, use_bias=bias, **places, **start)
-        self.make_channels(in_channels)
+        self.set_up((in_channels, out_channels), kernel_size, bias, options, **places)
 
 
 class Conv1d(Convolution, nn.Conv1D):
     """`nbdl.nn.Conv1D`, with the channels before the length."""
 
     AXES = 1
+    NATIVE = nn.Conv1D
 
     def __init__(
         self,
@@ -82,16 +93,15 @@ class Conv1d(Convolution, nn.Conv1D):
         bias: bool = True,
         **options: Any,
     ):
-        start = self.start(in_channels // groups, kernel_size, options)
         places = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-        nn.Conv1D.__init__(self, out_channels, kernel_size, use_bias=bias, **places, **start)
-        self.make_channels(in_channels)
+        self.set_up((in_channels, out_channels), kernel_size, bias, options, **places)
 
 
 class ConvTranspose2d(Convolution, nn.Conv2DTranspose):
     """`nbdl.nn.Conv2DTranspose`, with the channels before height and width."""
 
     AXES = 2
+    NATIVE = nn.Conv2DTranspose
 
     def __init__(
         self,
@@ -106,17 +116,16 @@ class ConvTranspose2d(Convolution, nn.Conv2DTranspose):
         dilation: Sizes = 1,
         **options: Any,
     ):
-        start = self.start(out_channels // groups, kernel_size, options)
         places = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
         places["output_padding"] = output_padding
-        nn.Conv2DTranspose.__init__(self, out_channels, kernel_size, use_bias=bias, **places, **start)
-        self.make_channels(in_channels)
+        self.set_up((in_channels, out_channels), kernel_size, bias, options, **places)
 
 
 class ConvTranspose1d(Convolution, nn.Conv1DTranspose):
     """`nbdl.nn.Conv1DTranspose`, with the channels before the length."""
 
     AXES = 1
+    NATIVE = nn.Conv1DTranspose
 
     def __init__(
         self,
@@ -131,11 +140,9 @@ class ConvTranspose1d(Convolution, nn.Conv1DTranspose):
         dilation: int = 1,
         **options: Any,
     ):
-        start = self.start(out_channels // groups, kernel_size, options)
         places = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
         places["output_padding"] = output_padding
-        nn.Conv1DTranspose.__init__(self, out_channels, kernel_size, use_bias=bias, **places, **start)
-        self.make_channels(in_channels)
+        self.set_up((in_channels, out_channels), kernel_size, bias, options, **places)
 
 
 class Pooling(Module):
