@@ -53,8 +53,20 @@ class Convolution:
         return (self.size * self.size * shape[2] + 1) * self.filters
 
 
+class _Free:
+    """A layer without parameters that multiplies and adds nothing; comparisons aren't counted."""
+
+    def operations(self, shape: Shape) -> int:
+        """None."""
+        return 0
+
+    def parameters(self, shape: Shape) -> int:
+        """None."""
+        return 0
+
+
 @dataclass(frozen=True)
-class MaxPool:
+class MaxPool(_Free):
     """The largest of each square of `size` by `size`."""
 
     size: int = 2
@@ -63,30 +75,14 @@ class MaxPool:
         """The shape of a row that comes out."""
         return shape[0] // self.size, shape[1] // self.size, shape[2]
 
-    def operations(self, shape: Shape) -> int:
-        """Comparisons aren't counted."""
-        return 0
-
-    def parameters(self, shape: Shape) -> int:
-        """None."""
-        return 0
-
 
 @dataclass(frozen=True)
-class Flatten:
+class Flatten(_Free):
     """All axes become one."""
 
     def output(self, shape: Shape) -> Shape:
         """The shape of a row that comes out."""
         return (prod(shape),)
-
-    def operations(self, shape: Shape) -> int:
-        """None."""
-        return 0
-
-    def parameters(self, shape: Shape) -> int:
-        """None."""
-        return 0
 
 
 @dataclass(frozen=True)
