@@ -89,8 +89,8 @@ def test_starting_values_have_the_spread_of_their_inputs_and_outputs(make, input
     layer(np.zeros((1, 9, 40) if layer.rank == 1 else (1, 9, 9, 40), np.float32))
     gain = 1 if "lecun" in str(layer.kernel_initializer) else 2
     variance = gain / (inputs + outputs) * 1 if outputs else gain / inputs
-    # of 20 000 numbers and more: the error of their variance is about 1 %
-    assert np.var(layer.weight.numpy()) == pytest.approx(variance, rel=0.06)
+    # of 20 000 numbers and more: the error of their variance is about 1 %; four times that is allowed
+    assert np.var(layer.weight.numpy()) == pytest.approx(variance, rel=0.04)
 
 
 def test_a_network_is_saved_and_loaded(tmp_path):

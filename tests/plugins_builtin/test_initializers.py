@@ -48,8 +48,9 @@ def test_limits_and_moments():
     assert 1 <= values.min() < 1.01
     assert 2.99 < values.max() <= 3
     values = draw({"name": "normal", "mean": 5.0, "std": 2.0})
-    assert values.mean() == pytest.approx(5, abs=0.03)
-    assert values.std() == pytest.approx(2, rel=0.02)
+    # 120,000 draws: the mean is off by 0.006, the standard deviation by 0.2%; four times that is allowed
+    assert values.mean() == pytest.approx(5, abs=0.024)
+    assert values.std() == pytest.approx(2, rel=0.008)
 
 
 @pytest.mark.parametrize("shape", [(6, 6), (8, 3), (3, 8), (2, 3, 4, 5)])

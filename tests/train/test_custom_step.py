@@ -120,9 +120,8 @@ def test_a_student_comes_to_agree_with_its_teacher(iris):
     history = student.fit(x, y, epochs=60, seed=1, verbose=False)
     assert history["agreement"][-1] >= 0.97
     np.testing.assert_array_equal(flat(teacher), before)
-    np.testing.assert_allclose(
-        student.predict(x).argmax(axis=1) == teacher.predict(x).argmax(axis=1), 1, atol=0.05 * 150
-    )
+    agreed = student.predict(x).argmax(axis=1) == teacher.predict(x).argmax(axis=1)
+    assert agreed.mean() >= 0.97
 
 
 def test_a_step_may_take_several_steps_of_one_optimizer():
