@@ -105,7 +105,7 @@ def test_new_rows_by_position(write, trained):
     np.testing.assert_array_equal(read_rows(write("5,Bern\n"), fitted)[0], by_name)
     x, y = read_rows(write("5,Bern,4\n"), fitted)
     np.testing.assert_array_equal(x, by_name)
-    assert y is not None
+    assert fitted.inverse_target(y) == pytest.approx(np.array([[4.0]]))
 
 
 def test_known_names_make_a_header(write):
