@@ -112,7 +112,7 @@ class CudaBound(Bound):
         self.memory = _allocate(self.end, self._parts())
         self.card = _card(self.memory, self.layout, precision)
         self._changed = set(self.variables)
-        self._steps = _stepper(program.plan, self.card, self._launch)
+        self._steps = _stepper(program.plan, self.card, self._launch, batch)
 
     def _lay_out(self) -> None:
         """Give the order of the rows and every array a place behind the working memory."""
@@ -259,10 +259,10 @@ def _allocate(size: int, parts: Mapping[str, int]) -> Any:
         return allocate(size)
 
 
-def _stepper(plan: Plan, card: Any, launch: Any) -> Any:
+def _stepper(plan: Plan, card: Any, launch: Any, batch: int) -> Any:
     from nbdl.codegen.cuda.stepping import Stepper
 
-    return Stepper(plan, card, launch)
+    return Stepper(plan, card, launch, batch)
 
 
 def _card(memory: Any, layout: Layout, precision: str) -> Any:

@@ -25,10 +25,11 @@ class Stepper:
         plan: that of the program.
         card: where they run.
         launch: `launch(card, rows)` launches the kernels of a step on so many rows.
+        batch: the rows of most steps.
     """
 
-    def __init__(self, plan: Plan, card: Any, launch: Callable[[Any, int], None]):
-        self.plan, self.card, self.launch = plan, card, launch
+    def __init__(self, plan: Plan, card: Any, launch: Callable[[Any, int], None], batch: int):
+        self.plan, self.card, self.launch, self.batch = plan, card, launch, batch
         self._ways: dict[int, Callable[[int], None]] = {}
 
     def run(self, rows: int, count: int) -> None:
@@ -45,6 +46,8 @@ class Stepper:
         return _Replayed(self.card.stream, step).run if graphs.WANTED else _repeated(step)
 
     def _choose(self, rows: int) -> Together | None:
+        if rows != self.batch and self._choose(self.batch) is None:
+            return None  # a kernel of its own for the last rows of an epoch would take long to compile
         recorded = RecordingCard(self.card.scratch_bytes, self.card.precision, self.card.scratch)
         self.launch(recorded, rows)
         return choose(self.plan, recorded.launches, rows, multiprocessors())

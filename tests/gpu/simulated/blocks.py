@@ -17,7 +17,7 @@ from numba.cuda.simulator import kernel as simulator
 from numba.cuda.simulator.kernelapi import Dim3
 
 MEETING = {"syncthreads", "lanes_sum", "lanes_max", "meet"}
-PATIENCE = 60  # seconds that a thread waits for the others
+PATIENCE = 180  # seconds that a thread waits for the others
 
 
 def names_in(code: CodeType) -> Iterator[str]:

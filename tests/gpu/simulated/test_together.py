@@ -108,7 +108,7 @@ def test_the_bits_are_those_of_launches(name: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(stepping, "TOGETHER", True)
     monkeypatch.setattr(stepping, "choose", choose)
     got, _ = trained(name)
-    assert len(done) == 2  # for whole batches, and for the short one
+    assert len(done) == 3  # for whole batches, and again with the short one
     assert None not in done
     for array, values in launched.items():
         np.testing.assert_array_equal(got[array], values, err_msg=array)
@@ -128,6 +128,16 @@ def test_a_kernel_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(2):
         trained("linear")
     assert together._made.cache_info().currsize <= kernels + 2  # for whole batches, and for the short one
+
+
+def test_a_short_batch_goes_the_way_of_whole_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    def large(plan: Any, launches: Any, rows: int, multiprocessors: int) -> Any:
+        return None if rows == BATCH else together.choose(plan, launches, rows, multiprocessors)
+
+    monkeypatch.setattr(stepping, "TOGETHER", True)
+    monkeypatch.setattr(stepping, "choose", large)
+    _, bound = trained("linear")
+    assert bound._steps._choose(EXAMPLES % BATCH) is None
 
 
 def launch(blocks: int, shared: int = 0) -> Launch:
