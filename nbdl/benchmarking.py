@@ -78,6 +78,8 @@ class Benchmark:
         eager: `eager`: for every framework a function that returns trainers which run Python code in each step.
         workers: `scaling`: returns nbdl's trainer with so many workers.
         sizes: `growth`: by what grows (batch, width, ...) a function from a factor to the benchmark of that size.
+        kernels: `kernels`: trains so many steps with nbdl, and returns the microseconds a step of each kernel, by
+            name, and those of the whole (`"step"`).
         fit: `fit`: trains so many epochs with `fit`, and returns the clock's seconds (`time.perf_counter`) at the
             beginning, after each epoch and at the end.
         whole: `whole`: by name a program that does all there is to do, and prints a number for how well it did.
@@ -99,6 +101,7 @@ class Benchmark:
     eager: Mapping[str, Callable[[], Trainers]] = field(default_factory=dict)
     workers: Callable[[int], Trainer] | None = None
     sizes: Mapping[str, Callable[[int], Benchmark]] = field(default_factory=dict)
+    kernels: Callable[[int], dict[str, float]] | None = None
     fit: Callable[[int], list[float]] | None = None
     whole: Mapping[str, str] = field(default_factory=dict)
     published: Mapping[str, float] = field(default_factory=dict)

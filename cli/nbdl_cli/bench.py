@@ -30,7 +30,8 @@ def bench(
         str,
         typer.Option(
             metavar="WHAT",
-            help="Training steps; or inference, start, memory, eager, scaling, growth, fit, whole, several, or all.",
+            help="Training steps; or kernels, inference, start, memory, eager, scaling, growth, fit, whole, several of "
+            "them, or all.",
         ),
     ] = "steps",
     against: Annotated[

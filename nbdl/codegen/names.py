@@ -27,7 +27,7 @@ _WORDS = (
     "rows first_row batch_size capacity worker workers sync arena shared mine scratch picked control run step key "
     "seed number inf nan sums "
     "part view span barrier low high size begin count first steps batch examples order stride block blocks kernel "
-    "program inlined loop abs max min range sqrt time"
+    "program inlined ticks began loop abs max min range sqrt time"
 ).split()
 
 _PRODUCTS = "matmul_nn matmul_nt matmul_tn matmul_tt".split()
@@ -43,6 +43,7 @@ KERNELS = {
     ).split(),
     "boxes": "Geometry forward_boxes input_boxes pool_boxes weight_boxes".split(),
     "barrier": ["barrier"],
+    "clock": ["clock"],
     "views": ["part", "view"],
 }
 RESERVED = {*keyword.kwlist, *_WORDS, *DTYPE_NAMES.values(), *[name for group in KERNELS.values() for name in group]}

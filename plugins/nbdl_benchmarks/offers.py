@@ -35,6 +35,7 @@ def benchmark(workload: Workload) -> Benchmark:
         eager={peer: partial(_call, peer, "eager", workload) for peer in (OURS, *EAGER)},
         workers=partial(_with_workers, workload),
         sizes={axis: partial(_grown, workload, axis) for axis in ("batch", *workload.grows) if workload.grows},
+        kernels=partial(_kernels, workload),
         fit=partial(_fit, workload),
     )
 
@@ -86,6 +87,11 @@ def _with_workers(workload: Workload, workers: int) -> Trainer:
 
 def _grown(workload: Workload, axis: str, factor: int) -> Benchmark:
     return benchmark(grown(workload, axis, factor))
+
+
+def _kernels(workload: Workload, steps: int) -> dict[str, float]:
+    found: dict[str, float] = _call(OURS, "kernels", workload, steps)
+    return found
 
 
 def _fit(workload: Workload, epochs: int) -> list[float]:

@@ -19,6 +19,8 @@ from nbdl.train import tracing
 from nbdl.train.callbacks import Callback
 from nbdl.train.device import bind, choose_workers
 from nbdl.train.feed import Batch, make_feed
+from nbdl.train.profiling import time_kernels
+from nbdl.train.tracing import Traced
 from nbdl_benchmarks import layers as described
 from nbdl_benchmarks.values import Arrays, starting_values
 from nbdl_benchmarks.workloads import Workload, named
@@ -30,10 +32,7 @@ def trainers(workload: Workload, workers: int | None = None, device: str = "cpu"
     """One trainer."""
     net = network(workload)
     x, y = workload.data()
-    feed = make_feed((x, y)) if workload.generator else make_feed(x, y)
-    tracing.build(net, feed, net.train_step if workload.generator else None)
-    tracing.attach(net)
-    traced = tracing.trace_training(net, feed)
+    traced = _traced(net, workload)
     chosen = choose_workers(traced.program.plan, workload.batch) if workers is None else workers
     bound = bind(traced.program, traced.arrays, choose_device(device), batch=workload.batch, workers=chosen)
 
@@ -51,6 +50,20 @@ def trainers(workload: Workload, workers: int | None = None, device: str = "cpu"
         return bound.working_bytes
 
     return {"nbdl": Trainer(run, loss, memory)}
+
+
+def _traced(net: nn.Module, workload: Workload) -> Traced:
+    x, y = workload.data()
+    feed = make_feed((x, y)) if workload.generator else make_feed(x, y)
+    tracing.build(net, feed, net.train_step if workload.generator else None)
+    tracing.attach(net)
+    return tracing.trace_training(net, feed)
+
+
+def kernels(workload: Workload, steps: int) -> dict[str, float]:
+    """Microseconds a step of each kernel of the program that `fit` runs."""
+    traced = _traced(network(workload), workload)
+    return time_kernels(traced, rows=workload.rows, batch=workload.batch, steps=steps)
 
 
 def predictors(workload: Workload) -> dict[str, Predictor]:

@@ -34,6 +34,10 @@ def unable():
     raise NotImplementedError("it has no lines")
 
 
+def kernels(steps):
+    return {"step": 5e4, "dense: matmul_nn": 3e4, "dense: loop": 1e4}
+
+
 def fit(epochs):
     return [float(count) for count in range(epochs + 2)]
 
@@ -69,6 +73,7 @@ def line(name="line", batch=4, wrong=False):
         eager=trainers,
         workers=lambda workers: trainer(),
         sizes={"batch": lambda factor: line(f"line × {factor}", factor * batch)},
+        kernels=kernels,
         fit=fit,
         whole={"nbdl": "print(0.5)", "torch, 1 thread": "print('learning')\nprint(0.25)", "jax": "import absent"},
         published={"somebody": 12.0},
@@ -166,6 +171,11 @@ def test_growth(figures):
         million = each["microseconds"]["median"] / each["operations"] * 1e6
         assert each["microseconds_a_million"]["median"] == pytest.approx(million, rel=2e-3)  # four digits
         assert each["bytes"] == 1000
+
+
+def test_kernels(figures):
+    found = figures("kernels")
+    assert found["microseconds"] == {"step": 50_000, "dense: matmul_nn": 30_000, "dense: loop": 10_000}
 
 
 def test_fit(figures):
