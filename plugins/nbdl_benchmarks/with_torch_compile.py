@@ -21,6 +21,7 @@ def trainers(workload: Workload) -> dict[str, Trainer]:
     if not any(shutil.which(each) for each in ([compiler] if compiler else COMPILERS)):
         raise NotImplementedError("torch.compile needs a C++ compiler, and there is none (CXX, or g++ in the path)")
     made = {}
+    torch._dynamo.reset()  # it gives up on a function compiled eight times, such as the step of other benchmarks
     for threads in with_torch.THREADS:
         trainer = with_torch.trainer(workload, threads, torch.compile)
         try:
