@@ -148,7 +148,7 @@ def draw_ratios(axes: Any, results: Results) -> None:
         ranges = [[r["median"] - r["low"] for _, r in bars], [r["high"] - r["median"] for _, r in bars]]
         axes.bar(places, heights, width, label=name, color=COLORS[count % len(COLORS)])
         axes.errorbar(places, heights, ranges, fmt="none", ecolor=GRAY)
-    axes.set_xticks(range(len(results)), list(results))
+    axes.set_xticks(range(len(results)), list(results), rotation=30 if len(results) > 10 else 0)
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(LogFormatter())  # plain numbers: the style draws no formulas
     axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.5)))
