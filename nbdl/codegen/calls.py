@@ -32,7 +32,7 @@ def _custom(printer: StepPrinter, node: Node) -> list[str]:
 def _matmul(printer: StepPrinter, node: Node) -> list[str]:
     x, y = node.inputs
     function = f"matmul_{'nt'[node.param('transpose_x')]}{'nt'[node.param('transpose_y')]}"
-    if printer.adds(node):
+    if printer.plan.adds(node):
         function += "_add"
     scratch = printer.views.scratch(node.dtype)
     if len(node.shape) == 2:
@@ -80,7 +80,7 @@ def _scatter_add(printer: StepPrinter, node: Node) -> list[str]:
         printer.views.view(node, 0, (node.shape[0], width), writing=True),
     ]
     clear = f"fill({printer.views.view(node, 0, (product(node.shape),), writing=True)}, 0)"
-    return [clear] * (not printer.adds(node)) + [f"scatter_add({', '.join(arguments)})"]
+    return [clear] * (not printer.plan.adds(node)) + [f"scatter_add({', '.join(arguments)})"]
 
 
 def _argmax(printer: StepPrinter, node: Node) -> list[str]:

@@ -42,7 +42,7 @@ def _call(printer: StepPrinter, node: Node) -> list[str]:
     arguments.append(printer.views.view(node, 0, node.shape, writing=True))
     if table != "pool_boxes":
         arguments.append(printer.views.scratch(node.dtype))
-    adds = ", add=True" if printer.adds(node) else ""
+    adds = ", add=True" if printer.plan.adds(node) else ""
     arguments.append(printer.functions.table(f"{table}({geometry!r}{adds})", f"{label(node)}_boxes"))
     return [f"{kernel}({', '.join(arguments)})"]
 

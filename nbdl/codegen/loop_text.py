@@ -9,7 +9,7 @@ from nbdl.codegen.index import Index, core, size_text
 from nbdl.codegen.names import RESERVED, short_label
 from nbdl.codegen.plan import Plan, Slot, memory_of
 from nbdl.codegen.times import Times
-from nbdl.codegen.work import Loop, Value, is_scalar, reduced_variables, result_index, sums_batch
+from nbdl.codegen.work import Loop, Value, is_scalar, reduced_variables, result_index
 from nbdl.ir.graph import Node
 from nbdl.ir.shapes import Batch, has_batch
 
@@ -53,7 +53,7 @@ class LoopPrinter:
         self.fusion = fusion = plan.fusion
         self.slots = plan.slots
         self.row_shapes = plan.row_shapes
-        self.adding = plan.block_rows is not None  # to the sums over the rows of other blocks
+        self.plan = plan
         self.splittable = splittable  # each worker is handed a part of every array
         self.loop = loop
         self.stored = {seed for seed in loop.seeds if seed in plan.buffers}
@@ -181,12 +181,9 @@ class LoopPrinter:
             self.row_known[seed, place] = Text(name)
         if seed in self.stored:
             self.results[seed] = None
-            store = "+=" if self._adds(seed) else "="
+            store = "+=" if self.plan.adds(seed) else "="
             behind = self.rows[time + 1].lines if in_row else self.finish
             behind.append(f"{self._element(seed, place)} {store} {name}")
-
-    def _adds(self, seed: Node) -> bool:
-        return self.adding and sums_batch(seed)
 
     def _kept_in_row(self, seed: Node, index: Index) -> bool:
         reduced = reduced_variables(seed, index)
@@ -198,7 +195,7 @@ class LoopPrinter:
         self.results[seed] = None
         element = self._element(seed, place)
         block.lines.append(combine(seed, element, operand))
-        if self._adds(seed):
+        if self.plan.adds(seed):
             return
         fill = [f"{element} = {start}"]
         for variable in reversed(variables):
@@ -344,8 +341,10 @@ _NAMES = {
 
 
 def lowest(seed: Node) -> str:
+    """The text of the number that a maximum begins with."""
     return number(float("-inf"), seed.dtype) if seed.dtype.kind == "f" else str(-(2 ** (8 * seed.dtype.itemsize - 1)))
 
 
 def combine(seed: Node, name: str, operand: Text) -> str:
+    """The line that adds an operand to a sum, or takes it into a maximum."""
     return f"{name} += {operand.text}" if seed.name == "sum" else f"{name} = maximum({name}, {operand.text})"

@@ -20,7 +20,7 @@ import numpy as np
 
 from nbdl.codegen.fusion import Fusion
 from nbdl.codegen.memory import align
-from nbdl.codegen.work import Kernel, root_of
+from nbdl.codegen.work import Kernel, root_of, sums_batch
 from nbdl.errors import VerifyError
 from nbdl.ir.graph import Node
 from nbdl.ir.shapes import Batch, Shape, product
@@ -123,6 +123,10 @@ class Plan:
     def kernels(self) -> list[Kernel]:
         """Kernels in the order in which they run."""
         return self.fusion.kernels
+
+    def adds(self, node: Node) -> bool:
+        """Whether a node is a sum over rows that is added to what is there already: to those of other blocks."""
+        return self.block_rows is not None and sums_batch(node)
 
     def capacity(self, batch: int, workers: int) -> int:
         """Rows that a worker's arena has room for."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -51,7 +53,8 @@ class ProfiledProgram(Program):
     """A program with clocks, made of one without."""
 
     def __init__(self, program: Program):
-        super().__init__(program.variables, program.title)
+        self.variables, self.plan, self.title = program.variables, program.plan, program.title
+        self._compiling, self._compiled = threading.Lock(), False
 
     @cached_property
     def _printer(self) -> ProfilePrinter:
@@ -62,6 +65,12 @@ class ProfiledProgram(Program):
         """The generated Python source."""
         return self._printer.print()
 
+    def bind(self, arrays: Mapping[str, np.ndarray], *, batch: int = 1, workers: int = 1, seed: int = 0) -> Bound:
+        """Make the program ready to run on arrays, the last of which is that of the ticks."""
+        bound = super().bind(arrays, batch=batch, workers=workers, seed=seed)
+        bound.flat.append(np.zeros((len(self._printer.kernels), APART * bound.workers), np.int64))
+        return bound
+
     def measure(self, bound: Bound, order: np.ndarray, steps: int) -> dict[str, float]:
         """Run steps; return the microseconds a step of each kernel (the mean of the workers), and of all (`"step"`).
 
@@ -71,9 +80,6 @@ class ProfiledProgram(Program):
         """
         from nbdl.kernels.cpu.clock import ticks_a_second  # needs Numba
 
-        names = self._printer.kernels
-        if len(bound.flat) == len([each for each in self.variables if each.role != "key"]):
-            bound.flat.append(np.zeros((len(names), APART * bound.workers), np.int64))
         ticks: np.ndarray[Any, Any] = bound.flat[-1]
         bound.run(order, 0, 1)  # compiles
         rate = ticks_a_second()
@@ -82,6 +88,6 @@ class ProfiledProgram(Program):
         bound.run(order, 0, steps)
         seconds = time.perf_counter() - begin
         found = {"step": 1e6 * seconds / steps}
-        for name, each in zip(names, ticks[:, ::APART].mean(1), strict=True):
+        for name, each in zip(self._printer.kernels, ticks[:, ::APART].mean(1), strict=True):
             found[name] = found.get(name, 0.0) + 1e6 * float(each) / rate / steps
         return found

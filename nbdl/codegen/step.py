@@ -15,8 +15,7 @@ from nbdl.codegen.numbers import Numbers
 from nbdl.codegen.parts import LONGEST_STEP, print_parts
 from nbdl.codegen.plan import Plan
 from nbdl.codegen.views import Views
-from nbdl.codegen.work import Call, Kernel, Loop, is_scalar_work, root_of, scope_of, sums_batch
-from nbdl.ir.graph import Node
+from nbdl.codegen.work import Call, Kernel, Loop, is_scalar_work, root_of, scope_of
 from nbdl.ir.shapes import product
 
 
@@ -77,10 +76,6 @@ class StepPrinter:
             yield self.views
         finally:
             self.views, self.scope = outside
-
-    def adds(self, node: Node) -> bool:
-        """Whether a sum over rows is added to what is there already: the sum over the rows of other blocks."""
-        return self.plan.block_rows is not None and sums_batch(node)
 
     def _heading(self, kernel: Kernel) -> list[str]:
         scope = scope_of(kernel)

@@ -23,14 +23,14 @@ def test_kernels_are_timed_and_results_are_the_same(workers: int) -> None:
     CASES["a_convolutional_network"](make)
     program = Program(make.variables, "a network")
     timed = ProfiledProgram(program)
-    order = np.tile(np.random.default_rng(0).permutation(EXAMPLES)[:8], 3)
+    order = np.random.default_rng(0).permutation(EXAMPLES)[:8]
     arrays = {name: array.copy() for name, array in make.arrays.items()}
-    program.bind(arrays, batch=8, workers=workers).run(order[:8], 0, 1)
+    program.bind(arrays, batch=8, workers=workers).run(order, 0, 1)
     again = {name: array.copy() for name, array in make.arrays.items()}
-    found = timed.measure(timed.bind(again, batch=8, workers=workers), order[:8], 1)  # one step more, to compile
+    found = timed.measure(timed.bind(again, batch=8, workers=workers), order, 1)  # one step more, to compile
     assert found.pop("step") >= sum(found.values()) > 0
     assert {name.rpartition(": ")[2] for name in found} >= {"convolve", "max_pool", "convolve_weights", "take_rows"}
-    program.bind(arrays, batch=8, workers=workers).run(order[:8], 0, 1)
+    program.bind(arrays, batch=8, workers=workers).run(order, 0, 1)
     for name, array in arrays.items():
         np.testing.assert_array_equal(again[name], array, err_msg=name)
 
