@@ -55,12 +55,13 @@ def bench(
     """
     from nbdl.cards import choose_device
     from nbdl_cli.benchmark_report import about, draw, print_report, write
-    from nbdl_cli.benchmarks import chosen, measured, measurements, peers_of
+    from nbdl_cli.benchmarks import check_drawn, chosen, measured, measurements, peers_of
     from nbdl_cli.figures import check_picture_file
 
-    if plot is not None:
-        check_picture_file(plot)
     wanted = measurements(measure)
+    if plot is not None:
+        check_picture_file(plot, "--plot")
+        check_drawn(wanted)
     benchmarks = chosen(names or [], choose_device(device), batch_size)
     peers = peers_of(against, benchmarks)
     results, left_out = measured(benchmarks, wanted, peers, rounds, told=bool(names))

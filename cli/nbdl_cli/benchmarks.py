@@ -49,6 +49,13 @@ def measurements(text: str) -> list[Measurement]:
     return [MEASUREMENTS[each] for each in _listed(text, list(MEASUREMENTS), "--measure", "measurement")]
 
 
+def check_drawn(wanted: Sequence[Measurement]) -> None:
+    """Raise `OptionError` if there is no picture of any of these."""
+    if not any(each.draw for each in wanted):
+        names = ", ".join(each.name for each in MEASUREMENTS.values() if each.draw)
+        raise OptionError(f"--plot: there is no picture of {', '.join(each.name for each in wanted)}, but of {names}")
+
+
 def _listed(text: str, known: list[str], option: str, kind: str) -> list[str]:
     wanted = [each.strip() for each in text.split(",") if each.strip()]
     for each in wanted:

@@ -51,12 +51,12 @@ STYLE: dict[str, Any] = {
 UNDATED = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}  # so that the same picture is the same file
 
 
-def check_picture_file(path: Path) -> None:
-    """Raise `OptionError` for a file that no picture can be saved as."""
+def check_picture_file(path: Path, option: str = "--out") -> None:
+    """Raise `OptionError` for a file, given by an option, that no picture can be saved as."""
     if path.suffix.lower() not in ENDINGS:
-        raise OptionError(f"--out {path} needs one of the endings {', '.join(ENDINGS)}")
+        raise OptionError(f"{option} {path} needs one of the endings {', '.join(ENDINGS)}")
     if not path.absolute().parent.is_dir():
-        raise OptionError(f"--out {path}: there is no folder {path.absolute().parent}")
+        raise OptionError(f"{option} {path}: there is no folder {path.absolute().parent}")
 
 
 @contextmanager

@@ -248,7 +248,8 @@ def test_the_batch_can_be_another(invoke):
     [
         (("--measure", "step"), "there is no such measurement; did you mean 'steps'?"),
         (("--against", "pytorch"), "there is no such peer; did you mean 'torch'?"),
-        (("--plot", "x.txt"), ".png, .svg, .pdf"),
+        (("--plot", "x.txt"), "--plot x.txt needs one of the endings .png, .svg, .pdf"),
+        (("--plot", "x.png", "--measure", "kernels,fit"), "--plot: there is no picture of kernels, fit, but of steps"),
     ],
 )
 def test_mistakes(invoke, arguments, message):
