@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,52 +32,30 @@ task = Task
 device = cuda.jit(device=True)
 
 
-@device
-def block_x(card: Any) -> int:
-    """The number of the block in x."""
-    return card.block_x if isinstance(card, Task) else cuda.blockIdx.x
+HARDWARE: dict[str, Callable[[], int]] = {
+    "block_x": lambda: cuda.blockIdx.x,
+    "block_y": lambda: cuda.blockIdx.y,
+    "blocks_x": lambda: cuda.gridDim.x,
+    "blocks_y": lambda: cuda.gridDim.y,
+    "thread_x": lambda: cuda.threadIdx.x,
+    "thread_y": lambda: cuda.threadIdx.y,
+    "threads_x": lambda: cuda.blockDim.x,
+    "threads_y": lambda: cuda.blockDim.y,
+}
+"""Where a thread is, as the simulated hardware says."""
 
 
-@device
-def block_y(card: Any) -> int:
-    """The number of the block in y."""
-    return card.block_y if isinstance(card, Task) else cuda.blockIdx.y
+def _place(name: str) -> Any:
+    """The function that asks one of the places."""
+
+    def ask(card: Any) -> int:
+        place: int = getattr(card, name) if isinstance(card, Task) else HARDWARE[name]()
+        return place
+
+    return device(ask)
 
 
-@device
-def blocks_x(card: Any) -> int:
-    """How many blocks there are in x."""
-    return card.blocks_x if isinstance(card, Task) else cuda.gridDim.x
-
-
-@device
-def blocks_y(card: Any) -> int:
-    """How many blocks there are in y."""
-    return card.blocks_y if isinstance(card, Task) else cuda.gridDim.y
-
-
-@device
-def thread_x(card: Any) -> int:
-    """The number of the thread in x."""
-    return card.thread_x if isinstance(card, Task) else cuda.threadIdx.x
-
-
-@device
-def thread_y(card: Any) -> int:
-    """The number of the thread in y."""
-    return card.thread_y if isinstance(card, Task) else cuda.threadIdx.y
-
-
-@device
-def threads_x(card: Any) -> int:
-    """How many threads a block has in x."""
-    return card.threads_x if isinstance(card, Task) else cuda.blockDim.x
-
-
-@device
-def threads_y(card: Any) -> int:
-    """How many threads a block has in y."""
-    return card.threads_y if isinstance(card, Task) else cuda.blockDim.y
+block_x, block_y, blocks_x, blocks_y, thread_x, thread_y, threads_x, threads_y = map(_place, HARDWARE)
 
 
 @device

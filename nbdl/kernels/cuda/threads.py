@@ -2,7 +2,7 @@
 
 That is either the card's memory, where a kernel was launched by itself: block and thread are the hardware's. Or it is a
 `Task`: one kernel does the work of many launches, and its threads are told for which block of which launch they
-stand in (`persistent.py`). What was compiled for the one is compiled for the other, too, from the same text.
+stand in (`tasks.py`). What was compiled for the one is compiled for the other, too, from the same text.
 """
 
 from __future__ import annotations
