@@ -312,6 +312,38 @@ def test_a_changed_function_or_helper_is_compiled_anew(tmp_path):
     assert _printed(tmp_path) == "[3.0]"
 
 
+def test_what_an_extension_of_numba_brings_is_there_when_machine_code_comes_from_disk(tmp_path):
+    package, about = tmp_path / "doubling", tmp_path / "extension-1.dist-info"
+    package.mkdir()
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: extension\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[numba_extensions]\ninit = doubling.extension:begin\n")
+    (package / "extension.py").write_text(
+        textwrap.dedent(
+            """
+            import ctypes
+            import llvmlite.binding
+            twice = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)(lambda x: 2 * x)
+            def begin():
+                llvmlite.binding.add_symbol("extension_twice", ctypes.cast(twice, ctypes.c_void_p).value)
+            """
+        )
+    )
+    (package / "__init__.py").write_text(
+        textwrap.dedent(
+            """
+            import nbdl
+            from numba import types
+            twice = types.ExternalFunction("extension_twice", types.double(types.double))
+            def _times(x):
+                return twice(x)
+            times = nbdl.op("doubling_times", cpu=_times, derivative=None)
+            """
+        )
+    )
+    assert [_printed(tmp_path) for _ in range(2)] == ["[2.0]", "[2.0]"]
+
+
 def _printed(folder):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path]), "NBDL_CACHE_DIR": str(folder)}
     program = "import nbdl, doubling; print(nbdl.jit(doubling.times)([1.0]).tolist())"

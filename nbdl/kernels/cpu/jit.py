@@ -11,6 +11,7 @@ import gc
 import importlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,8 @@ import numba
 from numba import njit, types
 from numba.core.caching import FunctionCache
 from numba.core.compiler import Compiler
-from numba.core.registry import CPUDispatcher
+from numba.core.registry import CPUDispatcher, cpu_target
 from numba.extending import is_jitted
-from numba.np import linalg
 
 from nbdl.file_lock import locked
 from nbdl.kernels.cpu.unrolling import LoopCompiler
@@ -28,32 +28,32 @@ from nbdl.kernels.version import kernel_folder
 
 config: Any = numba.config  # its fields are made at run time, where type checkers don't see them
 
-
-def _spare_the_search_for_blas() -> None:
-    """Import `numba.np.arraymath` without its search for BLAS, which imports `scipy.linalg` at every start.
-
-    Nothing here calls BLAS. A function of a user's that does (`np.dot`) still finds it: Numba looks again when it
-    compiles one.
-    """
-    search, linalg.ensure_blas = linalg.ensure_blas, lambda: None
-    try:
-        importlib.import_module("numba.np.arraymath")
-    finally:
-        linalg.ensure_blas = search
-
-
-_spare_the_search_for_blas()
-
 FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": FASTMATH, "nogil": True, "no_cfunc_wrapper": True}
 
 _compiled = njit(**OPTIONS)
 
 
+@cache
+def _get_ready_to_compile() -> None:
+    """Let Numba register all that it can compile, and make the runtime of functions that allocate.
+
+    It does so by itself, but would search for BLAS meanwhile, which imports `scipy.linalg`. Nothing here calls BLAS. A
+    function of a user's that does (`np.dot`) still finds it: Numba looks again when it compiles one.
+    """
+    linalg: Any = importlib.import_module("numba.np.linalg")
+    search, linalg.ensure_blas = linalg.ensure_blas, lambda: None
+    try:
+        cpu_target.target_context.refresh()
+    finally:
+        linalg.ensure_blas = search
+
+
 def plugin_kernel(module: str, name: str) -> Any:
     """The function of a plugin's operation, for a generated program: compiled as it is decorated, or as nbdl's own
-    are.
+    are. Its machine code may need whatever Numba has, also when it comes from disk.
     """
+    _get_ready_to_compile()
     function = getattr(importlib.import_module(module), name)
     function = getattr(function, "kernel", function)  # what `nbdl.op` returned may have the name of what it was given
     return function if is_jitted(function) else _compiled(function)
@@ -74,6 +74,19 @@ class KernelCache(FunctionCache):  # type: ignore[misc, unused-ignore]
             super().__init__(function)
         finally:
             config.CACHE_DIR = before
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Read the machine code for one signature, if it was saved.
+
+        Numba would get ready to compile first, though what was saved runs without: that is most of the time of a warm
+        start, and many megabytes, as LLVM's optimiser comes into memory.
+        """
+        with suppress(OSError, AttributeError):  # AttributeError: a version of Numba that reads in another way
+            found = self._load_overload(sig, target_context)
+            if found is not None:
+                return found
+        _get_ready_to_compile()
+        return super().load_overload(sig, target_context)
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Save the machine code for one signature."""
