@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 
 import nbdl
 from nbdl import nn, optim, plugins
@@ -110,6 +109,8 @@ def training(name: str) -> Callable[[int], None]:
 
 def fit(workload: Workload, epochs: int) -> list[float]:
     """Train with a progress bar, drawn as on a terminal, and a callback that looks at the clock; return its times."""
+    from rich.console import Console  # the programs whose start and memory are measured don't need it
+
     net = network(workload)
     x, y = workload.data()
     data = ((x, y),) if workload.generator else (x, y)
