@@ -58,6 +58,7 @@ class PluginSet:
         self._lock = threading.RLock()
         self._plugins = list(plugins)
         self._missing: list[str] = []
+        self._implementing: dict[str, list[Plugin]] = {}  # by hook, until something changes: files are looked at for it
         self._select(os.environ.get("NBDL_PLUGINS"), os.environ.get("NBDL_DISABLE_PLUGINS"))
 
     # --- which plugins take part -----------------------------------------------------------------------------------
@@ -75,6 +76,7 @@ class PluginSet:
 
     def _block(self, name: str) -> bool:
         found = [plugin for plugin in self._plugins if plugin.is_called(name)]
+        self._implementing.clear()
         for plugin in found:
             if plugin.state == "loaded":
                 self._manager.set_blocked(plugin.key)
@@ -143,6 +145,7 @@ class PluginSet:
         for unknown in sorted(marked - HOOKS):
             plugin.problems.append(Problem(f"there is no hook {unknown!r}; {suggest(unknown, HOOKS)}"))
         plugin.hooks = frozenset(marked & HOOKS)
+        self._implementing.clear()
         if not plugin.hooks:
             plugin.problems.append(Problem("it implements no hook; mark its functions with `nbdl.hookimpl`"))
         file = getattr(plugin.object, "__file__", None)
@@ -151,14 +154,16 @@ class PluginSet:
 
     def _with_hook(self, hook: str, *, everything: bool = False) -> list[Plugin]:
         """Load the plugins that may implement a hook and return those that do."""
-        for plugin in self._plugins:
-            if plugin.state == "found":
-                known = self._index.hooks(plugin.key, plugin.stamp) if self._index and plugin.stamp else None
-                if everything or known is None or hook in known:
-                    self._load(plugin)
-        if self._index is not None:
-            self._index.save()
-        return [plugin for plugin in self._plugins if plugin.state == "loaded" and hook in plugin.hooks]
+        if everything or hook not in self._implementing:
+            for plugin in self._plugins:
+                if plugin.state == "found":
+                    known = self._index.hooks(plugin.key, plugin.stamp) if self._index and plugin.stamp else None
+                    if everything or known is None or hook in known:
+                        self._load(plugin)
+            if self._index is not None:
+                self._index.save()
+            self._implementing[hook] = [each for each in self._plugins if each.state == "loaded" and hook in each.hooks]
+        return self._implementing[hook]
 
     def _run_hook(self, plugin: Plugin, hook: str, **arguments: Any) -> bool:
         """Call one hook of one plugin; what goes wrong is noted with the plugin."""
@@ -280,6 +285,7 @@ class PluginSet:
             for plugin in self._with_hook(hook):
                 if not self._run_hook(plugin, hook, **arguments):
                     plugin.hooks -= {hook}
+                    self._implementing.clear()
                     cause = plugin.problems[-1].cause
                     warnings.warn(
                         f"plugin {plugin.module} ({plugin.package}): {cause}; the run goes on without it",

@@ -11,6 +11,7 @@ import pytest
 from nbdl import hookspecs, plugins
 from nbdl.errors import NbdlError, OptionError, PluginError, UnknownNameError
 from nbdl.hookspecs import KINDS, hookimpl
+from nbdl.plugin_index import PluginIndex
 from nbdl.plugins import isolated_plugins, lookup, names, register_plugin
 
 
@@ -354,6 +355,66 @@ def test_life_cycle_hooks_are_called_and_a_failing_one_is_left_out():
             own.call("nbdl_epoch_end", run="r", epoch=0, logs={})
         own.call("nbdl_epoch_end", run="r", epoch=1, logs={})
     assert seen == [("start", "r"), ("bad", 0), ("epoch", 0), ("epoch", 1)]
+
+
+def test_a_life_cycle_hook_is_heard_by_plugins_that_come_and_go():
+    class Sample:
+        def __init__(self, name):
+            self.name = name
+
+        @hookimpl
+        def nbdl_epoch_end(self, epoch):
+            seen.append((self.name, epoch))
+
+    seen = []
+    with isolated_plugins() as own:
+        own.call("nbdl_epoch_end", run=None, epoch=0, logs={})
+        for name in ("first", "second"):
+            own.register_plugin(Sample(name), name)
+        own.call("nbdl_epoch_end", run=None, epoch=1, logs={})
+        own.disable("first")
+        own.call("nbdl_epoch_end", run=None, epoch=2, logs={})
+        own.register_plugin(Sample("third"), "second")  # a notebook's cell that was run again
+        own.call("nbdl_epoch_end", run=None, epoch=3, logs={})
+    assert seen == [("first", 1), ("second", 1), ("second", 2), ("third", 3)]
+
+
+def test_who_implements_a_hook_is_looked_up_once(install, monkeypatch):
+    """A call at the end of each epoch must not ask the file system about every plugin."""
+    install("good_plugin", GOOD.format(name="fine"))
+    names("losses")
+    plugins._current = None  # the index knows it now, and so it isn't imported
+    asked = []
+    hooks = PluginIndex.hooks
+    monkeypatch.setattr(PluginIndex, "hooks", lambda *given: asked.append(given[1]) or hooks(*given))
+    plugins.call("nbdl_epoch_end", run=None, epoch=0, logs={})
+    assert "good_plugin/good_plugin" in asked
+    asked.clear()
+    plugins.call("nbdl_epoch_end", run=None, epoch=1, logs={})
+    assert asked == []
+    assert "fine" in names("losses")
+
+
+def test_a_plugin_may_look_something_up_while_it_is_imported(install):
+    """What it implements isn't known at that moment; afterwards it is."""
+    install(
+        "curious_plugin",
+        """
+        import nbdl
+        import nbdl.plugins
+
+        nbdl.plugins.names("losses")
+        nbdl.plugins.names("activations")
+
+        def fine(x): ...
+
+        @nbdl.hookimpl
+        def nbdl_activations(register):
+            register("fine", fine)
+        """,
+    )
+    names("losses")
+    assert "fine" in names("activations")
 
 
 def test_ctrl_c_in_a_hook_is_no_plugin_error():
