@@ -10,7 +10,7 @@ operation it was.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
@@ -24,19 +24,26 @@ SNAPSHOT = 1.0  # seconds between copies of the state
 
 
 class Watch:
-    """Looks at a run's numbers during one epoch."""
+    """Looks at a run's numbers, and keeps a copy of them to go back to."""
 
-    def __init__(self, run: Run, order: np.ndarray):
+    def __init__(self, run: Run):
         self.run = run
-        self.order = order
         changing = [each.name for each in run.traced.program.variables if each.role == "state"]
         self.changing = {name: run.traced.arrays[name] for name in changing}
-        self._keep()
+        self.copies = {name: np.empty_like(array) for name, array in self.changing.items()}
+        self.begin_epoch(np.empty(0, np.int64))
 
-    def _keep(self) -> None:
+    def begin_epoch(self, order: np.ndarray) -> None:
+        """Copy the state: what callbacks have made of it since the last epoch is where this one begins."""
+        self.order = order
+        self.keep()
+
+    def keep(self) -> None:
+        """Copy the state: from now on, steps are repeated from here."""
         self.run.bound.pull()
         self.step = self.run.epoch_step
-        self.copies = {name: array.copy() for name, array in self.changing.items()}
+        for name, array in self.changing.items():
+            np.copyto(self.copies[name], array)
         self.time = time.perf_counter()
 
     def check(self, *, everything: bool) -> None:
@@ -48,19 +55,15 @@ class Watch:
         if not self._finite(everything=everything or old):
             self._explain()
         if old and self.run.epoch_step < self.run.steps_per_epoch:
-            self._keep()
+            self.keep()
 
     def _finite(self, *, everything: bool) -> bool:
-        totals = self.changing.get("totals")
-        if totals is not None and not everything:
-            return bool(np.isfinite(totals).all())
+        if not everything and "totals" in self.changing:
+            return bool(np.isfinite(self.changing["totals"]).all())
         self.run.bound.pull()
-        # The sum tells without an array of flags as large as the state; it may overflow, and then the flags decide.
-        floats = [array for array in self.changing.values() if array.dtype.kind == "f"]
-        with np.errstate(over="ignore", invalid="ignore"):
-            return all(np.isfinite(array.sum()) or np.isfinite(array).all() for array in floats)
+        return all(np.isfinite(array).all() for array in self.changing.values() if array.dtype.kind == "f")
 
-    def _explain(self) -> None:
+    def _explain(self) -> NoReturn:
         run, end = self.run, self.run.epoch_step
         offset = run.epoch * run.steps_per_epoch
         for name, array in self.changing.items():
@@ -75,6 +78,10 @@ class Watch:
                 run.bound.push()
                 run.epoch_step = step
                 raise NumericsError(self._message(step, offset))
+        raise NumericsError(
+            f"training stopped after step {end} of epoch {run.epoch + 1}: the loss or a parameter is no longer finite, "
+            "and no step made it so: a callback has written into the network's arrays. They are as without it."
+        )
 
     def _message(self, step: int, offset: int) -> str:
         where = f"training stopped at step {step + 1} of epoch {self.run.epoch + 1}: "

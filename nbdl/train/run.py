@@ -79,6 +79,7 @@ class Run:
             traced.program, traced.arrays, device, batch=batch_size, workers=workers, seed=seed, precision=precision
         )
         self._saver = Saver(self)
+        self._watch: Watch | None = None  # nothing has run yet
         self._interrupted = False
         self._stretch = 0  # nothing is known about the speed yet
         self._seconds, self._rows_done = 0.0, 0
@@ -116,11 +117,10 @@ class Run:
 
     def scale_learning_rate(self, factor: float) -> None:
         """Multiply the learning rate of all optimizers from now on."""
-        self.bound.pull()
-        for name, array in self.traced.arrays.items():
-            if name.endswith("lr_scale"):
-                array *= factor
-        self.bound.push()
+        with self._changing():
+            for name, array in self.traced.arrays.items():
+                if name.endswith("lr_scale"):
+                    array *= factor
 
     def weights(self) -> dict[str, np.ndarray]:
         """Copies of all parameters and state, by name."""
@@ -129,12 +129,22 @@ class Run:
 
     def set_weights(self, weights: dict[str, np.ndarray]) -> None:
         """Take over what `weights` returned."""
+        with self._changing():
+            for name, parameter in self.net.named_parameters():
+                value = parameter.node.value
+                assert value is not None  # training has begun, so it has one
+                value[...] = weights[name]
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Inside, the program's arrays are written to: steps are repeated from what they are then."""
+        if self._watch is not None:
+            self._watch.check(everything=True)
         self.bound.pull()
-        for name, parameter in self.net.named_parameters():
-            value = parameter.node.value
-            assert value is not None  # training has begun, so it has one
-            value[...] = weights[name]
+        yield
         self.bound.push()
+        if self._watch is not None:
+            self._watch.keep()
 
     # --- the loop -----------------------------------------------------------------------------------------------------
 
@@ -145,8 +155,9 @@ class Run:
                 self._saver.begin()
                 self._tell("run_start")
                 plugins.call("nbdl_run_start", run=self)
+                self._watch = Watch(self)
                 while self.epoch < self.epochs and not self.history.stopped:
-                    self._train_epoch()
+                    self._train_epoch(self._watch)
                 self.bound.pull()
                 self._saver.remember()
             except BaseException as error:
@@ -158,11 +169,11 @@ class Run:
             self._saver.finish()
         return self.history
 
-    def _train_epoch(self) -> None:
+    def _train_epoch(self, watch: Watch) -> None:
         order = self.order(self.epoch)
         if self.epoch_step == 0:
             self.traced.sums[:] = 0
-        watch = Watch(self, order)
+        watch.begin_epoch(order)
         while self.epoch_step < self.steps_per_epoch:
             if self._interrupted:
                 self._end_by_interrupt(watch)

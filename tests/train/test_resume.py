@@ -1,5 +1,7 @@
 """Runs that are stopped and go on: the bits must be those of a run that was never stopped."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ import nbdl
 from nbdl import nn
 from nbdl.errors import InterruptedTraining, NumericsError, RunError
 from nbdl.tensor_files import load_tensors
-from nbdl.train import Callback, RunFolder, checkpoint
+from nbdl.train import Callback, RunFolder, checkpoint, finite
 from nbdl.train.fitting import fit, prepare
 
 ROWS, BATCH, EPOCHS = 70, 16, 3  # and four steps an epoch: seven rows are for validation
@@ -243,6 +245,74 @@ def test_nan_keeps_the_checkpoint_and_the_weights_of_the_step_before(make):
     assert all(np.isfinite(value).all() for value in net.state_dict().values())
     assert all(np.isfinite(value).all() for value in folder.load_weights()[0].values())
     assert all(np.isfinite(value).all() for value in folder.load_checkpoint().state.values())
+
+
+class Steps(Callback):
+    """Notes the weights after every step, and after one of them changes what it can."""
+
+    def __init__(self, changes_after=-1):
+        self.changes_after = changes_after
+
+    def progress(self, run):
+        self.step = run.step
+        if run.epoch_step < run.steps_per_epoch:
+            self.change(run)
+        self.weights = run.weights()
+
+    def epoch_end(self, run, logs):
+        self.change(run)
+        self.weights = run.weights()
+
+    def change(self, run):
+        if run.step == self.changes_after:
+            run.set_weights({name: array + 1 for name, array in run.weights().items()})
+            run.scale_learning_rate(1e30)
+
+
+@pytest.mark.parametrize(
+    ("lr", "steps"), [(1e3, Steps()), (1e-3, Steps(changes_after=10)), (1e-3, Steps(changes_after=12))]
+)
+@pytest.mark.parametrize("seconds", [0, 1000])
+def test_the_step_before_is_found_from_any_copy(lr, steps, seconds, monkeypatch):
+    """Whether the state was copied after the last steps that were fine, or at the beginning of the epoch."""
+    monkeypatch.setattr(finite, "SNAPSHOT", seconds)
+    net = nn.Sequential(nn.Dense(1))
+    net.compile({"name": "sgd", "lr": lr}, "mse")
+    x = rows()[0]
+    with pytest.raises(NumericsError, match=r"training stopped at step \d of epoch \d: ") as stop:
+        fit(net, x, x[:, :1], epochs=9, batch_size=BATCH, callbacks=[steps], seed=0, verbose=False, workers=1)
+    step, epoch = map(int, re.search(r"step (\d) of epoch (\d)", str(stop.value)).groups())
+    assert epoch > 1
+    assert (epoch - 1) * -(-ROWS // BATCH) + step - 1 == steps.step
+    for name, array in net.state_dict().items():
+        np.testing.assert_array_equal(array, steps.weights[name])
+
+
+def test_parameters_are_looked_at_before_a_callback_changes_something():
+    """The first loss is finite, the parameters after it aren't: copying these would be too late."""
+
+    class Rescue(Callback):
+        def progress(self, run):
+            run.scale_learning_rate(0.5)
+
+    net = nn.Sequential(nn.Dense(1)).compile({"name": "sgd", "lr": 3e38}, "mse")
+    x = rows()[0] * 100
+    with pytest.raises(NumericsError, match="training stopped at step 1 of epoch 1: "):
+        fit(net, x, x[:, :1], batch_size=BATCH, callbacks=[Rescue()], seed=0, verbose=False, workers=1)
+    assert all(np.isfinite(array).all() for array in net.state_dict().values())
+
+
+def test_a_callback_that_writes_something_that_is_not_finite():
+    class Vandal(Callback):
+        def progress(self, run):
+            if run.step == 7:
+                run.net.layers[0].weight.node.value[0] = np.nan
+
+    net = nn.Sequential(nn.Dense(1)).compile("sgd", "mse")
+    x = rows()[0]
+    with pytest.raises(NumericsError, match=r"after step 3 of epoch 2: .* a callback has written into the network"):
+        fit(net, x, x[:, :1], epochs=9, batch_size=BATCH, callbacks=[Vandal()], seed=0, verbose=False, workers=1)
+    assert all(np.isfinite(array).all() for array in net.state_dict().values())
 
 
 def test_large_but_finite_numbers_are_no_reason_to_stop():
