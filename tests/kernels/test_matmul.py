@@ -12,6 +12,7 @@ from numba import carray, njit
 
 from nbdl.kernels.cpu import matmul
 from nbdl.kernels.cpu.jit import OPTIONS
+from nbdl.kernels.cpu.tile import ROW_DEPTH
 from nbdl.kernels.cpu.vector import machine_vector, pointer
 from tests.kernels.processes import run_python
 
@@ -87,6 +88,18 @@ def test_every_tile(variant, dtype):
     columns = [v * lanes - missing for v in range(1, matmul.TILE_VECTORS + 2) for missing in (0, 1, lanes - 1)]
     for m, n in itertools.product(range(1, 2 * matmul.TILE_ROWS + 2), columns):
         check(variant, m, n, 3, dtype, rng)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_one_row(variant, dtype):
+    """One row of C, wider than a tile, and one column; rows of B that are added together, and those that are left."""
+    rng = np.random.default_rng(11)
+    lanes = matmul.VECTOR_BYTES // np.dtype(dtype).itemsize
+    widths = [(matmul.TILE_VECTORS + more) * lanes + rest for more in (0, 1, 3) for rest in (-1, 0, 1)]
+    for width, k in itertools.product(widths, range(2 * ROW_DEPTH + 2)):
+        check(variant, 1, width, k, dtype, rng)
+        check(variant, width, 1, k, dtype, rng)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -27,7 +27,7 @@ from numba import njit, types
 from nbdl.kernels.cpu.jit import kernel
 from nbdl.kernels.cpu.packing import copy_rows, copy_transposed
 from nbdl.kernels.cpu.shared import shared
-from nbdl.kernels.cpu.tile import NARROW_ROWS, TILE_ROWS, TILE_VECTORS, multiply_tile, multiply_vector
+from nbdl.kernels.cpu.tile import NARROW_ROWS, TILE_ROWS, TILE_VECTORS, multiply_row, multiply_tile, multiply_vector
 from nbdl.kernels.cpu.vector import VECTOR_BYTES, offset, pointer, vector_lanes
 
 PANEL_BYTES: Final = TILE_VECTORS * VECTOR_BYTES
@@ -198,6 +198,10 @@ def _product(
     if n == 1 and a_row == 1 and c_row == 1:  # A is stored as [k, m]: C transposed is a row, B transposed times A
         step = 1 if transposed else b_row
         a, b, transposed, a_row, a_column, b_row, n, m = b, a, 0, 1, step, a_column, m, 1
+    # A single row reads each number of B once: the panels of a B that no cache holds would only get in memory's way.
+    if m == 1 and transposed == 0 and n > TILE_VECTORS * vector_lanes(a):
+        multiply_row(a, a_column, b, b_row, c, n, k, add != 0)
+        return
     _blocks(a, a_row, a_column, b, b_row, transposed, c, c_row, m, n, k, add != 0, packed)
 
 

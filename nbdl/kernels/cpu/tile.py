@@ -31,6 +31,9 @@ NARROW_ROWS: Final = 2 * TILE_ROWS
 VECTOR_ROWS: Final = 8
 """Rows of a matrix times a vector that go along k together: that many independent sums hide the latency."""
 
+ROW_DEPTH: Final = 8
+"""Rows of B that are added to a row of C together: it is read and written once for so many."""
+
 TILE_ARGUMENTS: Final = (POINTER, INDEX, INDEX, POINTER, INDEX, POINTER, INDEX, INDEX, INDEX, BIT, BIT)
 
 
@@ -249,3 +252,60 @@ def _emit_dot_products(v: Vectors, starts: list[ir.Value], vector: ir.Value, dep
         step(k, None)
     step(whole, v.prefix_mask(builder.sub(depth, whole)))
     return [builder.load(total, typ=v.type) for total in totals]
+
+
+@intrinsic
+def multiply_row(
+    typingctx: Any, a: Any, a_column: Any, b: Any, b_row: Any, c: Any, columns: Any, depth: Any, accumulate: Any
+) -> Any:
+    """Compute `c[j] = sum_k a[k * a_column] * b[k * b_row + j]`, or add it to c: one row of C, vectors along it."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        arguments = list(arguments)
+        for position in (0, 2, 4):
+            arguments[position] = builder.bitcast(arguments[position], POINTER)
+        scalar = signature.args[0].dtype
+        argument_types = [POINTER, INDEX, POINTER, INDEX, POINTER, INDEX, INDEX, BIT]
+        function = outlined(builder.module, f"nbdl.multiply_row.{scalar}", argument_types, partial(_emit_row, scalar))
+        builder.call(function, arguments)
+        return context.get_dummy_value()
+
+    numbers = types.intp
+    return types.void(a, numbers, b, numbers, c, numbers, numbers, types.boolean), emit
+
+
+def _emit_row(scalar: types.Float, builder: ir.IRBuilder, arguments: Sequence[ir.Value]) -> None:
+    """Emit the loop over the rows of B, which are read whole and in order, as memory likes it best."""
+    a, a_column, b, b_row, c, columns, depth, accumulate = arguments
+    v = Vectors(builder, scalar)
+    zero, one = ir.Constant(INDEX, 0), ir.Constant(INDEX, 1)
+    with builder.if_then(builder.not_(accumulate)):
+        cgutils.memset(builder, c, builder.mul(columns, ir.Constant(INDEX, v.size)), 0)
+    together = ir.Constant(INDEX, ROW_DEPTH)
+    whole = builder.sub(depth, builder.srem(depth, together))
+    for first, end, rows in ((zero, whole, together), (whole, depth, one)):
+        with cgutils.for_range_slice(builder, first, end, rows, INDEX) as (k, _):
+            places = [(v.address(a, builder.mul(k, a_column)), v.address(b, builder.mul(k, b_row)))]
+            for _ in range(1, rows.constant):
+                places.append((v.address(places[-1][0], a_column), v.address(places[-1][1], b_row)))
+            _emit_added_rows(v, [(v.splat(factor), row) for factor, row in places], c, columns)
+
+
+def _emit_added_rows(v: Vectors, rows: list[tuple[ir.Value, ir.Value]], c: ir.Value, columns: ir.Value) -> None:
+    """Emit the loop that adds rows, each times its factor, to c: whole vectors and then a masked one."""
+    builder = v.builder
+    lanes, zero = ir.Constant(INDEX, v.lanes), ir.Constant(INDEX, 0)
+    rest = builder.srem(columns, lanes)
+    whole = builder.sub(columns, rest)
+
+    def add(j: ir.Value, mask: ir.Value | None) -> None:
+        place = v.address(c, j)
+        total = v.load(place, mask)
+        for factor, row in rows:
+            total = v.multiply_add(factor, v.load(v.address(row, j), mask), total)
+        v.store(total, place, mask)
+
+    with cgutils.for_range_slice(builder, zero, whole, lanes, INDEX) as (j, _):
+        add(j, None)
+    with builder.if_then(builder.icmp_signed(">", rest, zero)):
+        add(whole, v.prefix_mask(rest))
