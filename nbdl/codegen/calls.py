@@ -31,6 +31,8 @@ def _custom(printer: StepPrinter, node: Node) -> list[str]:
 
 def _matmul(printer: StepPrinter, node: Node) -> list[str]:
     x, y = node.inputs
+    if printer.fusion.kernel_of[node] in printer.plan.joint:
+        return [_joint_matmul(printer, node)]
     function = f"matmul_{'nt'[node.param('transpose_x')]}{'nt'[node.param('transpose_y')]}"
     if printer.plan.adds(node):
         function += "_add"
@@ -48,6 +50,13 @@ def _matmul(printer: StepPrinter, node: Node) -> list[str]:
         f"for block in range({size_text(product(node.shape[:-2]))}):",
         f"    {function}({', '.join(parts)}, {scratch})",
     ]
+
+
+def _joint_matmul(printer: StepPrinter, node: Node) -> str:
+    """A product of all rows: each worker computes a part of it, where the sum of all workers belongs."""
+    x, y = map(printer.views.of_all_rows, node.inputs)
+    out, scratch = printer.views.view(node, 0, node.shape), printer.views.scratch(node.dtype)
+    return f"matmul_tn_part({x}, {y}, {out}, worker, workers, {scratch})"
 
 
 def _strided_matmul(printer: StepPrinter, node: Node) -> list[str]:

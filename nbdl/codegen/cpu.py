@@ -69,7 +69,7 @@ class ModulePrinter(StepPrinter):
         return ["", *lines] if lines else []
 
     def _step(self, body: list[str]) -> list[str]:
-        names = [*_STEP, *self.handed_in]
+        names = [*self._step_parameters(), *self.handed_in]
         return [
             "",
             "@inlined" if len(names) <= MOST_INLINED else "@kernel",
@@ -79,11 +79,18 @@ class ModulePrinter(StepPrinter):
             "",
         ]
 
+    def _step_parameters(self) -> dict[str, str]:
+        """The parameters of `step` in front of the caller's arrays, and what `run` hands in for them."""
+        return {"all_rows": "count", **_STEP} if self.plan.joint else _STEP
+
     def _view_section(self) -> list[str]:
         lines = ["# memory"]
         if self.plan.partial_bytes:
             stride = self.plan.partial_bytes
             lines.append(f"mine = 0 if workers == 1 else (1 + worker) * {stride}  # where this worker adds up its rows")
+        if self.plan.joint:
+            before = f"(1 + workers) * {self.plan.partial_bytes} + {self.plan.shared_bytes}".removesuffix(" + 0")
+            lines.append(f"batch = {before}  # where the rows of all workers lie")
         return [*lines, *self.views.lines, ""]
 
     def _run(self) -> list[str]:
@@ -102,7 +109,7 @@ class ModulePrinter(StepPrinter):
             "        low = worker * count // workers",
             "        rows = (worker + 1) * count // workers - low",
             "        picked = part(order, begin + low, (rows,))",
-            f"        if not step({', '.join([*_STEP.values(), *self.handed_in])}):",
+            f"        if not step({', '.join([*self._step_parameters().values(), *self.handed_in])}):",
             "            return False",
             "    return True",
         ]

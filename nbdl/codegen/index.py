@@ -128,9 +128,9 @@ def size_text(size: Size, rows: str = "rows") -> str:
     return rows if size.multiple == 1 else f"{size.multiple} * {rows}"
 
 
-def shape_text(shape: Shape) -> str:
+def shape_text(shape: Shape, rows: str = "rows") -> str:
     """Print a shape as a tuple."""
-    return "(" + ", ".join(size_text(size) for size in shape) + ("," if len(shape) == 1 else "") + ")"
+    return "(" + ", ".join(size_text(size, rows) for size in shape) + ("," if len(shape) == 1 else "") + ")"
 
 
 def factor(text: str) -> str:

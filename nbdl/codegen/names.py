@@ -24,8 +24,8 @@ _OPERATIONS = {
 
 
 _WORDS = (
-    "rows first_row batch_size capacity worker workers sync arena shared mine scratch picked control run step key "
-    "seed number inf nan sums "
+    "rows all_rows first_row first_example batch_size capacity worker workers sync arena shared mine scratch picked "
+    "control run step key seed number inf nan sums offset count "
     "part view span barrier low high size begin count first steps batch examples order stride block blocks kernel "
     "program inlined ticks began loop abs max min range sqrt time"
 ).split()
@@ -36,7 +36,7 @@ KERNELS = {
     "scalars": "floor is_finite maximum minimum sign".split(),
     "elementary": "cos erf exp expm1 log log1p power sigmoid sin tanh".split(),
     "random": "random_normal random_normal_float64 random_uniform random_uniform_float64".split(),
-    "matmul": ["SCRATCH", "matmul_blocks", *_PRODUCTS, *[f"{name}_add" for name in _PRODUCTS]],
+    "matmul": ["SCRATCH", "matmul_blocks", "matmul_tn_part", *_PRODUCTS, *[f"{name}_add" for name in _PRODUCTS]],
     "conv": "convolve convolve_back convolve_weights".split(),
     "pool": (
         "depthwise depthwise_back depthwise_weights max_pool max_pool_back max_pool_take sum_pool sum_pool_back"

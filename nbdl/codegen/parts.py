@@ -20,7 +20,10 @@ LONGEST_STEP = 60
 """Kernels of a step that is printed as a whole."""
 LONGEST_PART = 24
 """Kernels of a part."""
-ALWAYS = ("rows", "first_row", "batch_size", "capacity", "worker", "workers", "arena", "shared", "mine", "picked")
+ALWAYS = (
+    *("rows", "first_row", "first_example", "batch_size", "capacity"),
+    *("worker", "workers", "arena", "shared", "mine", "batch", "picked"),
+)
 """What a part may need of the step around it, beside arrays and numbers."""
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from nbdl.codegen.index import own_index
+from nbdl.codegen.joint import find_joint_products
 from nbdl.codegen.memory import Block, align, lay_out
-from nbdl.codegen.plan import Buffer, Meeting, PackedBuffer, Plan, Slot, Space, Variable, byte_size
+from nbdl.codegen.plan import Buffer, Meeting, PackedBuffer, Plan, Slot, Space, Variable, byte_size, locate
 from nbdl.codegen.wholes import starts
 from nbdl.codegen.work import (
     Call,
@@ -72,6 +73,36 @@ class Placement:
         whole = [*keys, *[node for node in rest if node in self.plan.row_shapes or not has_batch(node.shape)]]
         self.plan.local_bytes = self._place_in("local", [node for node in whole if node not in self.fusion.shared])
         self.plan.shared_bytes = self._place_in("shared", [node for node in whole if node in self.fusion.shared])
+
+    def join_products(self) -> None:
+        """Let the workers compute products over the batch together, where that pays: what they multiply moves to the
+        memory of the whole batch, and stays there until they have met.
+        """
+        plan = self.plan
+        plan.joint = find_joint_products(plan, self.readers)
+        operands: dict[Node, None] = {}
+        for kernel in plan.joint:
+            for each in map(root_of, kernel.node.inputs):
+                operands[each] = None
+                self.readers.setdefault(each, []).append(self._first_after((kernel.level + 1, -1)) - 1)
+            self._leave_out(kernel)
+        rows = [node for node, buffer in plan.buffers.items() if buffer.space == "rows" and node not in operands]
+        plan.row_bytes = self._place_in("rows", rows)
+        plan.batch_row_bytes = self._place_in("batch", list(operands))
+
+    def _leave_out(self, product: Call) -> None:
+        """Take a product out of what the workers add up."""
+        start = locate(self.plan, product.node).offset
+        end, itemsize = start + byte_size(product.node), product.node.dtype.itemsize
+        for meeting in self.plan.meetings:
+            for piece in meeting.pieces:
+                first, behind = piece[0], piece[0] + piece[1] * itemsize
+                if first <= start and end <= behind:
+                    meeting.pieces.remove(piece)
+                    around = [(first, (start - first) // itemsize), (end, (behind - end) // itemsize)]
+                    meeting.pieces.extend((offset, count) for offset, count in around if count)
+                    meeting.pieces.sort()
+                    return
 
     def _reads(self, kernel: Kernel) -> list[Node]:
         if isinstance(kernel, Call):
@@ -194,7 +225,8 @@ class Placement:
                 self.plan.buffers[node] = Buffer("partial", offset)
                 offset += align(byte_size(node))
             dtype = members[0].dtype
-            self.plan.meetings.append(Meeting(group[0], start, (offset - start) // dtype.itemsize, dtype, group[2]))
+            pieces = [(start, (offset - start) // dtype.itemsize)]
+            self.plan.meetings.append(Meeting(group[0], pieces, dtype, group[2]))
         self.plan.partial_bytes = offset
 
     def _place_in(self, space: Space, nodes: list[Node]) -> int:
@@ -208,7 +240,7 @@ class Placement:
             last = self._last_of_blocks(first, max(self.readers.get(node, []), default=first))
             size = byte_size(node, self.plan.row_shapes.get(node))
             blocks.append(Block(size, first, max(first, last)))
-        alignment = 4 if space == "rows" else 64
+        alignment = 4 if space in ("rows", "batch") else 64
         offsets, total = lay_out(blocks, alignment)
         for node, offset in zip(nodes, offsets, strict=True):
             self.plan.buffers[node] = Buffer(space, offset)

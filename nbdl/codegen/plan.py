@@ -7,6 +7,7 @@ Spaces of memory:
 - `local`: whole tensors that each worker computes for itself;
 - `partial`: what each worker adds up over its rows; after a level the workers' parts are added up in `total`;
 - `shared`: whole tensors that the workers write together;
+- `batch`: one row of a buffer for each row of the whole batch: each worker writes its rows, and all can read them;
 - `state`: the arrays that the caller hands in and gets back changed.
 """
 
@@ -20,12 +21,12 @@ import numpy as np
 
 from nbdl.codegen.fusion import Fusion
 from nbdl.codegen.memory import align
-from nbdl.codegen.work import Kernel, root_of, sums_batch
+from nbdl.codegen.work import Call, Kernel, root_of, sums_batch
 from nbdl.errors import VerifyError
 from nbdl.ir.graph import Node
 from nbdl.ir.shapes import Batch, Shape, product
 
-Space = Literal["rows", "local", "partial", "shared", "state"]
+Space = Literal["rows", "local", "partial", "shared", "batch", "state"]
 Role = Literal["rows", "state", "value", "result", "row_result", "key", "own"]
 
 
@@ -77,11 +78,10 @@ class PackedBuffer(Buffer):
 
 @dataclass(frozen=True)
 class Meeting:
-    """What the workers add up between two levels: a piece of `partial`, `count` numbers of one dtype."""
+    """What the workers add up between two levels: pieces of `partial`, each an offset and a count of numbers."""
 
     level: int
-    offset: int
-    count: int
+    pieces: list[tuple[int, int]]
     dtype: np.dtype
     maximum: bool
 
@@ -114,6 +114,8 @@ class Plan:
     local_bytes: int = 0
     partial_bytes: int = 0
     shared_bytes: int = 0
+    batch_row_bytes: int = 0
+    joint: list[Call] = field(default_factory=list)
     block_kernels: range = range(0)
     block_rows: int | None = None
     bodies: dict[Node, Plan] = field(default_factory=dict)
@@ -132,6 +134,16 @@ class Plan:
         """Rows that a worker's arena has room for."""
         rows = -(-batch // workers)
         return align(rows if self.block_rows is None else min(rows, self.block_rows), 16)
+
+    def shared_size(self, batch: int, workers: int) -> int:
+        """Bytes of the memory that all workers see."""
+        rows = self.capacity(batch, workers) * workers
+        return (1 + workers) * self.partial_bytes + self.shared_bytes + self.batch_row_bytes * rows
+
+    @property
+    def row_bytes_of_bodies(self) -> int:
+        """Bytes a row that the bodies of scans need, one after the other."""
+        return max((inner.row_bytes for inner in self.bodies.values()), default=0)
 
     @property
     def arena_row_bytes(self) -> int:

@@ -122,7 +122,7 @@ class Bound:
         scratch = _scratch_bytes(program) if program.needs_scratch else 0
         size = plan.row_bytes * capacity + plan.local_bytes + scratch
         self.arenas = [_aligned(size) for _ in range(workers)]
-        self.shared = _aligned((1 + workers) * plan.partial_bytes + plan.shared_bytes)
+        self.shared = _aligned(plan.shared_size(batch, workers))
         self.sync = _barrier_state(workers)
         self.order = np.zeros(1, np.int64)
         self._pool = ThreadPoolExecutor(workers - 1, thread_name_prefix="nbdl") if workers > 1 else None

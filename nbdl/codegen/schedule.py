@@ -42,21 +42,29 @@ def make_plan(variables: Sequence[Variable], *, rows_apart: bool = False) -> Pla
     plan = Plan(variables, Fusion(results, memory, shared, rows_apart=rows_apart))
     if not own and not rows_apart:
         plan.block_kernels = find_block_kernels(plan.fusion)
-    Placement(plan).run()
+    placement = Placement(plan)
+    placement.run()
     _plan_bodies(plan)
     plan.block_rows = rows_at_a_time(plan)
+    if not own and not rows_apart and plan.block_rows is None:
+        placement.join_products()
+    _move_bodies(plan)
     return plan
 
 
 def _plan_bodies(plan: Plan) -> None:
-    """Plan the bodies of scans; one runs at a time, so that they share their memory, behind everything else."""
+    """Plan the bodies of scans."""
     for kernel in plan.kernels:
         if isinstance(kernel, Call) and kernel.node.name == "scan":
             plan.bodies[kernel.node] = make_plan(body_variables(kernel.node), rows_apart=plan.fusion.rows_apart)
+
+
+def _move_bodies(plan: Plan) -> None:
+    """Give the bodies of scans memory behind everything else; one runs at a time, so that they share it."""
     for inner in plan.bodies.values():
         inner.outer = plan
         _shift(inner, plan.row_bytes, plan.local_bytes)
-    plan.row_bytes += max((inner.row_bytes for inner in plan.bodies.values()), default=0)
+    plan.row_bytes += plan.row_bytes_of_bodies
     plan.local_bytes += max((inner.local_bytes for inner in plan.bodies.values()), default=0)
 
 

@@ -13,10 +13,13 @@ from nbdl.codegen.loop_text import LoopFunction, LoopPrinter
 from nbdl.codegen.names import RESERVED, heading, loop_name
 from nbdl.codegen.numbers import Numbers
 from nbdl.codegen.parts import LONGEST_STEP, print_parts
-from nbdl.codegen.plan import Plan
+from nbdl.codegen.plan import Meeting, Plan
 from nbdl.codegen.views import Views
 from nbdl.codegen.work import Call, Kernel, Loop, is_scalar_work, root_of, scope_of
 from nbdl.ir.shapes import product
+
+MOST_PIECES = 3
+"""Of sums that are added up line by line; more are a table."""
 
 
 class StepPrinter:
@@ -48,7 +51,8 @@ class StepPrinter:
         """The lines of all kernels, and the meetings between levels."""
         lines: list[str] = []
         for level in range(self.fusion.levels):
-            lines += self.lines_at([kernel for kernel in self.plan.kernels if kernel.level == level])
+            alone = [each for each in self.plan.kernels if each.level == level and each not in self.plan.joint]
+            lines += self.lines_at(alone)
             lines += self.numbers.lines((level + 1, -1))
             lines += self._meeting_lines(level)
         return lines
@@ -64,8 +68,8 @@ class StepPrinter:
 
     def lines_of(self, kernel: Kernel) -> list[str]:
         """The lines of a kernel, under a heading if its layer is another than that of the one before."""
-        lines = self._heading(kernel)
-        return [*lines, *(self._call_lines(kernel) if isinstance(kernel, Call) else self._loop_lines(kernel))]
+        lines = self._call_lines(kernel) if isinstance(kernel, Call) else self._loop_lines(kernel)
+        return [*self._heading(kernel), *lines] if lines else []
 
     @contextmanager
     def other_views(self) -> Iterator[Views]:
@@ -99,20 +103,25 @@ class StepPrinter:
         return lines
 
     def _meeting_lines(self, level: int) -> list[str]:
-        if level + 1 == self.fusion.levels and not any(each.level == level for each in self.plan.meetings):
+        joint = [line for each in self.plan.joint if each.level == level for line in self.lines_of(each)]
+        sums = [line for each in self.plan.meetings if each.level == level for line in self._adding_lines(each)]
+        if level + 1 == self.fusion.levels and not (joint or sums):
             return []
-        lines = ["", "# the workers meet", "if not barrier(sync, worker, workers):", "    return False"]
-        meetings = [each for each in self.plan.meetings if each.level == level]
-        if not meetings:
-            return lines
-        lines.append("if workers > 1:")
-        for each in meetings:
-            function = "largest_parts" if each.maximum else "add_parts"
-            lines.append(
-                f"    {function}(worker, workers, shared, {self.plan.partial_bytes}, {each.offset}, {each.count}, "
-                f"{dtype_name(each.dtype)})"
-            )
-        return [*lines, "    if not barrier(sync, worker, workers):", "        return False"]
+        meet = ["if not barrier(sync, worker, workers):", "    return False"]
+        lines = ["", "# the workers meet", *meet, *joint, *["", "# sums of all rows"] * bool(joint and sums)]
+        if joint or sums:
+            lines += ["if workers > 1:", *("    " + line for line in [*sums, *meet])]
+        return lines
+
+    def _adding_lines(self, meeting: Meeting) -> list[str]:
+        """Lines that add up what each worker has added up."""
+        function = "largest_parts" if meeting.maximum else "add_parts"
+        known = f"worker, workers, shared, {self.plan.partial_bytes}"
+        dtype = dtype_name(meeting.dtype)
+        if len(meeting.pieces) <= MOST_PIECES:
+            return [f"{function}({known}, {offset}, {count}, {dtype})" for offset, count in meeting.pieces]
+        pieces = self.functions.table(str(tuple(meeting.pieces)), "SUMS")
+        return [f"for offset, count in {pieces}:", f"    {function}({known}, offset, count, {dtype})"]
 
     # --- loops and calls ---
 

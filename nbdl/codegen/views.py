@@ -10,7 +10,7 @@ import numpy as np
 from nbdl.codegen.expressions import dtype_name
 from nbdl.codegen.index import core, shape_text
 from nbdl.codegen.names import Names, label, short_label
-from nbdl.codegen.plan import Buffer, Plan, Variable, locate, resolve
+from nbdl.codegen.plan import Buffer, Plan, Variable, byte_size, locate, resolve
 from nbdl.ir.graph import Node
 from nbdl.ir.shapes import Shape, Size, product
 
@@ -59,6 +59,20 @@ class Views:
             self._views[piece] = self._make_view(piece, root, base or self._label(node))
         return self._views[piece]
 
+    def of_all_rows(self, node: Node) -> str:
+        """The name of an array with the rows of the whole batch."""
+        root, _, _ = resolve(node)
+        name = self.names.of((root, node.shape, "all"), f"all_{self._label(node)}")
+        place = self._of_batch(locate(self.plan, root))
+        line = f"{name} = view(shared, {place}, {shape_text(node.shape, 'all_rows')}, {dtype_name(root.dtype)})"
+        if line not in self.lines:
+            self.lines.append(line)
+        return name
+
+    def _of_batch(self, buffer: Buffer) -> str:
+        """Where the rows of the whole batch begin."""
+        return f"batch + {buffer.offset} * capacity * workers" if buffer.offset else "batch"
+
     def _make_view(self, piece: Piece, root: Node, base: str) -> str:
         buffer = locate(self.plan, root)
         if buffer.variable is not None:
@@ -84,6 +98,9 @@ class Views:
             return "arena", f"{row_bytes} * capacity + {offset}" if row_bytes else str(offset)
         if buffer.space == "partial":
             return "shared", f"mine + {offset}" if piece.writing else str(offset)
+        if buffer.space == "batch":
+            own = f"{self._of_batch(buffer)} + {byte_size(piece.root)} * first_row"
+            return "shared", f"{own} + {skip}" if skip else own
         before = self.plan.partial_bytes
         return "shared", f"(1 + workers) * {before} + {offset}" if before else str(offset)
 

@@ -11,6 +11,7 @@ SPACES = {
     "local": "worker",
     "partial": "worker, added up",
     "shared": "shared",
+    "batch": "shared, a row",
     "state": "array",
 }
 
@@ -46,10 +47,12 @@ def memory_totals(plan: Plan, batch: int, workers: int) -> list[tuple[str, int]]
     capacity = plan.capacity(batch, workers)
     rows, local = plan.row_bytes * capacity, plan.local_bytes
     added = (1 + workers) * plan.partial_bytes
+    of_batch = plan.batch_row_bytes * capacity * workers
     arrays = [each.node for each in plan.variables if each.role in ("state", "value")]
     state = sum(byte_size(node) for node in arrays if not has_batch(node.shape))
     parts = [
         (f"rows: {plan.row_bytes:,} bytes a row, room for {capacity} rows, {workers} workers", workers * rows),
+        (f"rows that all workers see: {plan.batch_row_bytes:,} bytes a row", of_batch),
         (f"whole tensors of {workers} workers", workers * local),
         ("sums over the batch", added),
         ("shared by the workers", plan.shared_bytes),

@@ -190,6 +190,20 @@ def _sigmoid(x: Any) -> Any:
 _OF_NUMPY = "cos exp expm1 log log1p sin tanh sqrt floor maximum minimum power inf nan".split()
 
 
+def _matmul_tn_part(
+    a: np.ndarray, b: np.ndarray, c: np.ndarray, worker: int, workers: int, scratch: np.ndarray
+) -> None:
+    """The twin of the kernel: the parts of all workers together are the whole."""
+    assert not np.shares_memory(a, c), "a matrix product over its own operand"
+    assert not np.shares_memory(b, c), "a matrix product over its own operand"
+    low, size = copies.span.py_func(max(c.shape), worker, workers)
+    mine = slice(low, low + size)
+    if c.shape[0] < c.shape[1]:
+        c[:, mine] = a.T @ b[:, mine]
+    else:
+        c[mine] = a[:, mine].T @ b
+
+
 def _matmul_blocks(
     a: Any, a_steps: Any, b: Any, b_steps: Any, c: Any, c_steps: Any, sizes: Any, scratch: Any
 ) -> None:
@@ -219,6 +233,7 @@ def namespace() -> dict[str, Any]:
         "move": _move,
         "SCRATCH": SCRATCH,
         "matmul_blocks": _matmul_blocks,
+        "matmul_tn_part": _matmul_tn_part,
         **{
             f"matmul_{'nt'[x]}{'nt'[y]}{'_add' * add}": _matmul(bool(x), bool(y), bool(add))
             for x in (0, 1)
@@ -271,7 +286,7 @@ class PlainRun:
         scratch = SCRATCH * 8 if program.needs_scratch else 0
         self.control = np.array([0, 0, batch, 0, capacity, workers, seed, 0], np.int64)
         self.arenas = [_aligned(plan.row_bytes * capacity + plan.local_bytes + scratch) for _ in range(workers)]
-        self.shared = _aligned((1 + workers) * plan.partial_bytes + plan.shared_bytes)
+        self.shared = _aligned(plan.shared_size(batch, workers))
         self.shared[: (1 + workers) * plan.partial_bytes] = 0  # gaps in what is added up stay zero
         self.changing = (1 + workers) * plan.partial_bytes
         memory = [self.shared, *[each.reshape(-1).view(np.uint8) for each in self.flat if each.size]]

@@ -1,5 +1,6 @@
-"""The matrix product on a CPU: `matmul_nn`, `_tn`, `_nt`, `_tt`, their accumulating twins `matmul_nn_add`, ..., and
-`matmul_blocks`, many products of matrices that lie in larger arrays.
+"""The matrix product on a CPU: `matmul_nn`, `_tn`, `_nt`, `_tt`, their accumulating twins `matmul_nn_add`, ...,
+`matmul_tn_part`, which several workers compute together, and `matmul_blocks`, many products of matrices that lie in
+larger arrays.
 
 The letters say which operand is stored transposed. C is walked in panels of columns as wide as a register tile; a
 panel is cut along k, its part of B is packed into `scratch` where that pays, and the tiles go down the rows. A is read
@@ -24,6 +25,7 @@ from typing import Any, Final
 
 from numba import njit, types
 
+from nbdl.kernels.cpu.copies import span
 from nbdl.kernels.cpu.jit import kernel
 from nbdl.kernels.cpu.packing import copy_rows, copy_transposed
 from nbdl.kernels.cpu.shared import shared
@@ -259,6 +261,19 @@ def matmul_tt_add(a: Any, b: Any, c: Any, scratch: Any) -> None:
     """c[m, n] += a[k, m].T @ b[n, k].T"""
     (k, m), n = a.shape, b.shape[0]
     _product((pointer(a), 1, m, pointer(b), k, True, pointer(c), n, m, n, k, True, pointer(scratch)))
+
+
+@kernel
+def matmul_tn_part(a: Any, b: Any, c: Any, worker: int, workers: int, scratch: Any) -> None:
+    """The worker's part of c[m, n] = a[k, m].T @ b[k, n]: a span of its rows, or of its columns if it has more."""
+    (k, m), n = a.shape, b.shape[1]
+    row, rows, column, columns = 0, m, 0, n
+    if m < n:
+        column, columns = span(n, worker, workers)
+    else:
+        row, rows = span(m, worker, workers)
+    a_part, b_part, c_part = offset(pointer(a), row), offset(pointer(b), column), offset(pointer(c), row * n + column)
+    _product((a_part, 1, m, b_part, n, False, c_part, n, rows, columns, k, False, pointer(scratch)))
 
 
 @kernel

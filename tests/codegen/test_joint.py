@@ -1,0 +1,115 @@
+"""Products that the workers compute together: every program that has some must give the same as without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import count, islice
+
+import numpy as np
+import pytest
+
+from nbdl import nn
+from nbdl.codegen import joint, schedule
+from nbdl.codegen.program import Program
+from nbdl.train.fitting import prepare
+from tests.codegen.cases import CASES
+from tests.codegen.growth import Growth, LoopGrowth
+from tests.codegen.maker import EXAMPLES, Maker
+from tests.codegen.oracle import compare, run_oracle
+from tests.codegen.plain import PlainRun
+from tests.codegen.test_random_graphs import Native, check, grown
+from tests.codegen.test_scans import CASES as SCANS
+from tests.codegen.test_scans import make as make_scan
+
+RUNS = ((7, 1), (5, 3), (1, 2))
+
+
+@pytest.fixture
+def always(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the workers share every product that they can, however small, and all rows go at once."""
+    monkeypatch.setattr(joint, "ROWS", 0)
+    monkeypatch.setattr(schedule, "rows_at_a_time", lambda plan: None)
+
+
+def with_joint_products(first: int, size: int, kind: type[Growth]) -> Iterator[tuple[Growth, Program]]:
+    """Random programs whose workers compute products together."""
+    for seed in count(first):
+        growth, program = grown(seed, size, 6, kind=kind)
+        if program.plan.joint:
+            yield growth, program
+
+
+@pytest.mark.usefixtures("always")
+@pytest.mark.parametrize("kind", [Growth, LoopGrowth])
+@pytest.mark.parametrize(("first", "size"), [(60_000, 8), (61_000, 14), (62_000, 30)])
+def test_random_graphs_as_plain_python(kind: type[Growth], first: int, size: int) -> None:
+    for growth, program in islice(with_joint_products(first, size, kind), 6):
+        check(growth, program, PlainRun, RUNS, 1e-9)
+        check(growth, program, partial(PlainRun, isolated=False), ((5, 3),), 1e-9)
+
+
+@pytest.mark.usefixtures("always")
+@pytest.mark.parametrize("kind", [Growth, LoopGrowth])
+def test_random_graphs_as_machine_code(kind: type[Growth]) -> None:
+    for growth, program in islice(with_joint_products(70_000, 14, kind), 2):
+        check(growth, program, Native, RUNS, 1e-9)
+
+
+@pytest.mark.usefixtures("always")
+def test_cases_as_plain_python() -> None:
+    for case in CASES.values():
+        make = Maker()
+        case(make)
+        make.check()
+
+
+@pytest.mark.usefixtures("always")
+def test_loops_over_time_as_plain_python() -> None:
+    for name in SCANS:
+        make_scan(name).check()
+
+
+@pytest.mark.usefixtures("always")
+def test_two_optimizers_as_machine_code() -> None:
+    make = Maker()
+    CASES["two_optimizers"](make)
+    program = Program(make.variables, "two optimizers")
+    assert program.plan.joint
+    order = np.random.default_rng(0).permutation(EXAMPLES)[:14]
+    for workers in (1, 2, 3):
+        arrays = {name: array.copy() for name, array in make.arrays.items()}
+        program.bind(arrays, batch=7, workers=workers, seed=5).run(order, 0, 2)
+        compare(arrays, run_oracle(make.variables, make.arrays, order, batch=7, steps=2, seed=5), 1e-9)
+
+
+def training_plan(*layers: nn.Module, features: int = 300) -> tuple[Program, Callable[..., str]]:
+    """The program that trains a network, and its generated source."""
+    net = nn.Sequential(*layers)
+    net.compile("sgd", "mse")
+    x = np.zeros((8, features), np.float32)
+    program = prepare(net, x, np.zeros((8, layers[-1].units), np.float32), workers=2).program
+    return program, lambda: program.source
+
+
+def test_large_gradients_are_computed_together_and_small_ones_added_up() -> None:
+    program, _ = training_plan(nn.Dense(200, "relu"), nn.Dense(4))
+    assert [each.node.shape for each in program.plan.joint] == [(300, 200)]
+    (meeting,) = program.plan.meetings
+    assert sum(number for _, number in meeting.pieces) < 300 * 200
+
+
+def test_many_sums_between_joint_products_are_a_table() -> None:
+    _, source = training_plan(*[nn.Dense(200, "tanh") for _ in range(5)], nn.Dense(3))
+    assert source().count("matmul_tn_part(") == 5
+    assert "for offset, count in SUMS:" in source()
+
+
+def test_networks_whose_rows_go_through_in_blocks_add_up() -> None:
+    images = [nn.Conv2D(32, 3, activation="relu"), nn.MaxPool2D(2), nn.Conv2D(64, 3), nn.MaxPool2D(2), nn.Flatten()]
+    net = nn.Sequential(*images, nn.Dense(300, "relu"), nn.Dense(2))
+    net.compile("sgd", "mse")
+    x = np.zeros((8, 32, 32, 3), np.float32)
+    plan = prepare(net, x, np.zeros((8, 2), np.float32)).program.plan
+    assert plan.block_rows
+    assert not plan.joint
