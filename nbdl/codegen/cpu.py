@@ -130,7 +130,7 @@ class ModulePrinter(StepPrinter):
         lines = []
         for variable in self.plan.variables:
             leaf = variable.leaf
-            if variable.role == "rows" and leaf in self.plan.buffers:
+            if variable.role == "rows" and leaf in self.plan.buffers and not variable.in_order:
                 base = label(leaf) if len(leaf.shape) == 2 else label(leaf) + "_rows"
                 out = self.views.view(leaf, 0, (leaf.shape[0], product(leaf.shape[1:])), base)
                 lines.append(f"take_rows({self.arrays[variable]}, picked, {out})")
@@ -140,7 +140,8 @@ class ModulePrinter(StepPrinter):
         lines = []
         for variable in self.plan.variables:
             result = variable.result
-            if variable.role == "row_result" and result is not None:
+            if variable.role == "row_result" and variable in self.plan.copies:
+                assert result is not None  # copies have results
                 rows = self.views.view(result, 0, (result.shape[0], product(result.shape[1:])))
                 lines.append(f"put_rows({rows}, picked, {self.arrays[variable]})")
         return lines
@@ -168,6 +169,7 @@ class ModulePrinter(StepPrinter):
         handed_in = {
             "rows": "high - low",
             "first_row": "first_row + low",
+            "first_example": "first_example + low",
             "picked": "part(picked, low, (high - low,))",
         }
         return [
@@ -209,6 +211,7 @@ _ARRAYS = {"sync": "sync", "arena": "arena", "shared": "shared"}
 _STEP = {
     "rows": "rows",
     "first_row": "low",
+    "first_example": "begin + low",
     "batch_size": "f32(count)",
     "capacity": "capacity",
     "worker": "worker",

@@ -61,7 +61,7 @@ class Placement:
         gathered = [
             each.leaf
             for each in self.plan.variables
-            if each.role == "rows" and each.leaf is not None and each.leaf in used
+            if each.role == "rows" and each.leaf is not None and each.leaf in used and not self._stays(each)
         ]
         of_rows = [node for node in rest if has_batch(node.shape) and node not in self.plan.row_shapes]
         self.plan.row_bytes = self._place_in("rows", [*gathered, *of_rows])
@@ -124,7 +124,8 @@ class Placement:
 
     def _place_variables(self) -> None:
         for variable in self.plan.variables:
-            if variable.leaf is not None and variable.role not in ("rows", "key"):
+            placed = self._stays(variable) if variable.role == "rows" else variable.role != "key"
+            if variable.leaf is not None and placed:
                 self.plan.buffers[variable.leaf] = Buffer("state", 0, variable)
         for variable in self.plan.variables:
             result = variable.result
@@ -147,7 +148,7 @@ class Placement:
         whole = variable.result is not None and product(variable.result.shape) == product(root.shape)
         if kernel is None or root in self.plan.buffers or not whole:
             return False
-        if variable.role == "own" and variable.leaf is None:
+        if variable.leaf is None and (variable.role == "own" or self._stays(variable)):
             return True
         if not isinstance(kernel, Loop) or (variable.role != "own" and root not in self.fusion.shared):
             return False
@@ -165,6 +166,10 @@ class Placement:
         return all(index == own_index(variable.leaf.shape) for index in mine) and not self._aliased(
             kernel, variable.leaf
         )
+
+    def _stays(self, variable: Variable) -> bool:
+        """Whether rows are read or written where they lie; a card gathers them."""
+        return variable.in_order and not self.fusion.rows_apart
 
     def _level(self, place: int) -> int:
         """The level of a kernel, given its place; the end of the program counts as one more."""

@@ -42,12 +42,16 @@ class Variable:
     - `row_result`: `result` has a row for each row of the batch, written where the data set's row is;
     - `own`: `result` lies in memory that a worker has for itself (in the body of a scan); with a `leaf`, it is the
       value of before.
+
+    Rows of data or results that are `in_order` follow one another, in contiguous memory and from batch to batch: a CPU
+    reads or writes them where they lie.
     """
 
     name: str
     role: Role
     leaf: Node | None = None
     result: Node | None = None
+    in_order: bool = False
 
     @property
     def node(self) -> Node:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -90,10 +91,7 @@ class Program:
 def _optimized(variables: Sequence[Variable]) -> list[Variable]:
     results = [each.result for each in variables if each.result is not None]
     better = iter(run_passes(results))
-    return [
-        Variable(each.name, each.role, each.leaf, next(better) if each.result is not None else None)
-        for each in variables
-    ]
+    return [each if each.result is None else replace(each, result=next(better)) for each in variables]
 
 
 class Bound:
@@ -196,8 +194,9 @@ def _flat(variable: Variable, array: np.ndarray) -> np.ndarray:
     if variable.role in ("rows", "row_result"):
         if array.shape[1:] != node.shape[1:]:
             raise ShapeError(f"{variable.name} must have rows of shape {node.shape[1:]}, not {array.shape[1:]}")
-        rows = array if variable.role == "row_result" or _has_whole_rows(array) else np.ascontiguousarray(array)
-        return rows.reshape(len(array), int(np.prod(array.shape[1:])))
+        if variable.role == "rows" and (variable.in_order or not _has_whole_rows(array)):
+            array = np.ascontiguousarray(array)
+        return array.reshape(len(array), int(np.prod(array.shape[1:])))
     if has_batch(node.shape) or array.shape != node.shape:
         raise ShapeError(f"{variable.name} must have the shape {node.shape}, not {array.shape}")
     if variable.role == "value":

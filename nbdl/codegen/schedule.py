@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from nbdl.codegen.fusion import Fusion
 from nbdl.codegen.names import short_label
@@ -108,4 +109,4 @@ def _moved(variable: Variable) -> Variable:
         or root_of(result).name != "input"
     ):
         return variable
-    return Variable(variable.name, variable.role, variable.leaf, ops.stop_gradient(result))
+    return replace(variable, result=ops.stop_gradient(result))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nbdl.codegen.expressions import dtype_name
-from nbdl.codegen.index import core, shape_text
+from nbdl.codegen.index import core, shape_text, size_text
 from nbdl.codegen.names import Names, label, short_label
 from nbdl.codegen.plan import Buffer, Plan, Variable, byte_size, locate, resolve
 from nbdl.ir.graph import Node
@@ -110,11 +110,13 @@ class Views:
         """The name of an array of `shape` that begins at an element of a variable's array."""
         array = self.arrays[variable]
         whole = variable.node.shape
-        if start == 0 and not start_rows and shape == ((core(whole) or (1,)) if self.in_body else (product(whole),)):
+        all_of_it = (core(whole) or (1,)) if self.in_body else (product(whole),)
+        if not variable.in_order and start == 0 and not start_rows and shape == all_of_it:
             return array
         name = self.names.of((variable, start, start_rows, shape), base or variable.name)
-        place = f"{start} + {start_rows} * rows" if start and start_rows else str(start or f"{start_rows} * rows")
-        line = f"{name} = part({array}, {place if start_rows else start}, {shape_text(shape)})"
+        places = [f"first_example * {size_text(product(whole[1:]))}"] * variable.in_order
+        places += [str(start)] * bool(start) + [f"{start_rows} * rows"] * bool(start_rows)
+        line = f"{name} = part({array}, {' + '.join(places) or '0'}, {shape_text(shape)})"
         if line not in self.lines:
             self.lines.append(line)
         return name

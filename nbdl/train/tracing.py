@@ -258,7 +258,7 @@ def trace_evaluation(net: Module, feed: Feed) -> Traced:
     """The program that measures loss and metrics."""
     with _evaluating(net), _recording(net, feed) as recorded:
         logs = net.test_step(recorded.batch)
-    return _program(recorded, "Evaluation", logs)
+    return _program(recorded, "Evaluation", logs, in_order=True)
 
 
 def trace_prediction(net: Module, feed: Feed) -> tuple[Traced, tuple[int, ...], np.dtype]:
@@ -269,7 +269,7 @@ def trace_prediction(net: Module, feed: Feed) -> tuple[Traced, tuple[int, ...], 
     if not isinstance(output, Tensor) or not output.shape or output.shape[0] != next(iter(leaves.values())).shape[0]:
         raise UntraceableError("predict needs a network that returns one tensor with a row for each row of its input")
     row = tuple(size for size in output.shape[1:] if isinstance(size, int))
-    traced = _program(recorded, "Prediction", {}, prediction=output.node)
+    traced = _program(recorded, "Prediction", {}, prediction=output.node, in_order=True)
     if ranges:
         traced.check = lambda other: _check_ranges(ranges, other, leaves)
     return traced, row, output.dtype
@@ -300,10 +300,15 @@ def _program(
     logs: Logs,
     results: Mapping[str, Node] | None = None,
     prediction: Node | None = None,
+    *,
+    in_order: bool = False,
 ) -> Traced:
     symbols = recorded.symbols
-    variables = [Variable(f"{name}_data", "rows", leaf) for name, leaf in recorded.leaves.items()]
     arrays = {f"{name}_data": array for name, array in recorded.feed.arrays().items()}
+    variables = [
+        Variable(name, "rows", leaf, in_order=in_order and array.flags.c_contiguous)
+        for (name, array), leaf in zip(arrays.items(), recorded.leaves.values(), strict=True)
+    ]
     for name, leaf in symbols.leaves.items():
         result = (results or {}).get(name, leaf)
         variables.append(
@@ -316,7 +321,7 @@ def _program(
         variables.append(Variable("totals", "state", total_leaf, vector))
         arrays["totals"] = np.zeros(total_leaf.shape, FLOAT64)  # type: ignore[arg-type]
     if prediction is not None:
-        variables.append(Variable("predicted", "row_result", None, prediction))
+        variables.append(Variable("predicted", "row_result", None, prediction, in_order))
     variables.append(Variable("key", "key", recorded.key))
     for number, constant in enumerate(_constants(variables), start=1):
         name = f"{constant.param('name') or 'constant'}_{number}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 
-from nbdl.codegen import parts, step
+from nbdl.codegen import parts, schedule, step
 from nbdl.codegen.program import Program
 from tests.codegen.growth import EXAMPLES, Growth, LoopGrowth
 from tests.codegen.maker import RUNS
@@ -31,7 +32,8 @@ def grown(
 def check(
     growth: Growth, program: Program, runner: Callable[..., Any], runs: tuple[tuple[int, int], ...], tolerance: float
 ) -> None:
-    order = np.random.default_rng(0).permutation(EXAMPLES)
+    ordered = any(each.in_order for each in program.variables)
+    order = np.arange(EXAMPLES) if ordered else np.random.default_rng(0).permutation(EXAMPLES)
     for batch, workers in runs:
         rows = order[: STEPS * batch - (batch > 2)]
         got = {name: array.copy() for name, array in growth.arrays.items()}
@@ -60,6 +62,31 @@ def check_plain(seed: int, size: int, kind: type[Growth] = Growth) -> None:
 def test_small_graphs_as_plain_python(block: int) -> None:
     for seed in range(10):
         check_plain(100 * block + seed, 12)
+
+
+def in_order(growth: Growth) -> Program:
+    """The program that reads and writes rows where they lie."""
+    return Program([replace(each, in_order="row" in each.role) for each in growth.made], "a random graph")
+
+
+@pytest.mark.parametrize("kind", [Growth, LoopGrowth])
+@pytest.mark.parametrize("blocks", [False, True])
+def test_rows_in_order_as_plain_python(kind: type[Growth], blocks: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if blocks:
+        monkeypatch.setattr(schedule, "rows_at_a_time", lambda plan: 2 if plan.block_kernels else None)
+    for seed in range(30_000, 30_020):
+        growth, program = grown(seed, 20, 6, kind=kind)
+        ordered = in_order(growth)
+        assert ordered.plan.row_bytes <= program.plan.row_bytes
+        assert "take_rows(" not in ordered.source
+        check(growth, ordered, PlainRun, ((7, 1), (5, 3), (1, 2)), 1e-9)
+        check(growth, ordered, partial(PlainRun, isolated=False), ((5, 3),), 1e-9)
+
+
+@pytest.mark.parametrize("kind", [Growth, LoopGrowth])
+def test_rows_in_order_as_machine_code(kind: type[Growth]) -> None:
+    growth, _ = grown(30_100, 20, 6, kind=kind)
+    check(growth, in_order(growth), Native, ((7, 1), (5, 3), (1, 2)), 1e-9)
 
 
 @pytest.mark.parametrize("block", range(10))

@@ -11,8 +11,10 @@ import pytest
 
 import nbdl
 from nbdl import nn
+from nbdl.codegen import schedule
 from nbdl.errors import DataError
 from nbdl.train import predicting, tracing
+from nbdl.train.feed import make_feed
 
 X = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
 
@@ -189,3 +191,87 @@ def test_several_workers_predict_the_same():
     close(net.predict(2 * X, workers=2), by_hand(net, 2 * X))
     close(net.predict(X, batch_size=4), by_hand(net))
     close(net.predict(2 * X, batch_size=4), by_hand(net, 2 * X))
+
+
+SERIES = np.random.default_rng(1).normal(size=70).astype(np.float32)
+LAYOUTS = {
+    "contiguous": SERIES[:63].reshape(21, 3),
+    "every other row": SERIES[:66].reshape(22, 3)[::2],
+    "backwards": SERIES[:63].reshape(21, 3)[::-1],
+    "columns first": SERIES[:63].reshape(3, 21).T,
+    "overlapping windows": np.lib.stride_tricks.sliding_window_view(SERIES, 3),
+    "windows that lie apart": np.lib.stride_tricks.sliding_window_view(SERIES, 3)[::5],
+    "the same row": np.broadcast_to(SERIES[:3], (7, 3)),
+    "one row": SERIES[:3].reshape(1, 3),
+}
+
+
+class Mirrored(nn.Module):
+    """Returns its input, which nothing computes."""
+
+    def forward(self, x):
+        return x
+
+
+class Cut(nn.Module):
+    """Returns a part of what it computes."""
+
+    def forward(self, x):
+        return (2.0 * x)[:, 1:]
+
+
+class Lengthened(nn.Module):
+    """Computes the parts of its result apart."""
+
+    def forward(self, x):
+        return nbdl.concat([2.0 * x, x + 1.0], axis=1).reshape(-1, 2, 3)
+
+
+class Summed(nn.Module):
+    """Has two inputs, and one number for a row."""
+
+    def forward(self, x, y):
+        return nbdl.sum(x * y, axis=1)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("network", [Scaled, Mirrored, Cut, Lengthened])
+def test_rows_are_read_from_wherever_they_lie(network, layout):
+    net, x = network(), LAYOUTS[layout]
+    expected = by_hand(net, x)
+    for options in ({}, {"workers": 3}, {"batch_size": 2}, {"workers": 2, "batch_size": 5}):
+        for _ in range(2):
+            close(net.predict(x, **options), expected)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_inputs_may_lie_differently(layout):
+    x = LAYOUTS[layout]
+    y = np.arange(x.size, dtype=np.float32).reshape(x.shape)
+    for inputs in ((x, y), (y, x)):
+        close(Summed().predict(inputs, workers=2, batch_size=4), (x * y).sum(axis=1))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_rows_in_blocks_are_read_from_wherever_they_lie(layout, monkeypatch):
+    monkeypatch.setattr(schedule, "rows_at_a_time", lambda plan: 2 if plan.block_kernels else None)
+    net, x = Scaled(), LAYOUTS[layout]
+    close(net.predict(x, workers=2, batch_size=15), by_hand(net, x))
+    assert "some_rows(" in tracing.trace_prediction(net, make_feed(x))[0].program.source
+
+
+def test_rows_that_follow_one_another_are_not_copied():
+    def source(layout):
+        return tracing.trace_prediction(Scaled(), make_feed(LAYOUTS[layout]))[0].program.source
+
+    assert "take_rows(" in source("overlapping windows")
+    assert "take_rows(" not in source("contiguous")
+    assert "put_rows(" not in source("contiguous")
+
+
+@pytest.mark.parametrize("layout", ["contiguous", "overlapping windows"])
+def test_rows_are_measured_wherever_they_lie(layout):
+    net, x = Scaled().compile("sgd", "mse"), LAYOUTS[layout]
+    y = by_hand(net, x) + np.arange(len(x), dtype=np.float32)[:, None]
+    loss = net.evaluate(x, y, workers=2, batch_size=6)["loss"]
+    assert loss == pytest.approx(np.mean((by_hand(net, x) - y) ** 2), rel=1e-5)
