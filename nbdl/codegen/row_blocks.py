@@ -49,16 +49,29 @@ def _belongs_to_all(fusion: Fusion, kernel: Kernel) -> bool:
 def rows_at_a_time(plan: Plan) -> int | None:
     """How many rows a block has; None if it isn't worth while, as many rows fit into the cache.
 
-    A block's rows take at least as much memory as the weights and the sums, which each block goes through again.
+    A block's rows take at least as much memory as the weights and the sums, which each block goes through again: those
+    of a loop over time in each of its steps, whose products should have as many rows as possible.
     """
     if not plan.block_kernels:
         return None
-    again = plan.partial_bytes + sum(map(byte_size, _whole_operands(plan)))
+    again = plan.added_bytes + sum(map(byte_size, _whole_operands(plan))) + sum(map(_bytes_of_steps, _calls(plan)))
     rows = max(1, max(CACHE, again) // max(1, plan.row_bytes + plan.row_bytes_of_bodies))
     return rows if rows <= MOST_ROWS else None
 
 
+def _calls(plan: Plan) -> list[Node]:
+    """What kernels of their own compute in a block."""
+    return [kernel.node for place in plan.block_kernels if isinstance(kernel := plan.kernels[place], Call)]
+
+
 def _whole_operands(plan: Plan) -> set[Node]:
     """What the calls of a block read beside rows."""
-    calls = [kernel.node for place in plan.block_kernels if isinstance(kernel := plan.kernels[place], Call)]
-    return {root_of(each) for node in calls for each in node.inputs if not has_batch(each.shape)}
+    return {root_of(each) for node in _calls(plan) for each in node.inputs if not has_batch(each.shape)}
+
+
+def _bytes_of_steps(call: Node) -> int:
+    """What the steps of a loop over time read beside rows."""
+    if call.name != "scan":
+        return 0
+    whole = [leaf for leaf in call.param("body").leaves if not has_batch(leaf.shape)]
+    return call.param("length") * sum(map(byte_size, whole))

@@ -9,9 +9,12 @@ from itertools import count, islice
 import numpy as np
 import pytest
 
+from nbdl import nn
 from nbdl.codegen import row_blocks, schedule
-from nbdl.codegen.plan import Plan
+from nbdl.codegen.plan import Meeting, Plan
 from nbdl.codegen.program import Program
+from nbdl.train import tracing
+from nbdl.train.feed import make_feed
 from tests.codegen.cases import CASES
 from tests.codegen.growth import Growth, LoopGrowth
 from tests.codegen.maker import EXAMPLES, Maker
@@ -89,7 +92,7 @@ def planned(row_bytes: int, sums: int) -> int | None:
     CASES["matrix_products_of_all_kinds"](make)
     plan: Plan = Program(make.variables, "sums").plan
     assert plan.block_kernels
-    plan.row_bytes, plan.partial_bytes = row_bytes, sums
+    plan.row_bytes, plan.meetings = row_bytes, [Meeting(0, [(0, sums // 8)], np.dtype("float64"), maximum=False)]
     return row_blocks.rows_at_a_time(plan)
 
 
@@ -99,3 +102,20 @@ def test_a_block_fits_into_the_cache_and_is_worth_reading_the_weights_again() ->
     assert planned(row_bytes=250_000, sums=3_000_000) == 12
     assert planned(row_bytes=4_000, sums=0) is None
     assert planned(row_bytes=250_000, sums=10**9) is None
+
+
+def test_a_loop_over_time_reads_its_weights_in_each_step_so_longer_series_do_not_make_blocks_smaller() -> None:
+    short, long = (recurrent(length) for length in (100, 400))
+    assert 16 < long <= short < 32
+
+
+def recurrent(length: int) -> int:
+    """The rows of a block of a recurrent network's training program."""
+    net = nn.Sequential(nn.LSTM(32), nn.Dense(1))
+    net.compile("adam", "mse")
+    feed = make_feed(np.zeros((4, length, 8), np.float32), np.zeros((4, 1), np.float32))
+    tracing.build(net, feed, None)
+    tracing.attach(net)
+    rows = row_blocks.rows_at_a_time(tracing.trace_training(net, feed).program.plan)
+    assert rows is not None
+    return rows
