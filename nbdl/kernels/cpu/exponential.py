@@ -34,6 +34,10 @@ EXP_LOWEST = constant(-104.0, -746.0)
 EXP_HIGHEST = constant(89.0, 710.0)
 EXPM1_LOWEST = constant(-18.0, -40.0)
 
+# Every exp(-|x|) that isn't 0 is a normal number if it is multiplied by 2**RAISE.
+RAISE = constant(64.0)
+RAISED_ONE = constant(2.0**64)
+
 SMALLEST_NORMAL = constant(2.0**-126, 2.0**-1022)
 MANTISSA = constant(24.0, 53.0)
 TWO_TO_MANTISSA = constant(2.0**24, 2.0**53)
@@ -47,10 +51,10 @@ ERF_FLAT = constant(4.0, 6.0)
 
 
 @scalar
-def exp_reduced(x):
-    """Return (p, shifted) with exp(x) = (1 + p) * 2**k, |p| < 0.42, `shifted` = SHIFT + k."""
-    shifted = fma(x, LOG2_E(x), SHIFT(x))
-    k = shifted - SHIFT(x)
+def exp_reduced(x, shift):
+    """Return (p, shifted) with exp(x) = (1 + p) * 2**k, |p| < 0.42, `shifted` = shift + k."""
+    shifted = fma(x, LOG2_E(x), shift)
+    k = shifted - shift
     r = fma(-k, LN2_LOW(x), fma(-k, LN2_HIGH(x), x))
     return fma(r * r, exp_tail(r), r), shifted
 
@@ -58,14 +62,14 @@ def exp_reduced(x):
 @scalar
 def exp(x):
     """Return e**x."""
-    p, shifted = exp_reduced(limit(x, EXP_LOWEST(x), EXP_HIGHEST(x)))
+    p, shifted = exp_reduced(limit(x, EXP_LOWEST(x), EXP_HIGHEST(x)), SHIFT(x))
     return scale(ONE(x) + p, shifted)
 
 
 @scalar
 def expm1(x):
     """Return e**x - 1, accurate near 0."""
-    p, shifted = exp_reduced(limit(x, EXPM1_LOWEST(x), EXP_HIGHEST(x)))
+    p, shifted = exp_reduced(limit(x, EXPM1_LOWEST(x), EXP_HIGHEST(x)), SHIFT(x))
     # Half of it, doubled: 2**128 is not a float32 but 2**127 is.
     half = power_of_two(shifted - ONE(x))
     return with_sign(TWO(x) * fma(half, p, half - HALF(x)), x)
@@ -74,15 +78,21 @@ def expm1(x):
 @scalar
 def tanh(x):
     """Return the hyperbolic tangent, from t = expm1(-2|x|): |tanh(x)| = -t / (2 + t)."""
-    t = expm1(-TWO(x) * magnitude(x))
+    y = -TWO(x) * magnitude(x)
+    p, shifted = exp_reduced(select(y < EXPM1_LOWEST(x), EXPM1_LOWEST(x), y), SHIFT(x))
+    unit = power_of_two(shifted)
+    t = fma(unit, p, unit - ONE(x))
     return with_sign(t / (TWO(x) + t), x)
 
 
 @scalar
 def sigmoid(x):
     """Return 1 / (1 + e**-x), from e**-|x|, which can't overflow and keeps tiny results."""
-    e = exp(-magnitude(x))
-    return select(x < ZERO(x), e, ONE(x)) / (ONE(x) + e)
+    y = -magnitude(x)
+    p, shifted = exp_reduced(select(y < EXP_LOWEST(x), EXP_LOWEST(x), y), SHIFT(x) + RAISE(x))
+    raised = power_of_two(shifted)
+    e = fma(raised, p, raised)  # numerator and denominator times 2**RAISE
+    return select(x < ZERO(x), e, RAISED_ONE(x)) / (RAISED_ONE(x) + e)
 
 
 @scalar

@@ -102,7 +102,7 @@ def power_float64(a, y):
     t_low = fma(y, high, -t) + y * low
     # Out there the result is 0 or infinite, and the low part may be inf - inf.
     t_low = select(magnitude(t) < -EXP_LOWEST(t), t_low, ZERO(t))
-    p, shifted = exp_reduced(limit(t, EXP_LOWEST(t), EXP_HIGHEST(t)))
+    p, shifted = exp_reduced(limit(t, EXP_LOWEST(t), EXP_HIGHEST(t)), SHIFT(t))
     return scale(ONE(p) + fma(ONE(p) + p, t_low, p), shifted)
 
 
