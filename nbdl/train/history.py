@@ -28,6 +28,12 @@ class History:
         self.epochs.append(epoch)
         self.rows.append(dict(logs))
 
+    def truncate(self, epochs: int) -> None:
+        """Keep the first `epochs` epochs, which are counted from 0 even if the first of them isn't there."""
+        while self.epochs and self.epochs[-1] >= epochs:
+            self.epochs.pop()
+            self.rows.pop()
+
     @property
     def history(self) -> dict[str, list[Any]]:
         """Lists by name."""

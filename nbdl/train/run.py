@@ -79,7 +79,7 @@ class Run:
             traced.program, traced.arrays, device, batch=batch_size, workers=workers, seed=seed, precision=precision
         )
         self._saver = Saver(self)
-        self._watch: Watch | None = None  # nothing has run yet
+        self._watch = Watch(self)
         self._interrupted = False
         self._stretch = 0  # nothing is known about the speed yet
         self._seconds, self._rows_done = 0.0, 0
@@ -138,13 +138,18 @@ class Run:
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """Inside, the program's arrays are written to: steps are repeated from what they are then."""
-        if self._watch is not None:
-            self._watch.check(everything=True)
+        self._watch.check(everything=True)
         self.bound.pull()
         yield
         self.bound.push()
-        if self._watch is not None:
-            self._watch.keep()
+        self._watch.keep()
+
+    def go_back(self, step: int) -> None:
+        """Be where the run was before a step, counted over all epochs; epochs that weren't over then are forgotten."""
+        self.epoch, self.epoch_step = divmod(step, self.steps_per_epoch)
+        self.history.truncate(self.epoch)
+        if self.folder is not None:
+            self.folder.metrics.truncate(self.epoch)
 
     # --- the loop -----------------------------------------------------------------------------------------------------
 
@@ -155,9 +160,9 @@ class Run:
                 self._saver.begin()
                 self._tell("run_start")
                 plugins.call("nbdl_run_start", run=self)
-                self._watch = Watch(self)
                 while self.epoch < self.epochs and not self.history.stopped:
-                    self._train_epoch(self._watch)
+                    self._train_epoch()
+                self._watch.check(everything=True)
                 self.bound.pull()
                 self._saver.remember()
             except BaseException as error:
@@ -169,21 +174,21 @@ class Run:
             self._saver.finish()
         return self.history
 
-    def _train_epoch(self, watch: Watch) -> None:
+    def _train_epoch(self) -> None:
         order = self.order(self.epoch)
         if self.epoch_step == 0:
             self.traced.sums[:] = 0
-        watch.begin_epoch(order)
+        self._watch.begin_epoch()
         while self.epoch_step < self.steps_per_epoch:
             if self._interrupted:
-                self._end_by_interrupt(watch)
+                self._end_by_interrupt()
             self._run_stretch(order)
-            watch.check(everything=self.epoch_step == self.steps_per_epoch)
+            self._watch.check()
             self._tell("progress")
             if self.history.stopped:
                 return
             if self._saver.is_due(epoch_end=False):
-                watch.check(everything=True)
+                self._watch.check(everything=True)
                 self._saver.save()
         self._finish_epoch()
 
@@ -208,15 +213,20 @@ class Run:
         logs = self.logs
         if self.evaluation is not None:
             logs |= {f"val_{name}": value for name, value in self.evaluation.measure().items()}
+            if not np.isfinite(self.evaluation.traced.sums).all():
+                self._watch.check(everything=True)
         self.history.add(self.epoch, logs)
         for callback in self.callbacks:
             callback.epoch_end(self, logs)
         plugins.call("nbdl_epoch_end", run=self, epoch=self.epoch, logs=logs)
+        if self._watch.error is not None:
+            raise self._watch.error  # other errors of a hook stay with its plugin
         if self.folder is not None:
             self.folder.metrics.append({"epoch": self.epoch, **single_numbers(logs)})
         self.epoch += 1
         self.epoch_step = 0
         if self._saver.is_due(epoch_end=True):
+            self._watch.check(everything=True)
             self._saver.save()
 
     def order(self, epoch: int) -> np.ndarray:
@@ -251,8 +261,8 @@ class Run:
         finally:
             signal.signal(signal.SIGINT, before)
 
-    def _end_by_interrupt(self, watch: Watch) -> None:
-        watch.check(everything=True)
+    def _end_by_interrupt(self) -> None:
+        self._watch.check(everything=True)
         where = f"in epoch {self.epoch + 1} of {self.epochs}, after {self.epoch_step} of {self.steps_per_epoch} steps"
         if self.folder is None:
             raise InterruptedTraining(f"stopped {where}; the network keeps what it has learned so far")

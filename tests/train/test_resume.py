@@ -8,6 +8,7 @@ import pytest
 import nbdl
 from nbdl import nn
 from nbdl.errors import InterruptedTraining, NumericsError, RunError
+from nbdl.plugins import isolated_plugins
 from nbdl.tensor_files import load_tensors
 from nbdl.train import Callback, RunFolder, checkpoint, finite
 from nbdl.train.fitting import fit, prepare
@@ -274,8 +275,9 @@ class Steps(Callback):
 )
 @pytest.mark.parametrize("seconds", [0, 1000])
 def test_the_step_before_is_found_from_any_copy(lr, steps, seconds, monkeypatch):
-    """Whether the state was copied after the last steps that were fine, or at the beginning of the epoch."""
+    """Whether the state was copied after the last steps that were fine, or some epochs ago."""
     monkeypatch.setattr(finite, "SNAPSHOT", seconds)
+    monkeypatch.setattr(finite, "SHARE", 0)
     net = nn.Sequential(nn.Dense(1))
     net.compile({"name": "sgd", "lr": lr}, "mse")
     x = rows()[0]
@@ -288,31 +290,134 @@ def test_the_step_before_is_found_from_any_copy(lr, steps, seconds, monkeypatch)
         np.testing.assert_array_equal(array, steps.weights[name])
 
 
-def test_parameters_are_looked_at_before_a_callback_changes_something():
-    """The first loss is finite, the parameters after it aren't: copying these would be too late."""
+class Overflowing(nn.Module):
+    """A number of its own overflows in the third step; the loss isn't finite from the fourth on."""
+
+    def __init__(self):
+        self.dense = nn.Dense(1)
+        self.number = self.parameter("number", (), "ones", trainable=False)
+
+    def forward(self, x):
+        shift = 1e-30 * self.number
+        if self.training:
+            self.number.assign(1e13 * self.number)
+        return self.dense(x) + shift
+
+
+class Told(Callback):
+    """Which epochs callbacks are told of."""
+
+    def __init__(self):
+        self.epochs = []
+
+    def epoch_end(self, run, logs):
+        self.epochs.append(run.epoch)
+
+
+def overflowing(monkeypatch, *, epochs=9, callbacks=(), folder=None, **options):
+    """Train until the third epoch's only step, with no look at parameters that the clock asks for; return the run."""
+    monkeypatch.setattr(finite, "SNAPSHOT", 1000)
+    for name in ("AFTER_EPOCH", "WITHIN_EPOCH"):
+        monkeypatch.setattr(checkpoint, name, 1000)
+    net, x = Overflowing().compile("sgd", "mse"), rows()[0]
+    run = prepare(net, x, x[:, :1], epochs=epochs, batch_size=ROWS, callbacks=[Told(), *callbacks], seed=0, **options)
+    run.folder = folder
+    with pytest.raises(NumericsError, match=r"at step 1 of epoch 3: .*The parameters are those before this step"):
+        run.train()
+    assert all(np.isfinite(array).all() for array in net.state_dict().values())
+    return run
+
+
+def test_the_history_ends_before_the_bad_step(make, monkeypatch):
+    """It was the third epoch's, though that ended with a finite loss, and was reported."""
+    folder = make("run")
+    run = overflowing(monkeypatch, folder=folder)
+    assert run.callbacks[0].epochs == [0, 1, 2]
+    assert run.history.epochs == [0, 1]
+    assert [row["epoch"] for row in folder.metrics.rows()] == [0, 1]
+    assert (run.epoch, run.epoch_step) == (2, 0)
+
+
+def test_parameters_are_looked_at_before_training_ends(monkeypatch):
+    overflowing(monkeypatch, epochs=3)
+
+
+@pytest.mark.parametrize(("epoch_end", "epoch"), [(False, 2), (True, 3)])
+def test_parameters_are_looked_at_before_a_checkpoint(epoch_end, epoch, make, monkeypatch):
+    folder = make("run")
+    due = epoch_end, epoch
+    monkeypatch.setattr(checkpoint.Saver, "is_due", lambda self, *, epoch_end: (epoch_end, self.run.epoch) == due)
+    run = overflowing(monkeypatch, folder=folder)
+    assert folder.load_checkpoint().meta["epoch"] == 0
+    assert run.history.epochs == [0, 1]
+
+
+def test_parameters_are_looked_at_if_validation_is_not_finite(monkeypatch):
+    run = overflowing(monkeypatch, validation_split=0.1)
+    assert run.callbacks[0].epochs == [0, 1]
+
+
+def test_parameters_are_looked_at_before_a_callback_changes_something(monkeypatch):
+    """Copying them would be too late."""
 
     class Rescue(Callback):
-        def progress(self, run):
+        def epoch_end(self, run, logs):
             run.scale_learning_rate(0.5)
 
-    net = nn.Sequential(nn.Dense(1)).compile({"name": "sgd", "lr": 3e38}, "mse")
-    x = rows()[0] * 100
-    with pytest.raises(NumericsError, match="training stopped at step 1 of epoch 1: "):
-        fit(net, x, x[:, :1], batch_size=BATCH, callbacks=[Rescue()], seed=0, verbose=False, workers=1)
+    overflowing(monkeypatch, callbacks=[Rescue()])
+
+
+def test_a_hook_does_not_swallow_numbers_that_are_not_finite(monkeypatch):
+    class Rescue:
+        @nbdl.hookimpl
+        def nbdl_epoch_end(self, run):
+            run.scale_learning_rate(0.5)
+
+    with isolated_plugins(Rescue(), installed=True), pytest.warns(RuntimeWarning, match="nbdl_epoch_end failed"):
+        overflowing(monkeypatch)
+
+
+class Writes(Callback):
+    """Writes into the weights behind the run's back."""
+
+    def __init__(self, moment, step, factor):
+        self.step, self.factor = step, factor
+        setattr(self, moment, self.write)
+
+    def write(self, run, logs=None):
+        if run.step == self.step:
+            run.net.layers[0].weight.node.value[...] *= self.factor
+
+
+BY_HAND = "Repeating the steps gives other numbers, so something else has written into the network's arrays"
+
+
+@pytest.mark.parametrize(
+    ("lr", "writes", "seconds", "message"),
+    [
+        (1e-3, Writes("epoch_end", 10, 1e30), 0, "step 1 of epoch 3: .*The parameters are those before this step"),
+        (1e-3, Writes("epoch_end", 10, 1e30), 1000, f"step 1 of epoch 3: .*{BY_HAND}.* before step 1 of epoch 1"),
+        (1e-3, Writes("progress", 7, np.nan), 1000, f"step 3 of epoch 2: .*{BY_HAND}.* before step 1 of epoch 1"),
+        (1e3, Writes("progress", 3, 0.5), 1000, f"step . of epoch 2: .*{BY_HAND}.* before step 1 of epoch 1"),
+    ],
+)
+def test_what_is_written_by_hand_is_not_explained_by_a_step(lr, writes, seconds, message, monkeypatch):
+    """At the beginning of an epoch that is copied it belongs to the state; otherwise nobody knows of it."""
+    monkeypatch.setattr(finite, "SNAPSHOT", seconds)
+    monkeypatch.setattr(finite, "SHARE", 0)
+    net = nn.Sequential(nn.Dense(1)).compile({"name": "sgd", "lr": lr}, "mse")
+    x = rows()[0]
+    with pytest.raises(NumericsError, match=message):
+        fit(net, x, x[:, :1], epochs=9, batch_size=BATCH, callbacks=[writes], seed=0, verbose=False, workers=1)
     assert all(np.isfinite(array).all() for array in net.state_dict().values())
 
 
-def test_a_callback_that_writes_something_that_is_not_finite():
-    class Vandal(Callback):
-        def progress(self, run):
-            if run.step == 7:
-                run.net.layers[0].weight.node.value[0] = np.nan
-
+def test_nothing_is_said_of_a_network_that_takes_no_steps():
     net = nn.Sequential(nn.Dense(1)).compile("sgd", "mse")
     x = rows()[0]
-    with pytest.raises(NumericsError, match=r"after step 3 of epoch 2: .* a callback has written into the network"):
-        fit(net, x, x[:, :1], epochs=9, batch_size=BATCH, callbacks=[Vandal()], seed=0, verbose=False, workers=1)
-    assert all(np.isfinite(array).all() for array in net.state_dict().values())
+    net(x)
+    net.layers[0].weight.assign(np.full((5, 1), np.nan, np.float32))
+    fit(net, x, x[:, :1], epochs=0, verbose=False)
 
 
 def test_large_but_finite_numbers_are_no_reason_to_stop():
