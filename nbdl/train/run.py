@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,8 @@ class Run:
         )
         self._saver = Saver(self)
         self._watch = Watch(self)
+        self._shuffler = np.random.Generator(np.random.Philox(key=[seed, 0]))
+        self._shuffler_start = self._shuffler.bit_generator.state
         self._interrupted = False
         self._stretch = 0  # nothing is known about the speed yet
         self._seconds, self._rows_done = 0.0, 0
@@ -232,9 +235,15 @@ class Run:
     def order(self, epoch: int) -> np.ndarray:
         """The rows of an epoch in their order; they depend on the seed and the epoch only."""
         if not self.shuffle:
-            return np.arange(self.rows)
-        generator = np.random.Generator(np.random.Philox(key=[self.seed, epoch]))
-        return generator.permutation(self._drawn_from)[: self.rows]
+            return self._in_order
+        # A generator made for each epoch would ask the system for random numbers first, and then take the key.
+        self._shuffler_start["state"]["key"][1] = epoch
+        self._shuffler.bit_generator.state = self._shuffler_start
+        return self._shuffler.permutation(self._drawn_from)[: self.rows]
+
+    @cached_property
+    def _in_order(self) -> np.ndarray:
+        return np.arange(self.rows)
 
     def _tell(self, moment: str) -> None:
         for callback in self.callbacks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -51,7 +52,7 @@ class Total:
 
     def result(self, totals: np.ndarray, rows: int) -> float | np.ndarray:
         """The reported value, given the totals over `rows` rows."""
-        size = int(np.prod(self.shape))
+        size = math.prod(self.shape)
         sums = totals[self.start : self.start + size].reshape(self.shape)
         return float(sums) / max(rows, 1) if self.metric is None else self.metric.result(sums)
 
