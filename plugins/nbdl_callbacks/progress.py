@@ -17,7 +17,7 @@ class Progress(Callback):
     """Show loss, metrics, samples a second and the time left: a moving bar on a terminal, elsewhere one line an epoch.
 
     It writes to the standard error, so that results on the standard output stay clean. Lines of short epochs come
-    several at once: writing one takes as long as a small network's epoch.
+    several at once: making and writing one takes as long as a small network's epoch.
 
     Args:
         epoch_lines: whether a terminal, too, keeps one line an epoch.
@@ -31,7 +31,7 @@ class Progress(Callback):
         self._bar: Any = None
         self._task: Any = None
         self._epoch_started = self._drawn = self._written = 0.0
-        self._lines: list[str] = []
+        self._lines: list[tuple[str, Mapping[str, Any], float, float]] = []
 
     def run_start(self, run: Any) -> None:
         """Start the clock, and the bar if there is a terminal."""
@@ -71,10 +71,7 @@ class Progress(Callback):
         now = time.perf_counter()
         seconds = now - self._epoch_started
         if self._bar is None or self.epoch_lines:
-            self._lines.append(
-                f"epoch {run.epoch + 1}/{run.epochs}  {show_numbers(logs)}{_show_speed(run.samples_per_second)}  "
-                f"{show_seconds(seconds)}"
-            )
+            self._lines.append((f"epoch {run.epoch + 1}/{run.epochs}", logs, run.samples_per_second, seconds))
             self._write_lines(now)
         self._epoch_started = now
 
@@ -88,10 +85,16 @@ class Progress(Callback):
 
     def _write_lines(self, now: float = math.inf) -> None:
         """Write the lines that wait, if the last ones were written a while ago."""
-        if self._lines and now - self._written >= 1 / REDRAWS:
-            self.console.print("\n".join(self._lines), highlight=False, soft_wrap=True)
-            self._lines.clear()
-            self._written = now
+        if not self._lines or now - self._written < 1 / REDRAWS:
+            return
+        text = "\n".join(_show_epoch(*line) for line in self._lines)
+        if self._bar is None and not self.console.is_jupyter:
+            self.console.file.write(text + "\n")  # for plain text, rich takes a hundred times as long
+            self.console.file.flush()
+        else:
+            self.console.print(text, highlight=False, soft_wrap=True)
+        self._lines.clear()
+        self._written = now
 
 
 def _new_bar(console: Any) -> Any:
@@ -107,6 +110,10 @@ def _new_bar(console: Any) -> Any:
     # Drawn by `progress` alone: a thread of its own would take the interpreter from the training loop.
     # What is printed meanwhile goes above the bar, but only if it would have gone to the terminal anyway.
     return Bar(*columns, console=console, auto_refresh=False, transient=True, redirect_stdout=sys.stdout.isatty())
+
+
+def _show_epoch(which: str, logs: Mapping[str, Any], speed: float, seconds: float) -> str:
+    return f"{which}  {show_numbers(logs)}{_show_speed(speed)}  {show_seconds(seconds)}"
 
 
 def show_numbers(logs: Mapping[str, Any]) -> str:
