@@ -91,6 +91,7 @@ class ModulePrinter(StepPrinter):
         if self.plan.joint:
             before = f"(1 + workers) * {self.plan.partial_bytes} + {self.plan.shared_bytes}".removesuffix(" + 0")
             lines.append(f"batch = {before}  # where the rows of all workers lie")
+            lines.append("room = (all_rows + 15) // 16 * 16  # so many: each buffer begins at a cache line")
         return [*lines, *self.views.lines, ""]
 
     def _run(self) -> list[str]:
@@ -150,16 +151,16 @@ class ModulePrinter(StepPrinter):
         """The lines of kernels that follow one another without a meeting; those that run for a block of rows after
         another become a function.
         """
-        blocks = self.plan.block_kernels
-        if self.plan.block_rows is None or self.plan.kernels[blocks.start] not in kernels:
+        blocks = [self.plan.kernels[place] for place in self.plan.block_kernels]
+        inside = [each for each in kernels if each in blocks]
+        if self.plan.block_rows is None or not inside:
             return super().lines_at(kernels)
-        before, behind = kernels[: blocks.start], kernels[blocks.stop :]
-        inside = kernels[blocks.start : blocks.stop]
+        first, last = kernels.index(inside[0]), kernels.index(inside[-1])
         return [
-            *super().lines_at(before),
+            *super().lines_at(kernels[:first]),
             *self.numbers.lines(inside[-1].position),
             *self._block_lines(self.plan.block_rows, inside),
-            *super().lines_at(behind),
+            *super().lines_at(kernels[last + 1 :]),
         ]
 
     def _block_lines(self, most: int, kernels: Sequence[Kernel]) -> list[str]:
@@ -175,12 +176,17 @@ class ModulePrinter(StepPrinter):
         return [
             "",
             f"# {most} rows at a time: what they need of each other stays in the cache",
-            *([f"fill({self.views.sums()}, 0)"] if self.plan.partial_bytes else []),
+            *[f"fill({each}, 0)" for each in self._sums()],
             f"blocks = max(1, (rows + {most - 1}) // {most})",
             "for block in range(blocks):",
             "    low, high = block * rows // blocks, (block + 1) * rows // blocks",
             f"    {name}({', '.join(handed_in.get(each, each) for each in parameters)})",
         ]
+
+    def _sums(self) -> list[str]:
+        """The names of the memory in which a worker adds up its rows, block by block."""
+        pieces = [(offset, count, each.dtype) for each in self.plan.meetings for offset, count in each.pieces]
+        return [self.views.sums(offset, count, dtype) for offset, count, dtype in pieces]
 
     def _ending(self) -> list[str]:
         lines: list[str] = []

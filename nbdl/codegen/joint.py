@@ -54,7 +54,9 @@ def _is_whole(node: Node) -> bool:
 def _pays(node: Node) -> bool:
     """Whether adding up the workers' sums moves more numbers than reading the rows of the others."""
     sizes = [size for size in node.shape if isinstance(size, int)]
-    return 2 * prod(sizes) > ROWS * (min(sizes) + max(sizes) // 2)
+    rows = node.inputs[0].shape[0]
+    assert isinstance(rows, Batch)
+    return 2 * prod(sizes) > ROWS * rows.multiple * (min(sizes) + max(sizes) // 2)
 
 
 def _lies_in_rows(plan: Plan, root: Node) -> bool:

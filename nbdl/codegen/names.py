@@ -25,7 +25,7 @@ _OPERATIONS = {
 
 _WORDS = (
     "rows all_rows first_row first_example batch_size capacity worker workers sync arena shared mine scratch picked "
-    "control run step key seed number inf nan sums offset count "
+    "control run step key seed number inf nan sums offset count room "
     "part view span barrier low high size begin count first steps batch examples order stride block blocks kernel "
     "program inlined ticks began loop abs max min range sqrt time"
 ).split()

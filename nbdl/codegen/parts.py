@@ -22,7 +22,7 @@ LONGEST_PART = 24
 """Kernels of a part."""
 ALWAYS = (
     *("rows", "first_row", "first_example", "batch_size", "capacity"),
-    *("worker", "workers", "arena", "shared", "mine", "batch", "picked"),
+    *("worker", "workers", "arena", "shared", "mine", "batch", "room", "picked"),
 )
 """What a part may need of the step around it, beside arrays and numbers."""
 

@@ -103,7 +103,8 @@ class Slot:
 class Plan:
     """Everything that a code generator needs to print a program.
 
-    If there are `block_rows`, the `block_kernels`, by their places, run for so many rows of a worker at a time.
+    If there are `block_rows`, the `block_kernels`, by their places, run for so many rows of a worker at a time. The
+    `joint` products are computed by all workers together, at the end of their level.
     """
 
     variables: Sequence[Variable]
@@ -139,10 +140,15 @@ class Plan:
         rows = -(-batch // workers)
         return align(rows if self.block_rows is None else min(rows, self.block_rows), 16)
 
+    @property
+    def added_bytes(self) -> int:
+        """Bytes of what a worker adds up over its rows."""
+        return sum(count * each.dtype.itemsize for each in self.meetings for _, count in each.pieces)
+
     def shared_size(self, batch: int, workers: int) -> int:
         """Bytes of the memory that all workers see."""
-        rows = self.capacity(batch, workers) * workers
-        return (1 + workers) * self.partial_bytes + self.shared_bytes + self.batch_row_bytes * rows
+        own = (1 + workers) * self.partial_bytes + self.shared_bytes
+        return own + self.batch_row_bytes * align(batch, 16)
 
     @property
     def row_bytes_of_bodies(self) -> int:

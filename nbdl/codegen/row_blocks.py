@@ -54,7 +54,7 @@ def rows_at_a_time(plan: Plan) -> int | None:
     """
     if not plan.block_kernels:
         return None
-    again = plan.partial_bytes + sum(map(byte_size, _whole_operands(plan))) + sum(map(_bytes_of_steps, _calls(plan)))
+    again = plan.added_bytes + sum(map(byte_size, _whole_operands(plan))) + sum(map(_bytes_of_steps, _calls(plan)))
     rows = max(1, max(CACHE, again) // max(1, plan.row_bytes + plan.row_bytes_of_bodies))
     return rows if rows <= MOST_ROWS else None
 

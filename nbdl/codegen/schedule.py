@@ -46,9 +46,11 @@ def make_plan(variables: Sequence[Variable], *, rows_apart: bool = False) -> Pla
     placement = Placement(plan)
     placement.run()
     _plan_bodies(plan)
-    plan.block_rows = rows_at_a_time(plan)
-    if not own and not rows_apart and plan.block_rows is None:
+    if not own and not rows_apart:
         placement.join_products()
+        if all(plan.kernels[place] in plan.joint for place in plan.block_kernels):
+            plan.block_kernels = range(0)
+    plan.block_rows = rows_at_a_time(plan)
     _move_bodies(plan)
     return plan
 

@@ -71,7 +71,7 @@ class Views:
 
     def _of_batch(self, buffer: Buffer) -> str:
         """Where the rows of the whole batch begin."""
-        return f"batch + {buffer.offset} * capacity * workers" if buffer.offset else "batch"
+        return f"batch + {buffer.offset} * room" if buffer.offset else "batch"
 
     def _make_view(self, piece: Piece, root: Node, base: str) -> str:
         buffer = locate(self.plan, root)
@@ -129,9 +129,8 @@ class Views:
             self.lines.append(line)
         return f"scratch_{dtype_name(dtype)}"
 
-    def sums(self) -> str:
-        """The name of the memory in which a worker adds up its rows."""
-        line = f"sums = view(shared, mine, ({self.plan.partial_bytes // 4},), f32)"
-        if line not in self.lines:
-            self.lines.append(line)
-        return "sums"
+    def sums(self, offset: int, count: int, dtype: np.dtype) -> str:
+        """The name of memory in which a worker adds up its rows."""
+        name = self.names.of(("sums", offset), "sums")
+        self.lines.append(f"{name} = view(shared, mine + {offset}, ({count},), {dtype_name(dtype)})")
+        return name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nbdl.codegen.memory import align
 from nbdl.codegen.plan import Plan, byte_size, locate
 from nbdl.ir.graph import Node
 from nbdl.ir.shapes import has_batch, show_shape
@@ -47,7 +48,7 @@ def memory_totals(plan: Plan, batch: int, workers: int) -> list[tuple[str, int]]
     capacity = plan.capacity(batch, workers)
     rows, local = plan.row_bytes * capacity, plan.local_bytes
     added = (1 + workers) * plan.partial_bytes
-    of_batch = plan.batch_row_bytes * capacity * workers
+    of_batch = plan.batch_row_bytes * align(batch, 16)
     arrays = [each.node for each in plan.variables if each.role in ("state", "value")]
     state = sum(byte_size(node) for node in arrays if not has_batch(node.shape))
     parts = [

@@ -12,6 +12,7 @@ import pytest
 from nbdl import nn
 from nbdl.codegen import joint, schedule
 from nbdl.codegen.program import Program
+from nbdl.ir import ops
 from nbdl.train.fitting import prepare
 from tests.codegen.cases import CASES
 from tests.codegen.growth import Growth, LoopGrowth
@@ -25,11 +26,11 @@ from tests.codegen.test_scans import make as make_scan
 RUNS = ((7, 1), (5, 3), (1, 2))
 
 
-@pytest.fixture
-def always(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the workers share every product that they can, however small, and all rows go at once."""
+@pytest.fixture(params=[None, 2], ids=["all rows at once", "two rows at a time"])
+def always(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the workers share every product that they can, however small."""
     monkeypatch.setattr(joint, "ROWS", 0)
-    monkeypatch.setattr(schedule, "rows_at_a_time", lambda plan: None)
+    monkeypatch.setattr(schedule, "rows_at_a_time", lambda plan: request.param if plan.block_kernels else None)
 
 
 def with_joint_products(first: int, size: int, kind: type[Growth]) -> Iterator[tuple[Growth, Program]]:
@@ -44,7 +45,7 @@ def with_joint_products(first: int, size: int, kind: type[Growth]) -> Iterator[t
 @pytest.mark.parametrize("kind", [Growth, LoopGrowth])
 @pytest.mark.parametrize(("first", "size"), [(60_000, 8), (61_000, 14), (62_000, 30)])
 def test_random_graphs_as_plain_python(kind: type[Growth], first: int, size: int) -> None:
-    for growth, program in islice(with_joint_products(first, size, kind), 6):
+    for growth, program in islice(with_joint_products(first, size, kind), 4):
         check(growth, program, PlainRun, RUNS, 1e-9)
         check(growth, program, partial(PlainRun, isolated=False), ((5, 3),), 1e-9)
 
@@ -83,6 +84,21 @@ def test_two_optimizers_as_machine_code() -> None:
         compare(arrays, run_oracle(make.variables, make.arrays, order, batch=7, steps=2, seed=5), 1e-9)
 
 
+@pytest.mark.usefixtures("always")
+def test_all_rows_have_room_however_few_a_worker_takes_at_a_time() -> None:
+    make = Maker()
+    x, weights = make.rows("x", 3), make.state("weights", 3, 4)
+    make.result(ops.gradient(ops.reshape(ops.reduce_sum(ops.exp(ops.matmul(x, weights)), (0, 1)), ()), weights))
+    program = Program(make.variables, "a gradient")
+    assert program.plan.joint
+    assert program.plan.block_kernels
+    order = np.random.default_rng(0).permutation(EXAMPLES)
+    for batch, workers in ((EXAMPLES, 1), (EXAMPLES - 1, 2)):
+        arrays = {name: array.copy() for name, array in make.arrays.items()}
+        PlainRun(program, arrays, batch=batch, workers=workers, seed=5).run(order)
+        compare(arrays, run_oracle(make.variables, make.arrays, order, batch=batch, steps=1, seed=5), 1e-9)
+
+
 def training_plan(*layers: nn.Module, features: int = 300) -> tuple[Program, Callable[..., str]]:
     """The program that trains a network, and its generated source."""
     net = nn.Sequential(*layers)
@@ -105,11 +121,13 @@ def test_many_sums_between_joint_products_are_a_table() -> None:
     assert "for offset, count in SUMS:" in source()
 
 
-def test_networks_whose_rows_go_through_in_blocks_add_up() -> None:
+def test_products_of_all_rows_come_after_the_last_block() -> None:
     images = [nn.Conv2D(32, 3, activation="relu"), nn.MaxPool2D(2), nn.Conv2D(64, 3), nn.MaxPool2D(2), nn.Flatten()]
     net = nn.Sequential(*images, nn.Dense(300, "relu"), nn.Dense(2))
     net.compile("sgd", "mse")
     x = np.zeros((8, 32, 32, 3), np.float32)
-    plan = prepare(net, x, np.zeros((8, 2), np.float32)).program.plan
-    assert plan.block_rows
-    assert not plan.joint
+    program = prepare(net, x, np.zeros((8, 2), np.float32)).program
+    assert program.plan.block_rows
+    assert [each.node.shape for each in program.plan.joint] == [(2304, 300)]
+    step = program.source.partition("def step(")[2]
+    assert step.index("some_rows(") < step.index("matmul_tn_part(")
