@@ -25,8 +25,10 @@ _node_of = attrgetter("node")
 
 def predict(net: Module, x: Any, batch_size: int = 1024, workers: int | None = None) -> np.ndarray:
     """Return the network's output for every row of `x`; arguments and errors are those of `Module.predict`."""
-    inputs = _checked(x)
-    key = (batch_size, workers, *[each.shape for each in inputs], *[each.dtype for each in inputs])
+    # a known program checks what it reads, sooner than NumPy could
+    plain = type(x) is np.ndarray and x.dtype is FLOAT32 and x.ndim and x.size
+    inputs = (x,) if plain else make_feed(x).inputs
+    key = (batch_size, workers, *[(each.shape, each.dtype) for each in inputs])
     programs: dict[Key, Repeated] = net.__dict__.setdefault("_predictions", {})
     known = programs.get(key)
     if known is not None:
@@ -41,13 +43,6 @@ def predict(net: Module, x: Any, batch_size: int = 1024, workers: int | None = N
         for old in list(programs)[:-KEPT]:
             programs.pop(old, None)
     return predicted
-
-
-def _checked(x: Any) -> tuple[np.ndarray, ...]:
-    """The inputs as a program takes them, the usual ones without a detour. Raises as `make_feed` does."""
-    if type(x) is np.ndarray and x.dtype is FLOAT32 and x.ndim and x.size and 0 not in np.isfinite(x).tobytes():
-        return (x,)  # `all` takes a microsecond more than searching bytes
-    return make_feed(x).inputs
 
 
 class State:
@@ -103,16 +98,20 @@ class Repeated:
     def __init__(self, prediction: Prediction):
         self.state, self.bound, self.check = State(prediction.net), prediction.bound, prediction.traced.check
         rows, inputs, predicted = prediction.feed.rows, prediction.feed.inputs, prediction.predicted
-        self.flats = [(rows, each.size // rows) for each in inputs]
+        self.rows, self.flats = (rows, 1), [(rows, each.size // rows) for each in inputs]
         self.flat, self.shape, self.dtype = (rows, predicted.size // rows), predicted.shape, predicted.dtype
         names = [each.name for each in self.bound.program.variables if each.role != "key"]
         self.places = [names.index(f"{name}_data") for name in prediction.feed.arrays()]
         self.result = names.index("predicted")
+        self.not_finite = names.index("not_finite") if "not_finite" in names else None
         for place in (*self.places, self.result):  # what was predicted may be large, so it isn't kept
             self.bound.flat[place] = np.empty((0, *self.bound.flat[place].shape[1:]), self.bound.flat[place].dtype)
 
     def run(self, inputs: tuple[np.ndarray, ...]) -> np.ndarray:
-        """Return the output for contiguous rows of its shape. Raises `DataError` for a token that no vocabulary has."""
+        """Return the output for contiguous rows of its shape.
+
+        Raises `DataError` for a token that no vocabulary has, and for numbers that aren't finite.
+        """
         if self.check is not None:
             self.check(Feed(inputs))
         predicted = np.empty(self.flat, self.dtype)
@@ -120,5 +119,10 @@ class Repeated:
         for place, array, flat in zip(self.places, inputs, self.flats):  # noqa: B905 - strict takes its time
             arrays[place] = array.reshape(flat)
         arrays[self.result] = predicted
+        not_finite = np.zeros(self.rows, bool)
+        if self.not_finite is not None:
+            arrays[self.not_finite] = not_finite
         self.bound.again(arrays)
+        if 1 in not_finite.tobytes():  # `any` takes a microsecond more
+            make_feed(inputs)  # says where
         return predicted.reshape(self.shape)

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,8 @@ from nbdl import lazy, random
 from nbdl.codegen.plan import Variable
 from nbdl.codegen.program import Program
 from nbdl.errors import OptionError, UntraceableError
+from nbdl.functions import isfinite, where
+from nbdl.functions import sum as total
 from nbdl.ir import ops
 from nbdl.ir.graph import Node, scope, topological
 from nbdl.ir.interpret import evaluate_all
@@ -263,17 +267,30 @@ def trace_evaluation(net: Module, feed: Feed) -> Traced:
 
 
 def trace_prediction(net: Module, feed: Feed) -> tuple[Traced, tuple[int, ...], np.dtype]:
-    """The program that predicts, and the shape and dtype of a predicted row."""
+    """The program that predicts, and the shape and dtype of a predicted row.
+
+    Beside the rows it predicts, it says which ones it read that are `not_finite`, if they may be.
+    """
     with _evaluating(net), _recording(net, feed) as recorded:
         output = net(*recorded.batch.inputs)
+        wrong = _not_finite(recorded.batch.inputs)
     leaves, ranges = recorded.leaves, recorded.ranges
     if not isinstance(output, Tensor) or not output.shape or output.shape[0] != next(iter(leaves.values())).shape[0]:
         raise UntraceableError("predict needs a network that returns one tensor with a row for each row of its input")
     row = tuple(size for size in output.shape[1:] if isinstance(size, int))
-    traced = _program(recorded, "Prediction", {}, prediction=output.node, in_order=True)
+    rows = ({} if wrong is None else {"not_finite": wrong.node}) | {"predicted": output.node}
+    traced = _program(recorded, "Prediction", {}, rows=rows, in_order=True)
     if ranges:
         traced.check = lambda other: _check_ranges(ranges, other, leaves)
     return traced, row, output.dtype
+
+
+def _not_finite(inputs: Sequence[Tensor]) -> Tensor | None:
+    """Which rows hold a number that is NaN or infinite; None if none can."""
+    with scope("inputs"):
+        rows = [each.reshape(-1, product(each.shape[1:])) for each in inputs if each.dtype.kind == "f"]
+        counts = [total(where(isfinite(each), 0.0, 1.0), axis=1) for each in rows]
+        return reduce(add, counts) > 0.0 if counts else None
 
 
 def _check_ranges(ranges: Sequence[Range], feed: Feed, leaves: Mapping[str, Node]) -> None:
@@ -300,7 +317,7 @@ def _program(
     kind: str,
     logs: Logs,
     results: Mapping[str, Node] | None = None,
-    prediction: Node | None = None,
+    rows: Mapping[str, Node] | None = None,
     *,
     in_order: bool = False,
 ) -> Traced:
@@ -321,8 +338,7 @@ def _program(
     if totals:
         variables.append(Variable("totals", "state", total_leaf, vector))
         arrays["totals"] = np.zeros(total_leaf.shape, FLOAT64)  # type: ignore[arg-type]
-    if prediction is not None:
-        variables.append(Variable("predicted", "row_result", None, prediction, in_order))
+    variables += [Variable(name, "row_result", None, node, in_order) for name, node in (rows or {}).items()]
     variables.append(Variable("key", "key", recorded.key))
     for number, constant in enumerate(_constants(variables), start=1):
         name = f"{constant.param('name') or 'constant'}_{number}"

@@ -133,6 +133,26 @@ def test_values_that_are_not_finite_are_refused_each_time():
     net.predict(np.full((6, 3), 3e38, np.float32))  # finite, though their sum is not
 
 
+class Hidden(nn.Module):
+    """Shows nothing of what it is given."""
+
+    def forward(self, *inputs):
+        return nbdl.where(nbdl.isfinite(inputs[0]), 1.0, 1.0)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("options", [{}, {"workers": 2}, {"batch_size": 4}, {"batch_size": 1, "workers": 3}])
+def test_values_that_are_not_finite_are_found_wherever_they_are(value, options):
+    net, right = Hidden(), np.ones((7, 5, 3), np.float32)
+    for row in range(7):
+        wrong = right.copy()
+        wrong[row, row % 5, row % 3] = value
+        for inputs in (wrong, (right, wrong), (wrong, right)):
+            assert (net.predict(right, **options) == 1).all()
+            with pytest.raises(DataError, match=rf"first at \({row}, {row % 5}, {row % 3}\)"):
+                net.predict(inputs, **options)
+
+
 def test_tokens_are_checked_each_time():
     net = nn.Sequential(nn.Embedding(5, 3), nn.Flatten(), nn.Dense(2))
     tokens = np.array([[0, 1, 4], [2, 2, 3]])
