@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -31,6 +32,10 @@ class Call:
     module: Module
     scope: str
     output: Any
+
+
+_PROGRAMS = ("_programs", "_predictions")
+"""Attributes in which a network keeps programs that were compiled for its own arrays."""
 
 
 class _Changes:
@@ -85,6 +90,13 @@ class Parameter(Tensor):
         super().__init__(np.array(as_array(data, dtype)), requires_grad=trainable)
         self.trainable = trainable
         self.name = name
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
+        """Copy the value, which may be a part of an optimizer's vector, and the gradient."""
+        made = Parameter(self.numpy(), trainable=self.trainable, name=self.name)
+        memo[id(self)] = made
+        made.grad = None if self.grad is None else Tensor(np.array(self.grad.numpy()))
+        return made
 
     def assign(self, value: TensorLike) -> None:
         """Replace the value; inside a traced program this becomes part of the program.
@@ -145,6 +157,14 @@ class Module(Recorded, Trainable):
         """Remove an attribute, and count it."""
         _Changes.count += 1
         super().__delattr__(name)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Copy parameters, state and optimizer, and what was compiled for them not: the copy's programs are its own."""
+        made = type(self).__new__(type(self))
+        memo[id(self)] = made
+        kept = {name: value for name, value in vars(self).items() if name not in _PROGRAMS}
+        vars(made).update(copy.deepcopy(kept, memo))
+        return made
 
     @property
     def _called(self) -> str:

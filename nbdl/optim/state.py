@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -41,6 +42,21 @@ class OptimizerState:
             self.slots[name] = Parameter(start, trainable=False, name=name)
         self.programs: OrderedDict[Hashable, NativeUpdate | int] = OrderedDict()
         self.share_memory()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> OptimizerState:
+        """Copy the vector, the slots and the step; the copy's parameters, too, are views of its vector."""
+        self.gather()
+        made = copy.copy(self)
+        memo[id(self)] = made
+        made.optimizer, made.parameters = copy.deepcopy((self.optimizer, self.parameters), memo)
+        made.vector, made.slots, made.step, made.lr_scale = copy.deepcopy(
+            (self.vector, self.slots, self.step, self.lr_scale), memo
+        )
+        made.flat = Flat(made.parameters)
+        made.rate = ops.value(lazy.known_value(self.rate).copy(), name="learning_rate")
+        made.programs = OrderedDict()
+        made.share_memory()
+        return made
 
     def set_rate(self, lr: float | Schedule) -> None:
         """Write a learning rate that is a number where programs read it."""
