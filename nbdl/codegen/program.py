@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -16,6 +15,7 @@ from nbdl.codegen.cpu import ModulePrinter
 from nbdl.codegen.plan import Plan, Variable
 from nbdl.codegen.schedule import make_plan
 from nbdl.codegen.shards import mixes_rows
+from nbdl.codegen.threads import Threads
 from nbdl.errors import NbdlError, PluginError, ShapeError
 from nbdl.ir.shapes import has_batch
 from nbdl.passes import run_passes
@@ -123,7 +123,7 @@ class Bound:
         self.shared = _aligned(plan.shared_size(batch, workers))
         self.sync = _barrier_state(workers)
         self.order = np.zeros(1, np.int64)
-        self._pool = ThreadPoolExecutor(workers - 1, thread_name_prefix="nbdl") if workers > 1 else None
+        self._threads = Threads(workers - 1) if workers > 1 else None
         self._busy = threading.Lock()
 
     def run(self, order: np.ndarray, first: int, steps: int, offset: int = 0) -> None:
@@ -144,21 +144,16 @@ class Bound:
         Nothing is checked: for a small network's row that takes longer than the row.
         """
         with self._busy:
-            if self._pool is None:
+            if self._threads is None:
                 self.program.run(0, self.control, self.sync, self.arenas[0], self.shared, self.order, *flat)
             else:
                 self._work_together(flat)
 
     def _work_together(self, flat: Sequence[np.ndarray]) -> None:
-        if self._pool is None:
+        if self._threads is None:
             self._work(0, flat)
-            return
-        others = [self._pool.submit(self._work, worker, flat) for worker in range(1, self.workers)]
-        try:
-            self._work(0, flat)
-        finally:
-            for each in others:
-                each.result()
+        else:
+            self._threads.run(lambda worker: self._work(worker, flat))
 
     @property
     def working_bytes(self) -> int:
