@@ -8,6 +8,7 @@ come out), the run goes back to where it was before the first bad one, and the i
 
 from __future__ import annotations
 
+import math
 import time
 import zlib
 from typing import TYPE_CHECKING, NoReturn
@@ -74,8 +75,10 @@ class Watch:
             self._due = True
 
     def _finite(self, *, everything: bool) -> bool:
-        if not everything and "totals" in self.changing:
-            return bool(np.isfinite(self.changing["totals"]).all())
+        totals = self.changing.get("totals")
+        if totals is not None and not everything:
+            # The sum of squares takes the fewest instructions, which no cache holds after many steps; it may overflow.
+            return math.isfinite(np.vdot(totals, totals)) or bool(np.isfinite(totals).all())
         self.run.bound.pull()
         return all(np.isfinite(array).all() for array in self.changing.values() if array.dtype.kind == "f")
 
