@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nbdl.kernels.cpu.jit import kernel
-from nbdl.kernels.cpu.scalars import maximum, minimum
+from nbdl.kernels.cpu.scalars import is_finite, maximum, minimum
 
 
 @kernel
@@ -24,6 +24,24 @@ def largest(x):
     for i in range(len(x)):
         result = maximum(result, x[i])
     return result
+
+
+@kernel
+def finite_sums(x, out):
+    for i in range(x.shape[0]):
+        total = x[i, 0]
+        for j in range(1, x.shape[1]):
+            total += x[i, j]
+        out[i] = is_finite(total)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sums_may_not_be_finite(dtype: type):
+    x = np.ones((6, 40), dtype)
+    x[1, 7], x[2, 0], x[3, 39], x[4] = np.nan, np.inf, -np.inf, np.finfo(dtype).max
+    out = np.zeros(6, bool)
+    finite_sums(x, out)
+    assert out.tolist() == [True, False, False, False, False, True]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int64", "uint8"])

@@ -1,6 +1,7 @@
 """Small scalar functions that generated expressions call, besides the elementary ones."""
 
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,7 @@ def sign(x):
 @kernel
 def is_finite(x):
     """False for NaN and infinities."""
-    return x - x == 0
+    return abs(x) < like(inf, x)  # not x - x == 0: sums that may be reordered cancel each other
 
 
 @kernel

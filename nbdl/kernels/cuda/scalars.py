@@ -2,6 +2,8 @@
 few units of the last place from the truth, so that a card and a CPU agree to rounding.
 """
 
+from math import inf
+
 from nbdl.kernels.cuda.device import SIMULATED, device
 
 if SIMULATED:
@@ -53,7 +55,7 @@ def sign(x):
 @device
 def is_finite(x):
     """False for NaN and infinities."""
-    return x - x == 0
+    return abs(x) < like(inf, x)
 
 
 @device
