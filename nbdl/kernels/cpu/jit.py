@@ -81,12 +81,13 @@ class KernelCache(FunctionCache):  # type: ignore[misc, unused-ignore]
         Numba would get ready to compile first, though what was saved runs without: that is most of the time of a warm
         start, and many megabytes, as LLVM's optimiser comes into memory.
         """
-        with suppress(OSError, AttributeError):  # AttributeError: a version of Numba that reads in another way
-            found = self._load_overload(sig, target_context)
+        read = getattr(self, "_load_overload", super().load_overload)  # another version of Numba may get ready first
+        with suppress(OSError):
+            found = read(sig, target_context)
             if found is not None:
                 return found
         _get_ready_to_compile()
-        return super().load_overload(sig, target_context)
+        return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Save the machine code for one signature."""
