@@ -56,9 +56,10 @@ class Total:
 
     def result(self, totals: np.ndarray, rows: int) -> float | np.ndarray:
         """The reported value, given the totals over `rows` rows."""
-        size = math.prod(self.shape)
-        sums = totals[self.start : self.start + size].reshape(self.shape)
-        return float(sums) / max(rows, 1) if self.metric is None else self.metric.result(sums)
+        if self.metric is None:  # the mean of a scalar
+            return float(totals[self.start]) / max(rows, 1)
+        sums = totals[self.start : self.start + math.prod(self.shape)].reshape(self.shape)
+        return self.metric.result(sums)
 
 
 @dataclass
