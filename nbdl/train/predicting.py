@@ -103,7 +103,7 @@ class Repeated:
         names = [each.name for each in self.bound.program.variables if each.role != "key"]
         self.places = [names.index(f"{name}_data") for name in prediction.feed.arrays()]
         self.result = names.index("predicted")
-        self.not_finite = names.index("not_finite") if "not_finite" in names else None
+        self.finite = names.index("finite") if "finite" in names else None
         for place in (*self.places, self.result):  # what was predicted may be large, so it isn't kept
             self.bound.flat[place] = np.empty((0, *self.bound.flat[place].shape[1:]), self.bound.flat[place].dtype)
 
@@ -119,10 +119,9 @@ class Repeated:
         for place, array, flat in zip(self.places, inputs, self.flats):  # noqa: B905 - strict takes its time
             arrays[place] = array.reshape(flat)
         arrays[self.result] = predicted
-        not_finite = np.zeros(self.rows, bool)
-        if self.not_finite is not None:
-            arrays[self.not_finite] = not_finite
+        if self.finite is not None:
+            arrays[self.finite] = np.empty(self.rows, bool)
         self.bound.again(arrays)
-        if 1 in not_finite.tobytes():  # `any` takes a microsecond more
-            make_feed(inputs)  # says where
+        if self.finite is not None and 0 in arrays[self.finite].tobytes():  # `all` takes a microsecond more
+            make_feed(inputs)  # says where, or that only the sum is too large
         return predicted.reshape(self.shape)

@@ -16,7 +16,7 @@ from nbdl import lazy, random
 from nbdl.codegen.plan import Variable
 from nbdl.codegen.program import Program
 from nbdl.errors import OptionError, UntraceableError
-from nbdl.functions import isfinite, where
+from nbdl.functions import isfinite
 from nbdl.functions import sum as total
 from nbdl.ir import ops
 from nbdl.ir.graph import Node, scope, topological
@@ -270,28 +270,27 @@ def trace_evaluation(net: Module, feed: Feed) -> Traced:
 def trace_prediction(net: Module, feed: Feed) -> tuple[Traced, tuple[int, ...], np.dtype]:
     """The program that predicts, and the shape and dtype of a predicted row.
 
-    Beside the rows it predicts, it says which ones it read that are `not_finite`, if they may be.
+    Beside the rows it predicts, it says of which ones it read the sum is `finite`, unless they all are.
     """
     with _evaluating(net), _recording(net, feed) as recorded:
         output = net(*recorded.batch.inputs)
-        wrong = _not_finite(recorded.batch.inputs)
+        finite = _finite_sums(recorded.batch.inputs)
     leaves, ranges = recorded.leaves, recorded.ranges
     if not isinstance(output, Tensor) or not output.shape or output.shape[0] != next(iter(leaves.values())).shape[0]:
         raise UntraceableError("predict needs a network that returns one tensor with a row for each row of its input")
     row = tuple(size for size in output.shape[1:] if isinstance(size, int))
-    rows = ({} if wrong is None else {"not_finite": wrong.node}) | {"predicted": output.node}
+    rows = ({} if finite is None else {"finite": finite.node}) | {"predicted": output.node}
     traced = _program(recorded, "Prediction", {}, rows=rows, in_order=True)
     if ranges:
         traced.check = lambda other: _check_ranges(ranges, other, leaves)
     return traced, row, output.dtype
 
 
-def _not_finite(inputs: Sequence[Tensor]) -> Tensor | None:
-    """Which rows hold a number that is NaN or infinite; None if none can."""
+def _finite_sums(inputs: Sequence[Tensor]) -> Tensor | None:
+    """Which rows have a finite sum, so that none of their numbers is NaN or infinite; None if none can be."""
     with scope("inputs"):
         rows = [each.reshape(-1, product(each.shape[1:])) for each in inputs if each.dtype.kind == "f"]
-        counts = [total(where(isfinite(each), 0.0, 1.0), axis=1) for each in rows]
-        return reduce(add, counts) > 0.0 if counts else None
+        return isfinite(reduce(add, [total(each, axis=1) for each in rows])) if rows else None
 
 
 def _check_ranges(ranges: Sequence[Range], feed: Feed, leaves: Mapping[str, Node]) -> None:
