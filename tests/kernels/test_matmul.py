@@ -93,10 +93,10 @@ def test_every_tile(variant, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_one_row(variant, dtype):
-    """One row of C, wider than a tile, and one column; rows of B that are added together, and those that are left."""
+    """One row or column of C, narrower and wider than a tile; rows of B that are added together, and those left over."""
     rng = np.random.default_rng(11)
     lanes = matmul.VECTOR_BYTES // np.dtype(dtype).itemsize
-    widths = [(matmul.TILE_VECTORS + more) * lanes + rest for more in (0, 1, 3) for rest in (-1, 0, 1)]
+    widths = [vectors * lanes + rest for vectors in (1, matmul.TILE_VECTORS, 7) for rest in (-1, 0, 1)]
     for width, k in itertools.product(widths, range(2 * ROW_DEPTH + 2)):
         check(variant, 1, width, k, dtype, rng)
         check(variant, width, 1, k, dtype, rng)

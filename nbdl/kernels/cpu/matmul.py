@@ -201,7 +201,9 @@ def _product(
         step = 1 if transposed else b_row
         a, b, transposed, a_row, a_column, b_row, n, m = b, a, 0, 1, step, a_column, m, 1
     # A single row reads each number of B once: the panels of a B that no cache holds would only get in memory's way.
-    if m == 1 and transposed == 0 and n > TILE_VECTORS * vector_lanes(a):
+    # Columns that fill no more than a vector are too few for a tile: it would wait for its own sums.
+    lanes = vector_lanes(a)
+    if m == 1 and transposed == 0 and (n > TILE_VECTORS * lanes or n <= lanes):
         multiply_row(a, a_column, b, b_row, c, n, k, add != 0)
         return
     _blocks(a, a_row, a_column, b, b_row, transposed, c, c_row, m, n, k, add != 0, packed)

@@ -12,7 +12,7 @@ even, which halves the time to compile them: an odd tile computes its last row t
 """
 
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import partial, reduce
 from typing import Any, Final
 
 from llvmlite import ir
@@ -275,12 +275,18 @@ def multiply_row(
 
 
 def _emit_row(scalar: types.Float, builder: ir.IRBuilder, arguments: Sequence[ir.Value]) -> None:
-    """Emit the loop over the rows of B, which are read whole and in order, as memory likes it best."""
+    """Emit the loop over the rows of B, which are read whole and in order, as memory likes it best.
+
+    Rows that a vector holds are added up in registers, in sums that don't wait for each other.
+    """
     a, a_column, b, b_row, c, columns, depth, accumulate = arguments
     v = Vectors(builder, scalar)
     zero, one = ir.Constant(INDEX, 0), ir.Constant(INDEX, 1)
     with builder.if_then(builder.not_(accumulate)):
         cgutils.memset(builder, c, builder.mul(columns, ir.Constant(INDEX, v.size)), 0)
+    narrow = builder.icmp_signed("<=", columns, ir.Constant(INDEX, v.lanes))
+    sums = [cgutils.alloca_once_value(builder, v.zero) for _ in range(ROW_DEPTH)]
+    mask = v.prefix_mask(columns)
     together = ir.Constant(INDEX, ROW_DEPTH)
     whole = builder.sub(depth, builder.srem(depth, together))
     for first, end, rows in ((zero, whole, together), (whole, depth, one)):
@@ -288,7 +294,16 @@ def _emit_row(scalar: types.Float, builder: ir.IRBuilder, arguments: Sequence[ir
             places = [(v.address(a, builder.mul(k, a_column)), v.address(b, builder.mul(k, b_row)))]
             for _ in range(1, rows.constant):
                 places.append((v.address(places[-1][0], a_column), v.address(places[-1][1], b_row)))
-            _emit_added_rows(v, [(v.splat(factor), row) for factor, row in places], c, columns)
+            factors = [(v.splat(factor), row) for factor, row in places]
+            with builder.if_else(narrow) as (in_registers, in_memory):
+                with in_registers:
+                    for total, (factor, row) in zip(sums, factors, strict=False):
+                        old = builder.load(total, typ=v.type)
+                        builder.store(v.multiply_add(factor, v.load(row, mask), old), total)
+                with in_memory:
+                    _emit_added_rows(v, factors, c, columns)
+    with builder.if_then(narrow):
+        v.store(reduce(builder.fadd, [builder.load(each, typ=v.type) for each in sums], v.load(c, mask)), c, mask)
 
 
 def _emit_added_rows(v: Vectors, rows: list[tuple[ir.Value, ir.Value]], c: ir.Value, columns: ir.Value) -> None:
