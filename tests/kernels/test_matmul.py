@@ -93,7 +93,7 @@ def test_every_tile(variant, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_one_row(variant, dtype):
-    """One row or column of C, narrower and wider than a tile; rows of B that are added together, and those left over."""
+    """One row or column of C, narrower and wider than a tile; rows of B that are added together, and the rest."""
     rng = np.random.default_rng(11)
     lanes = matmul.VECTOR_BYTES // np.dtype(dtype).itemsize
     widths = [vectors * lanes + rest for vectors in (1, matmul.TILE_VECTORS, 7) for rest in (-1, 0, 1)]
