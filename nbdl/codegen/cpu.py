@@ -81,7 +81,8 @@ class ModulePrinter(StepPrinter):
 
     def _step_parameters(self) -> dict[str, str]:
         """The parameters of `step` in front of the caller's arrays, and what `run` hands in for them."""
-        return {"all_rows": "count", **_STEP} if self.plan.joint else _STEP
+        needed = {"all_rows": bool(self.plan.joint), "first_example": any(each.in_order for each in self.plan.variables)}
+        return {name: text for name, text in _STEP.items() if needed.get(name, True)}
 
     def _view_section(self) -> list[str]:
         lines = ["# memory"]
@@ -215,6 +216,7 @@ def _words(code: str) -> list[str]:
 MOST_INLINED = 30  # with more arguments Python makes a tuple for the call, and Numba can't inline it
 _ARRAYS = {"sync": "sync", "arena": "arena", "shared": "shared"}
 _STEP = {
+    "all_rows": "count",
     "rows": "rows",
     "first_row": "low",
     "first_example": "begin + low",
