@@ -81,7 +81,8 @@ class ModulePrinter(StepPrinter):
 
     def _step_parameters(self) -> dict[str, str]:
         """The parameters of `step` in front of the caller's arrays, and what `run` hands in for them."""
-        needed = {"all_rows": bool(self.plan.joint), "first_example": any(each.in_order for each in self.plan.variables)}
+        in_order = any(each.in_order for each in self.plan.variables)
+        needed = {"all_rows": bool(self.plan.joint), "first_example": in_order}
         return {name: text for name, text in _STEP.items() if needed.get(name, True)}
 
     def _view_section(self) -> list[str]:
