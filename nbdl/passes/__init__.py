@@ -15,6 +15,7 @@ from nbdl.passes.scan_constants import hoist, inline_numbers
 from nbdl.passes.scan_steps import write_out_scans
 from nbdl.passes.scan_tools import scans_of
 from nbdl.passes.scans import improve_bodies, look_up_finals, merge_scans, share_results, trim_scans
+from nbdl.passes.short_axes import join_short_axes
 from nbdl.passes.simplify import simplify
 from nbdl.passes.transposes import fold_transposes
 
@@ -51,6 +52,7 @@ PASSES: tuple[Pass, ...] = (
     share_common,
     improve_scans,
     write_out_scans,
+    join_short_axes,
     simplify,
     fold_transposes,
     share_common,

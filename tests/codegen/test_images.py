@@ -102,6 +102,23 @@ def sequences_and_shared_weights(make: Maker) -> None:
 
 
 @case
+def lines_of_few_channels(make: Maker) -> None:
+    """Elementwise work on them goes along lines; statistics are added up, and read, in two steps."""
+    x, w, scale, bias = (
+        make.rows("x", 12, 11, 2),
+        make.state("w", 1, 1, 2, 6),
+        make.state("scale", 6),
+        make.state("bias", 11, 1),
+    )
+    image, weights, s, b = tensors(x, w, scale, bias)
+    h = nbdl.conv2d(image, weights)
+    centred = h - nbdl.mean(h, (0, 1, 2))
+    y = nbdl.tanh(centred * s / nbdl.sqrt(nbdl.mean(nbdl.square(centred), (0, 1, 2)) + 0.1) + b)
+    make.result(y.node, nbdl.mean(y, (1, 2)).node)
+    train(make, nbdl.mean(nbdl.square(y)), w, scale, bias)
+
+
+@case
 def each_channel_by_itself(make: Maker) -> None:
     x, w1, w2 = make.rows("x", 7, 6, 3), make.state("w1", 3, 2, 1, 3), make.state("w2", 3, 3, 1, 3)
     image, first, second = tensors(x, w1, w2)
