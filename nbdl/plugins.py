@@ -279,6 +279,11 @@ class PluginSet:
             pairs = [(plugin, new_app()) for plugin in self._with_hook("nbdl_commands")]
             return [(plugin, app) for plugin, app in pairs if self._run_hook(plugin, "nbdl_commands", app=app)]
 
+    def is_implemented(self, hook: str) -> bool:
+        """Whether `call` would call anybody."""
+        with self._lock:
+            return bool(self._with_hook(hook))
+
     def call(self, hook: str, **arguments: Any) -> None:
         """Call a life-cycle hook of every plugin. One that fails gets a warning and isn't called again."""
         with self._lock:
@@ -364,6 +369,11 @@ def register_plugin(plugin: object, name: str | None = None, package: str | None
 def command_apps(new_app: Callable[[], Any]) -> list[tuple[Plugin, Any]]:
     """Let plugins add commands; see `PluginSet.command_apps`."""
     return _plugins().command_apps(new_app)
+
+
+def is_implemented(hook: str) -> bool:
+    """Whether a plugin implements a life-cycle hook."""
+    return _plugins().is_implemented(hook)
 
 
 def call(hook: str, **arguments: Any) -> None:

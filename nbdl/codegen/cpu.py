@@ -98,6 +98,7 @@ class ModulePrinter(StepPrinter):
 
     def _run(self) -> list[str]:
         parameters = ["worker", "control", *_ARRAYS, "order", *self.handed_in]
+        arguments = [*self._step_parameters().values(), *map(self._of_epoch, self.handed_in)]
         return [
             "",
             "@program",
@@ -106,16 +107,23 @@ class ModulePrinter(StepPrinter):
             'each batch."""',
             "    first, steps, batch, examples = control[0], control[1], control[2], control[3]",
             "    capacity, workers, seed, offset = control[4], control[5], control[6], control[7]",
+            "    apart = control[8]  # so far lie the orders of two epochs",
             "    for number in range(first, first + steps):",
-            "        begin = number * batch",
+            "        epoch, place = divmod(number, max(1, (examples + batch - 1) // batch))",
+            "        begin = place * batch",
             "        count = batch if batch < examples - begin else examples - begin",
             "        low = worker * count // workers",
             "        rows = (worker + 1) * count // workers - low",
-            "        picked = part(order, begin + low, (rows,))",
-            f"        if not step({', '.join([*self._step_parameters().values(), *self.handed_in])}):",
+            "        picked = part(order, epoch * apart + begin + low, (rows,))",
+            f"        if not step({', '.join(arguments)}):",
             "            return False",
             "    return True",
         ]
+
+    def _of_epoch(self, name: str) -> str:
+        """An array as a step gets it: of what begins anew with each epoch, a row."""
+        sizes = {self.arrays[each]: product(each.node.shape) for each in self.plan.variables if each.anew}
+        return f"part({name}, epoch * {sizes[name]}, ({sizes[name]},))" if name in sizes else name
 
     # --- the step ---
 

@@ -25,7 +25,7 @@ _OPERATIONS = {
 
 _WORDS = (
     "rows all_rows first_row first_example batch_size capacity worker workers sync arena shared mine scratch picked "
-    "control run step key seed number inf nan sums offset count room "
+    "control run step key seed number inf nan sums offset count room epoch place apart "
     "part view span barrier low high size begin count first steps batch examples order stride block blocks kernel "
     "program inlined ticks began loop abs max min range sqrt time"
 ).split()
@@ -38,6 +38,9 @@ KERNELS = {
     "random": "random_normal random_normal_float64 random_uniform random_uniform_float64".split(),
     "matmul": ["SCRATCH", "matmul_blocks", "matmul_tn_part", *_PRODUCTS, *[f"{name}_add" for name in _PRODUCTS]],
     "conv": "convolve convolve_back convolve_weights".split(),
+    "winograd": (
+        "winograd winograd_back winograd_points winograd_points_transposed winograd_weights winograd_weights_add"
+    ).split(),
     "pool": (
         "depthwise depthwise_back depthwise_weights max_pool max_pool_back max_pool_take sum_pool sum_pool_back"
     ).split(),

@@ -44,7 +44,7 @@ class Variable:
       value of before.
 
     Rows of data or results that are `in_order` follow one another, in contiguous memory and from batch to batch: a CPU
-    reads or writes them where they lie.
+    reads or writes them where they lie. State that begins `anew` with each epoch has a row for each epoch of a call.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Variable:
     leaf: Node | None = None
     result: Node | None = None
     in_order: bool = False
+    anew: bool = False
 
     @property
     def node(self) -> Node:

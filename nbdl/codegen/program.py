@@ -18,7 +18,7 @@ from nbdl.codegen.shards import mixes_rows
 from nbdl.codegen.threads import Threads
 from nbdl.errors import NbdlError, PluginError, ShapeError
 from nbdl.ir.shapes import has_batch
-from nbdl.passes import run_passes
+from nbdl.passes import CPU_PASSES, PASSES, Pass, run_passes
 
 
 class Program:
@@ -30,14 +30,14 @@ class Program:
     """
 
     def __init__(self, variables: Sequence[Variable], title: str):
-        self.variables = list(_optimized(variables))
+        self.variables = _optimized(variables, PASSES)
         self.plan: Plan = self._plan()
         self.title = title
         self._compiling = threading.Lock()
         self._compiled = False
 
     def _plan(self) -> Plan:
-        return make_plan(self.variables)
+        return make_plan(_optimized(self.variables, CPU_PASSES))
 
     @cached_property
     def source(self) -> str:
@@ -88,9 +88,9 @@ class Program:
         return Bound(self, arrays, batch=batch, workers=workers, seed=seed)
 
 
-def _optimized(variables: Sequence[Variable]) -> list[Variable]:
+def _optimized(variables: Sequence[Variable], passes: Sequence[Pass]) -> list[Variable]:
     results = [each.result for each in variables if each.result is not None]
-    better = iter(run_passes(results))
+    better = iter(run_passes(results, passes))
     return [each if each.result is None else replace(each, result=next(better)) for each in variables]
 
 
@@ -108,15 +108,19 @@ class Bound:
         ShapeError: an array doesn't fit its variable.
     """
 
+    runs_epochs = True
+    """Whether it has `run_epochs`."""
+
     def __init__(self, program: Program, arrays: Mapping[str, np.ndarray], *, batch: int, workers: int, seed: int):
         self.program = program
         plan = program.plan
         workers = 1 if mixes_rows(plan.fusion.order) else workers
         self.workers = workers
-        self.flat = [_flat(each, arrays[each.name]) for each in program.variables if each.role != "key"]
+        self._handed_in = [each for each in program.variables if each.role != "key"]
+        self.flat = [_flat(each, arrays[each.name]) for each in self._handed_in]
         self.batch = batch
         capacity = plan.capacity(batch, workers)
-        self.control = np.array([0, 1, batch, 0, capacity, workers, seed, 0], np.int64)
+        self.control = np.array([0, 1, batch, 0, capacity, workers, seed, 0, 0], np.int64)
         scratch = _scratch_bytes(program) if program.needs_scratch else 0
         size = plan.row_bytes * capacity + plan.local_bytes + scratch
         self.arenas = [_aligned(size) for _ in range(workers)]
@@ -133,10 +137,30 @@ class Bound:
         """
         self.order = np.ascontiguousarray(order, np.int64)
         with self._busy:
-            self.control[:2] = first, steps
-            self.control[3] = len(order)
-            self.control[7] = offset
+            self._count(first, steps, len(order), offset, apart=0)
             self._work_together(self.flat)
+
+    def run_epochs(self, orders: np.ndarray, offset: int) -> np.ndarray:
+        """Run whole epochs in one call, each on its row of `orders`; `offset` is added to the number of the step.
+
+        Returns what the state that begins anew with each epoch was when that was over: a row for each.
+        """
+        epochs, examples = orders.shape
+        apart = orders.strides[0] // orders.itemsize
+        self.order = orders[0] if apart == 0 else np.ascontiguousarray(orders).reshape(-1)
+        flat = list(self.flat)
+        place = next(place for place, each in enumerate(self._handed_in) if each.anew)
+        states = np.zeros((epochs, flat[place].size), flat[place].dtype)
+        flat[place] = states.reshape(-1)
+        with self._busy:
+            self._count(0, epochs * -(-examples // self.batch), examples, offset, apart)
+            self._work_together(flat)
+        return states
+
+    def _count(self, first: int, steps: int, examples: int, offset: int, apart: int) -> None:
+        self.control[:2] = first, steps
+        self.control[3] = examples
+        self.control[7:] = offset, apart
 
     def again(self, flat: Sequence[np.ndarray]) -> None:
         """Run the steps of the last `run` once more, on arrays of the same shapes and dtypes as those in `flat`.

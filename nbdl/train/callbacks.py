@@ -18,6 +18,10 @@ class Callback:
     `run.weights()` and `run.set_weights(weights)`.
     """
 
+    can_wait = False
+    """Whether `epoch_end` may be called a moment later, when short epochs behind it have run, too: it looks at `logs`,
+    `run.epoch` and what else is said of finished epochs, not at weights, and neither stops nor changes the run."""
+
     def run_start(self, run: Run) -> None:
         """Training begins."""
 

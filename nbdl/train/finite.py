@@ -60,26 +60,24 @@ class Watch:
         self.time = time.perf_counter()
         self.cost = min(self.cost, self.time - begin)  # one that was held up says nothing
 
-    def check(self, *, everything: bool = False) -> None:
+    def check(self, totals: np.ndarray | None = None, *, everything: bool = False) -> None:
         """Raise `NumericsError` if a total (or, with `everything`, any number) isn't finite.
 
-        The state is then that before the bad step, and the history ends there.
+        `totals` are those of all epochs since the last look, if they are several. The state is then that before the
+        bad step, and the history ends there.
         """
         if self.run.step == self.step:
             return
         everything = everything or time.perf_counter() - self.time > max(SNAPSHOT, SHARE * self.cost)
-        if not self._finite(everything=everything):
+        finite = _finite(self.run.traced.sums if totals is None else totals)
+        if not finite or (everything and not self._all_finite()):
             self._explain()
         if everything and self.run.epoch_step < self.run.steps_per_epoch:
             self.keep()
         elif everything:
             self._due = True
 
-    def _finite(self, *, everything: bool) -> bool:
-        totals = self.changing.get("totals")
-        if totals is not None and not everything:
-            # The sum of squares takes the fewest instructions, which no cache holds after many steps; it may overflow.
-            return math.isfinite(np.vdot(totals, totals)) or bool(np.isfinite(totals).all())
+    def _all_finite(self) -> bool:
         self.run.bound.pull()
         return all(np.isfinite(array).all() for array in self.changing.values() if array.dtype.kind == "f")
 
@@ -117,7 +115,7 @@ class Watch:
             if bad is None:
                 before = {name: array.copy() for name, array in self.changing.items()}
             run.bound.run(order, step, 1, offset=epoch * run.steps_per_epoch)
-            if bad is None and not self._finite(everything=True):
+            if bad is None and not self._all_finite():
                 bad = number
         return bad, before
 
@@ -162,3 +160,8 @@ class Watch:
                 values[variable.leaf] = array[rows] if variable.role == "rows" else array
         results = [each.result for each in run.traced.program.variables if each.result is not None]
         interpret(results, values, rows=len(rows), check=True)
+
+
+def _finite(totals: np.ndarray) -> bool:
+    # The sum of squares takes the fewest instructions, which no cache holds after many steps; it may overflow.
+    return math.isfinite(np.vdot(totals, totals)) or bool(np.isfinite(totals).all())

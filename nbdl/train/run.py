@@ -28,6 +28,7 @@ from nbdl.train.runfolder import RunFolder
 from nbdl.train.tracing import Traced
 
 STRETCH = 0.05  # seconds of steps between two looks at the clock: quick enough for a progress bar and for Ctrl-C
+MOST_NUMBERS = 2**20  # that the orders and totals of epochs may have that run in one stretch
 
 
 class Run:
@@ -42,6 +43,7 @@ class Run:
         batch_size, workers, seed: as given to `fit`.
         device: where it runs, `cpu` or `cuda`.
         logs: loss and metrics of the epoch so far.
+        epoch_seconds: how long the last finished epoch took; each of several in a stretch gets its share.
         history: a `History` of finished epochs.
         folder: the `RunFolder`, or None.
         error: what ended the run, or None.
@@ -84,6 +86,8 @@ class Run:
         self._shuffler = np.random.Generator(np.random.Philox(key=[seed, 0]))
         self._shuffler_start = self._shuffler.bit_generator.state
         self._interrupted = False
+        self.epoch_seconds = 0.0
+        self._epoch_ended = time.perf_counter()
         self._stretch = 0  # nothing is known about the speed yet
         self._seconds, self._rows_done = 0.0, 0
 
@@ -163,6 +167,7 @@ class Run:
                 self._saver.begin()
                 self._tell("run_start")
                 plugins.call("nbdl_run_start", run=self)
+                self._epoch_ended = time.perf_counter()
                 while self.epoch < self.epochs and not self.history.stopped:
                     self._train_epoch()
                 self._watch.check(everything=True)
@@ -178,6 +183,7 @@ class Run:
         return self.history
 
     def _train_epoch(self) -> None:
+        """Train an epoch, or several short ones."""
         order = self.order(self.epoch)
         if self.epoch_step == 0:
             self.traced.sums[:] = 0
@@ -185,8 +191,11 @@ class Run:
         while self.epoch_step < self.steps_per_epoch:
             if self._interrupted:
                 self._end_by_interrupt()
-            self._run_stretch(order)
-            self._watch.check()
+            if (epochs := self._epochs_at_once()) > 1:
+                self._run_epochs(order, epochs)
+            else:
+                self._run_stretch(order)
+                self._watch.check()
             self._tell("progress")
             if self.history.stopped:
                 return
@@ -202,9 +211,55 @@ class Run:
         self.bound.run(order, self.epoch_step, steps, offset=self.epoch * self.steps_per_epoch)
         seconds = time.perf_counter() - begin
         before, self.epoch_step = self.epoch_step, self.epoch_step + steps
+        self._note_speed(steps, self._rows_before(self.epoch_step) - self._rows_before(before), seconds)
+
+    def _epochs_at_once(self) -> int:
+        """How many whole epochs fit into a stretch, if nobody needs to look at the run in between."""
+        epochs = min(
+            self.epochs - self.epoch,
+            self._stretch // self.steps_per_epoch,
+            MOST_NUMBERS // (self.rows + self.traced.sums.size),
+        )
+        return epochs if epochs > 1 and self.epoch_step == 0 and self._may_hurry else 1
+
+    @cached_property
+    def _may_hurry(self) -> bool:
+        return (
+            isinstance(self.bound, Bound)
+            and self.bound.runs_epochs
+            and self.evaluation is None
+            and all(each.can_wait for each in self.callbacks)
+            and not plugins.is_implemented("nbdl_epoch_end")
+        )
+
+    def _run_epochs(self, order: np.ndarray, count: int) -> None:
+        """Run whole epochs, and tell of all but the last one, whose end is that of the stretch."""
+        first, begin = self.epoch, time.perf_counter()
+        orders = np.broadcast_to(order, (count, self.rows))
+        if self.shuffle:
+            orders = np.stack([order, *map(self.order, range(first + 1, first + count))])
+        assert isinstance(self.bound, Bound)  # NumPy is never in a hurry
+        totals = self.bound.run_epochs(orders, offset=self.step)
+        self._note_speed(count * self.steps_per_epoch, count * self.rows, time.perf_counter() - begin)
+        self.epoch, self.epoch_step = first + count - 1, self.steps_per_epoch
+        self.traced.sums[:] = totals[-1]
+        try:
+            self._watch.check(totals)
+        finally:  # if it isn't finite, the present epoch is an earlier one now
+            self._tell_of_epochs(first, totals)
+
+    def _tell_of_epochs(self, first: int, totals: np.ndarray) -> None:
+        """Tell of the epochs from `first` to the one before the present."""
+        present, ended = self.epoch, np.linspace(self._epoch_ended, time.perf_counter(), len(totals) + 1)
+        for self.epoch in range(first, present):
+            logs = self.traced.results(self.rows, totals[self.epoch - first])
+            self._note_epoch(logs, float(ended[self.epoch - first + 1]))
+        self.epoch = present
+
+    def _note_speed(self, steps: int, rows: int, seconds: float) -> None:
         if self._stretch:
             self._seconds += seconds
-            self._rows_done += self._rows_before(self.epoch_step) - self._rows_before(before)
+            self._rows_done += rows
         pace = steps * STRETCH / max(seconds, 1e-6)
         self._stretch = max(1, int(min(pace, 4 * max(self._stretch, 1))))
 
@@ -218,19 +273,24 @@ class Run:
             logs |= {f"val_{name}": value for name, value in self.evaluation.measure().items()}
             if not np.isfinite(self.evaluation.traced.sums).all():
                 self._watch.check(everything=True)
-        self.history.add(self.epoch, logs)
-        for callback in self.callbacks:
-            callback.epoch_end(self, logs)
-        plugins.call("nbdl_epoch_end", run=self, epoch=self.epoch, logs=logs)
-        if self._watch.error is not None:
-            raise self._watch.error  # other errors of a hook stay with its plugin
-        if self.folder is not None:
-            self.folder.metrics.append({"epoch": self.epoch, **single_numbers(logs)})
+        self._note_epoch(logs, time.perf_counter())
         self.epoch += 1
         self.epoch_step = 0
         if self._saver.is_due(epoch_end=True):
             self._watch.check(everything=True)
             self._saver.save()
+
+    def _note_epoch(self, logs: dict[str, Any], ended: float) -> None:
+        self.epoch_seconds, self._epoch_ended = ended - self._epoch_ended, ended
+        self.history.add(self.epoch, logs)
+        for callback in self.callbacks:
+            callback.epoch_end(self, logs)
+        failed = self._watch.error is not None  # these epochs were before
+        plugins.call("nbdl_epoch_end", run=self, epoch=self.epoch, logs=logs)
+        if self._watch.error is not None and not failed:
+            raise self._watch.error  # other errors of a hook stay with its plugin
+        if self.folder is not None:
+            self.folder.metrics.append({"epoch": self.epoch, **single_numbers(logs)})
 
     def order(self, epoch: int) -> np.ndarray:
         """The rows of an epoch in their order; they depend on the seed and the epoch only."""

@@ -98,9 +98,10 @@ class Traced:
         """The vector of totals."""
         return self.arrays["totals"]
 
-    def results(self, rows: int) -> dict[str, float | np.ndarray]:
+    def results(self, rows: int, sums: np.ndarray | None = None) -> dict[str, float | np.ndarray]:
         """What is reported, given totals over `rows` rows."""
-        return {each.name: each.result(self.sums, rows) for each in self.totals}
+        sums = self.sums if sums is None else sums
+        return {each.name: each.result(sums, rows) for each in self.totals}
 
 
 def optimizers_of(net: Module) -> dict[str, Optimizer]:
@@ -336,7 +337,7 @@ def _program(
     with scope("totals"):
         totals, vector, total_leaf = _totals(logs)
     if totals:
-        variables.append(Variable("totals", "state", total_leaf, vector))
+        variables.append(Variable("totals", "state", total_leaf, vector, anew=True))
         arrays["totals"] = np.zeros(total_leaf.shape, FLOAT64)  # type: ignore[arg-type]
     variables += [Variable(name, "row_result", None, node, in_order) for name, node in (rows or {}).items()]
     variables.append(Variable("key", "key", recorded.key))

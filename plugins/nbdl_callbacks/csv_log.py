@@ -12,8 +12,9 @@ from nbdl.train.metrics_table import MetricsTable
 class CSVLog(Callback):
     """Write one row an epoch to a CSV file: the epoch (from 0) and every number that was measured.
 
-    A row is in the file as soon as the epoch is over. A new run starts the file anew; a resumed one goes on where it
-    left off. Measurements that aren't single numbers, such as a confusion matrix, are left out.
+    A row is in the file as soon as the epoch is over; rows of short epochs come several at once. A new run starts the
+    file anew; a resumed one goes on where it left off. Measurements that aren't single numbers, such as a confusion
+    matrix, are left out.
 
     Args:
         path: the file.
@@ -23,6 +24,8 @@ class CSVLog(Callback):
 
     Source: Shafranovich, Common Format and MIME Type for Comma-Separated Values (CSV) Files, RFC 4180 (2005).
     """
+
+    can_wait = True
 
     def __init__(self, path: Path):
         self.table = MetricsTable(Path(path))

@@ -25,21 +25,22 @@ class Progress(Callback):
     Source: Myers, The Importance of Percent-Done Progress Indicators for Computer-Human Interfaces, CHI 1985.
     """
 
+    can_wait = True
+
     def __init__(self, epoch_lines: bool = True):
         self.epoch_lines = epoch_lines
         self.console: Any = None
         self._bar: Any = None
         self._task: Any = None
-        self._epoch_started = self._drawn = self._written = 0.0
+        self._drawn = self._written = 0.0
         self._lines: list[tuple[str, Mapping[str, Any], float, float]] = []
 
     def run_start(self, run: Any) -> None:
-        """Start the clock, and the bar if there is a terminal."""
+        """Start the bar if there is a terminal."""
         if self.console is None:
             from rich.console import Console
 
             self.console = Console(stderr=True)
-        self._epoch_started = time.perf_counter()
         self._written = 0.0
         if self.console.is_terminal:
             self._bar = _new_bar(self.console)
@@ -68,12 +69,9 @@ class Progress(Callback):
 
     def epoch_end(self, run: Any, logs: dict[str, Any]) -> None:
         """Print the epoch's line, at once or together with those of the next ones."""
-        now = time.perf_counter()
-        seconds = now - self._epoch_started
         if self._bar is None or self.epoch_lines:
-            self._lines.append((f"epoch {run.epoch + 1}/{run.epochs}", logs, run.samples_per_second, seconds))
-            self._write_lines(now)
-        self._epoch_started = now
+            self._lines.append((f"epoch {run.epoch + 1}/{run.epochs}", logs, run.samples_per_second, run.epoch_seconds))
+            self._write_lines(time.perf_counter())
 
     def run_end(self, run: Any) -> None:
         """Write what is left, and take the bar away."""

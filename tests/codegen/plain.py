@@ -284,7 +284,7 @@ class PlainRun:
         self.flat = [_flat(each, arrays[each.name]) for each in program.variables if each.role != "key"]
         capacity = plan.capacity(batch, workers)
         scratch = SCRATCH * 8 if program.needs_scratch else 0
-        self.control = np.array([0, 0, batch, 0, capacity, workers, seed, 0], np.int64)
+        self.control = np.array([0, 0, batch, 0, capacity, workers, seed, 0, 0], np.int64)
         self.arenas = [_aligned(plan.row_bytes * capacity + plan.local_bytes + scratch) for _ in range(workers)]
         self.shared = _aligned(plan.shared_size(batch, workers))
         self.shared[: (1 + workers) * plan.partial_bytes] = 0  # gaps in what is added up stay zero

@@ -22,7 +22,7 @@ class Run:
 
     def __init__(self, epochs: int = 10, folder: RunFolder | None = None):
         self.epoch, self.epochs, self.step, self.steps_per_epoch, self.batch_size = 0, epochs, 0, 100, 32
-        self.samples_per_second = 12345.6
+        self.samples_per_second, self.epoch_seconds = 12345.6, 0.012
         self.folder = folder
         self.error: BaseException | None = None
         self.logs: dict[str, Any] = {}

@@ -93,6 +93,7 @@ class CudaBound(Bound):
 
     program: CudaProgram
     workers = 1
+    runs_epochs = False
 
     def __init__(
         self,
