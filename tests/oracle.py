@@ -181,6 +181,10 @@ def conv2d(x: np.ndarray, w: np.ndarray, g: Geometry) -> np.ndarray:
     return result
 
 
+WINOGRAD = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
+"""The matrix G of Lavin and Gray (2016), section 4.1."""
+
+
 def conv2d_weights(x: np.ndarray, gradient: np.ndarray, g: Geometry) -> np.ndarray:
     """The gradient of a convolution with respect to its weights."""
     result = np.zeros((*g.kernel, g.image[2] // g.groups, g.outputs), x.dtype)

@@ -105,7 +105,8 @@ def test_mistakes_are_explained() -> None:
 
 # made by differentiation or passes only, and each for a reason without a rule: gradients of weights would be one for
 # each example
-WITHOUT_RULE = {"pack", "conv2d_weights", "strided_matmul"}
+WINOGRAD = {"winograd", "winograd_back", "winograd_points", "winograd_weights"}
+WITHOUT_RULE = {"pack", "conv2d_weights", "strided_matmul"} | WINOGRAD
 
 
 def test_every_row_of_the_table_has_a_rule() -> None:

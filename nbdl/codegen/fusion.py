@@ -34,7 +34,7 @@ from nbdl.codegen.work import (
 from nbdl.ir.graph import Node, topological
 from nbdl.ir.primitives import Primitive
 from nbdl.ir.scan import inner_nodes, result
-from nbdl.ir.shapes import Size
+from nbdl.ir.shapes import Size, has_batch
 
 
 def _compared_with_maximum(equal: Node) -> list[Node]:
@@ -188,11 +188,16 @@ class Fusion:
             return
         if is_call(node):
             level = max((self._level_for(node, each) for each in node.inputs), default=0)
-            call = Call(node, level, len(self.kernels), self._results(node))
+            call = Call(node, level, self._number(node), self._results(node))
             self.kernels.append(call)
             self.kernel_of |= dict.fromkeys((node, *call.stored), call)
         elif node in self.stored:
             self._place_seed(node)
+
+    def _number(self, call: Node) -> int:
+        """What reads nothing but weights and numbers comes first: so it isn't done again for each block of rows."""
+        whole = all(root_of(each).primitive.kind == "leaf" for each in call.inputs) and not has_batch(call.shape)
+        return START[1] if whole and not any(has_batch(each.shape) for each in call.inputs) else len(self.kernels)
 
     def _results(self, call: Node) -> list[Node]:
         """The results of a scan that are stored: those that something reads, and two slots of every other state."""

@@ -1,4 +1,4 @@
-"""Print the calls of the kernels for images: each goes over its image by a table that the module makes when it is
+"""Print the calls of the kernels for images. Most go over their image by a table that the module makes when it is
 imported.
 """
 
@@ -38,8 +38,7 @@ def _call(printer: StepPrinter, node: Node) -> list[str]:
     geometry = node.param("geometry")
     alone = geometry.groups == geometry.image[2] == geometry.outputs > 1
     kernel, table = (DEPTHWISE if alone and node.name in DEPTHWISE else KERNELS)[node.name]
-    arguments = [printer.views.view(each, 0, each.shape) for each in node.inputs]
-    arguments.append(printer.views.view(node, 0, node.shape, writing=True))
+    arguments = _operands(printer, node)
     if table != "pool_boxes":
         arguments.append(printer.views.scratch(node.dtype))
     adds = ", add=True" if printer.plan.adds(node) else ""
@@ -47,4 +46,27 @@ def _call(printer: StepPrinter, node: Node) -> list[str]:
     return [f"{kernel}({', '.join(arguments)})"]
 
 
-IMAGE_CALLS: dict[str, Callable[[StepPrinter, Node], list[str]]] = dict.fromkeys(KERNELS, _call)
+def _winograd(printer: StepPrinter, node: Node) -> list[str]:
+    (top, _), (left, _) = node.param("geometry").padding
+    add = "_add" if printer.plan.adds(node) else ""
+    x, other, out = _operands(printer, node)
+    return [f"{node.name}{add}({x}, {other}, {out}, {top}, {left}, {printer.views.scratch(node.dtype)})"]
+
+
+def _winograd_points(printer: StepPrinter, node: Node) -> list[str]:
+    turned = "_transposed" if node.param("transposed") else ""
+    w, out = _operands(printer, node)
+    return [f"winograd_points{turned}({w}, {out}, {printer.views.scratch(node.dtype)})"]
+
+
+def _operands(printer: StepPrinter, node: Node) -> list[str]:
+    """The arrays that a kernel reads, and the one that it writes."""
+    views = printer.views
+    return [*[views.view(each, 0, each.shape) for each in node.inputs], views.view(node, 0, node.shape, writing=True)]
+
+
+IMAGE_CALLS: dict[str, Callable[[StepPrinter, Node], list[str]]] = {
+    **dict.fromkeys(KERNELS, _call),
+    **dict.fromkeys(("winograd", "winograd_back", "winograd_weights"), _winograd),
+    "winograd_points": _winograd_points,
+}

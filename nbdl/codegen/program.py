@@ -18,7 +18,7 @@ from nbdl.codegen.shards import mixes_rows
 from nbdl.codegen.threads import Threads
 from nbdl.errors import NbdlError, PluginError, ShapeError
 from nbdl.ir.shapes import has_batch
-from nbdl.passes import CPU_PASSES, PASSES, Pass, run_passes
+from nbdl.passes import CPU_PASSES, Pass, run_passes
 
 
 class Program:
@@ -27,17 +27,19 @@ class Program:
     Args:
         variables: the arrays that it is called with, and what becomes of them.
         title: what the generated source says it is.
+        batch: how many rows a batch is expected to have, if that is known. It may have others, too.
     """
 
-    def __init__(self, variables: Sequence[Variable], title: str):
-        self.variables = _optimized(variables, PASSES)
+    def __init__(self, variables: Sequence[Variable], title: str, batch: int | None = None):
+        self.batch = batch
+        self.variables = _optimized(variables)
         self.plan: Plan = self._plan()
         self.title = title
         self._compiling = threading.Lock()
         self._compiled = False
 
     def _plan(self) -> Plan:
-        return make_plan(_optimized(self.variables, CPU_PASSES))
+        return make_plan(_optimized(self.variables, CPU_PASSES), batch=self.batch)
 
     @cached_property
     def source(self) -> str:
@@ -88,7 +90,7 @@ class Program:
         return Bound(self, arrays, batch=batch, workers=workers, seed=seed)
 
 
-def _optimized(variables: Sequence[Variable], passes: Sequence[Pass]) -> list[Variable]:
+def _optimized(variables: Sequence[Variable], passes: Sequence[Pass] | None = None) -> list[Variable]:
     results = [each.result for each in variables if each.result is not None]
     better = iter(run_passes(results, passes))
     return [each if each.result is None else replace(each, result=next(better)) for each in variables]

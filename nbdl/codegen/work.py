@@ -134,7 +134,7 @@ def adds_batch(node: Node) -> bool:
         return isinstance(x.shape[-2 if node.param("transpose_x") else -1], Batch)
     if node.name == "scatter_add":
         return has_batch(node.inputs[1].shape)
-    if node.name == "conv2d_weights":
+    if node.name in ("conv2d_weights", "winograd_weights"):
         return has_batch(node.inputs[0].shape)
     if node.name == "pack":
         return any(adds_batch(root_of(each)) for each in node.inputs)

@@ -35,6 +35,24 @@ def convolve_back(gradient: np.ndarray, w: np.ndarray, g: Geometry) -> np.ndarra
     return _cropped(padded, g)
 
 
+POINTS_OF_WEIGHTS = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
+WEIGHTS_OF_POINTS = np.array([[1, 0, 0, 0], [0, 1, -1, 0], [0, 0, 0, 1]])
+
+
+def winograd_points(w: np.ndarray) -> np.ndarray:
+    """What Winograd's convolution maps a kernel (3, 3, ...) to: (4, 4, ...)."""
+    return _mapped(POINTS_OF_WEIGHTS, w)
+
+
+def weights_of_points(points: np.ndarray) -> np.ndarray:
+    """The kernel that has been mapped to these points."""
+    return _mapped(WEIGHTS_OF_POINTS, points)
+
+
+def _mapped(matrix: np.ndarray, squares: np.ndarray) -> np.ndarray:
+    return np.einsum("iy,jx,yx...->ij...", matrix, matrix, squares).astype(squares.dtype)
+
+
 def max_pool(x: np.ndarray, g: Geometry) -> np.ndarray:
     """The largest element of each window; NaN if there is one."""
     return _windows(x, g, -np.inf).max((4, 5))

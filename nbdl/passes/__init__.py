@@ -18,6 +18,7 @@ from nbdl.passes.scans import improve_bodies, look_up_finals, merge_scans, share
 from nbdl.passes.short_axes import join_short_axes
 from nbdl.passes.simplify import simplify
 from nbdl.passes.transposes import fold_transposes
+from nbdl.passes.winograd import save_products
 
 Pass = Callable[[Sequence[Node]], list[Node]]
 
@@ -60,11 +61,15 @@ PASSES: tuple[Pass, ...] = (
     share_common,
 )
 
+CPU_PASSES: tuple[Pass, ...] = (save_products, share_common)
+"""What follows for programs that run on a CPU, not on a card."""
 
-def run_passes(outputs: Sequence[Node]) -> list[Node]:
-    """Apply all passes; raises `VerifyError`, naming the pass, if one breaks the graph."""
+
+def run_passes(outputs: Sequence[Node], passes: Sequence[Pass] | None = None) -> list[Node]:
+    """Apply passes (by default those for all devices); raises `VerifyError`, naming the pass, if one breaks the graph.
+    """
     outputs = list(outputs)
-    for each in PASSES:
+    for each in PASSES if passes is None else passes:
         better = each(outputs)
         verify(better, like=outputs, after=each.__name__)
         outputs = better

@@ -159,6 +159,39 @@ def _over_images(name: str) -> Callable[..., None]:
     return run
 
 
+def _winograd(name: str, add: bool) -> Callable[..., None]:
+    """The twin of a kernel of Winograd's: the plain formula, the geometry taken from the shapes."""
+
+    def run(first: np.ndarray, second: np.ndarray, out: np.ndarray, top: int, left: int, scratch: np.ndarray) -> None:
+        assert len(scratch) == SCRATCH
+        scratch[:] = 0
+        assert not any(np.shares_memory(each, out) for each in (first, second)), f"{name} over its own operand"
+        x, y = {"winograd": (first, out), "winograd_back": (out, first), "winograd_weights": (first, second)}[name]
+        sizes = zip(x.shape[1:3], y.shape[1:3], (top, left), strict=True)
+        padding = [(before, places + 2 - size - before) for size, places, before in sizes]
+        geometry = Geometry(x.shape[1:], (3, 3), y.shape[3], padding=(padding[0], padding[1]))
+        if name == "winograd_weights":
+            found = reference_images.convolve_weights(x, y, geometry)
+        else:
+            points, meaning = second, reference_images.convolve
+            if name == "winograd_back":
+                points, meaning = second.swapaxes(2, 3), reference_images.convolve_back
+            found = meaning(first, reference_images.weights_of_points(points), geometry)
+        out[...] = out + found if add else found
+
+    return run
+
+
+def _winograd_points(w: np.ndarray, points: np.ndarray, scratch: np.ndarray) -> None:
+    assert len(scratch) == SCRATCH
+    scratch[:] = 0
+    points[...] = reference_images.winograd_points(w)
+
+
+def _winograd_points_transposed(w: np.ndarray, points: np.ndarray, scratch: np.ndarray) -> None:
+    _winograd_points(w, points.swapaxes(2, 3), scratch)
+
+
 def _draw(name: str) -> Callable[..., Any]:
     function = getattr(reference_random, name)
 
@@ -243,6 +276,10 @@ def namespace() -> dict[str, Any]:
         "Geometry": Geometry,
         **{name: lambda geometry, add=False: (geometry, add) for name in KERNELS["boxes"] if name.endswith("boxes")},
         **{name: _over_images(name) for name in (*KERNELS["conv"], *KERNELS["pool"])},
+        **{name: _winograd(name, False) for name in ("winograd", "winograd_back", "winograd_weights")},
+        "winograd_weights_add": _winograd("winograd_weights", True),
+        "winograd_points": _winograd_points,
+        "winograd_points_transposed": _winograd_points_transposed,
         **{f"random_{name}": _draw(name) for name in ("uniform", "normal", "uniform_float64", "normal_float64")},
     }
     for module in (copies, scalars):

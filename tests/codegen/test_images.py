@@ -10,7 +10,7 @@ import pytest
 import nbdl
 from nbdl.autodiff import differentiate
 from nbdl.codegen.program import Program
-from nbdl.codegen.work import adds_batch
+from nbdl.codegen.work import Call, adds_batch
 from nbdl.ir import ops
 from nbdl.ir.cost import operations
 from nbdl.ir.graph import Node, topological
@@ -59,6 +59,16 @@ def a_convolutional_network(make: Maker) -> None:
     y = nbdl.global_average_pool(nbdl.conv2d(h, second, padding="same"))
     make.result(y.node)
     train(make, nbdl.mean(nbdl.square(y)), bias, w1, w2)
+
+
+@case
+def many_channels(make: Maker) -> None:
+    x, w1, w2 = make.rows("x", 6, 5, 2), make.state("w1", 3, 3, 2, 33), make.state("w2", 3, 3, 33, 34)
+    image, first, second = tensors(x, w1, w2)
+    h = nbdl.tanh(nbdl.conv2d(image, first, padding="same"))
+    y = nbdl.tanh(nbdl.conv2d(h, second, padding=((1, 2), (1, 0))))
+    make.result(nbdl.global_average_pool(y).node)
+    train(make, nbdl.mean(nbdl.square(y)), w1, w2)
 
 
 @case
@@ -207,6 +217,18 @@ def test_a_convolution_in_as_many_groups_as_channels_has_its_own_kernel() -> Non
     source = Program(make.variables, "channels").source
     assert "convolve" not in source
     assert all(f"    {name}(" in source for name in ("depthwise", "depthwise_weights", "depthwise_back"))
+
+
+def test_a_convolution_of_many_channels_is_done_by_points_that_are_made_once() -> None:
+    """Not again for each block of rows."""
+    make = Maker()
+    CASES["many_channels"](make)
+    program = Program(make.variables, "points")
+    kernels = [each.node.name for each in program.plan.kernels if isinstance(each, Call)]
+    assert kernels[:2] == ["winograd_points"] * 2
+    assert {"winograd", "winograd_back", "winograd_weights", "conv2d", "conv2d_weights"} <= set(kernels)
+    assert 0 not in program.plan.block_kernels
+    assert 1 not in program.plan.block_kernels
 
 
 def test_only_gradients_of_weights_add_up_over_the_batch() -> None:

@@ -277,6 +277,26 @@ def convolution(name: str, generator: Generator) -> Case:
     return Case(name, arrays, {"geometry": g}, getattr(oracle, name)(*arrays, g))
 
 
+def winograd(name: str, generator: Generator) -> Case:
+    """Points, or what is computed from those of a random kernel."""
+    channels, outputs, n = (int(size) for size in generator.integers(1, 4, 3))
+    w = generator.normal(size=(3, 3, channels, outputs))
+    points = np.einsum("iy,jx,yxco->ijco", oracle.WINOGRAD, oracle.WINOGRAD, w)
+    if name == "winograd_points":
+        transposed = bool(generator.integers(2))
+        return Case(name, (w,), {"transposed": transposed}, points.swapaxes(2, 3) if transposed else points)
+    height, width = (int(size) for size in generator.integers(1, 5, 2))
+    g = Geometry((height, width, channels), (3, 3), outputs, padding=((1, 1), (2, 1)))
+    x, y = generator.normal(size=(n, *g.image)), generator.normal(size=(n, *g.result, outputs))
+    plain = name.replace("winograd", "conv2d")
+    operands, arrays = {
+        "winograd": ((x, points), (x, w)),
+        "winograd_back": ((y, points.swapaxes(2, 3)), (y, w)),
+        "winograd_weights": ((x, y), (x, y)),
+    }[name]
+    return Case(name, operands, {"geometry": g}, getattr(oracle, plain)(*arrays, g))
+
+
 def pooling(name: str, generator: Generator) -> Case:
     g = geometry(generator, pooling=True)
     n = int(generator.integers(1, 4))
@@ -314,6 +334,10 @@ OTHERS: dict[str, Callable[[Generator], Case]] = {
     "scatter_add": scatter_add,
     "argmax": argmax,
     **{name: partial(convolution, name) for name in ("conv2d", "conv2d_weights", "conv2d_back")},
+    **{
+        name: partial(winograd, name)
+        for name in ("winograd", "winograd_back", "winograd_points", "winograd_weights")
+    },
     **{
         name: partial(pooling, name)
         for name in ("max_pool", "max_pool_back", "max_pool_take", "sum_pool", "sum_pool_back")

@@ -71,7 +71,7 @@ def _signature(scalar: types.Float) -> Any:
 
 
 @inline
-def _rows(
+def rows_of_panel(
     a: Any,
     a_row: int,
     a_column: int,
@@ -127,7 +127,7 @@ def _panels(
         elif pack:
             part, part_row = packed, width * lanes
             copy_rows(offset(b, column), b_row, depth, columns, packed, part_row)
-        _rows(a, a_row, a_column, part, part_row, width, columns, offset(c, column), c_row, m, depth, add)
+        rows_of_panel(a, a_row, a_column, part, part_row, width, columns, offset(c, column), c_row, m, depth, add)
         first += width
 
 

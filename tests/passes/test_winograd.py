@@ -1,0 +1,99 @@
+"""Convolutions that become Winograd's, and that they compute the same as before."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import nbdl
+from nbdl.autodiff import differentiate
+from nbdl.errors import DtypeError, ShapeError
+from nbdl.ir import ops
+from nbdl.ir.convolution import convolution
+from nbdl.ir.graph import Node, topological
+from nbdl.ir.interpret import interpret
+from nbdl.ir.primitives import apply
+from nbdl.kernels.geometry import Geometry
+from nbdl.kernels.winograd import pays
+from nbdl.passes import CPU_PASSES, run_passes
+from nbdl.passes.winograd import save_products
+from nbdl.tensor import Tensor
+
+SAME = ((1, 1), (1, 1))
+G = Geometry((8, 8, 40), (3, 3), 48, padding=SAME)
+
+
+def leaf(*shape: int) -> Node:
+    return ops.value(np.random.default_rng(sum(shape)).normal(size=shape), differentiable=True)
+
+
+def names(*outputs: Node) -> list[str]:
+    return sorted(node.name for node in topological(outputs) if "conv" in node.name or "wino" in node.name)
+
+
+@pytest.mark.parametrize(
+    ("g", "wanted"),
+    [
+        (Geometry((13, 13, 32), (3, 3), 64), True),
+        (Geometry((14, 14, 64), (3, 3), 64, padding=SAME), True),
+        (Geometry((56, 56, 128), (3, 3), 128, padding=SAME), True),
+        (Geometry((28, 28, 1), (3, 3), 32), False),  # nothing to sum over
+        (Geometry((28, 28, 64), (3, 3), 4), False),  # more work to map the image than to convolve it
+        (Geometry((3, 3, 64), (3, 3), 64), False),  # three quarters of the only square lie outside
+        (Geometry((14, 14, 64), (5, 5), 64), False),
+        (Geometry((14, 14, 64), (3, 1), 64), False),
+        (Geometry((14, 14, 64), (3, 3), 64, stride=(2, 2)), False),
+        (Geometry((14, 14, 64), (3, 3), 64, dilation=(2, 2)), False),
+        (Geometry((14, 14, 64), (3, 3), 64, groups=2), False),
+        (Geometry((14, 14, 512), (3, 3), 512, padding=SAME), False),  # no room
+    ],
+    ids=repr,
+)
+def test_which_convolutions_pay(g: Geometry, wanted: bool) -> None:
+    assert pays(g) == wanted
+
+
+def test_a_convolution_and_its_gradients_compute_the_same() -> None:
+    x, w = leaf(2, *G.image), leaf(*G.weights)
+    y = convolution(x, w, G)
+    results = [y, *differentiate(nbdl.sum(nbdl.square(Tensor.wrap(y))).node, [x, w])]
+    before = run_passes(results)
+    after = run_passes(before, CPU_PASSES)
+    assert names(*before) == ["conv2d", "conv2d_back", "conv2d_weights"]
+    assert names(*after) == ["winograd", "winograd_back", "winograd_points", "winograd_points", "winograd_weights"]
+    for wanted, got in zip(interpret(before), interpret(after), strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-10, atol=1e-10)
+
+
+def test_a_kernel_that_is_used_twice_has_its_points_once() -> None:
+    w = leaf(3, 3, 40, 40)
+    g = Geometry((8, 8, 40), (3, 3), 40, padding=SAME)
+    y = convolution(convolution(leaf(2, *g.image), w, g), w, g)
+    assert names(*run_passes([y], CPU_PASSES)) == ["winograd", "winograd", "winograd_points"]
+
+
+def test_what_does_not_pay_stays() -> None:
+    g = Geometry((8, 8, 3), (3, 3), 8)
+    y = convolution(leaf(2, *g.image), leaf(*g.weights), g)
+    assert save_products([y]) == [y]
+
+
+@pytest.mark.parametrize(
+    ("name", "shapes", "params", "message"),
+    [
+        ("winograd_points", [(5, 5, 2, 3)], {"transposed": False}, "takes weights .3, 3, channels, outputs., not"),
+        ("winograd", [(2, 8, 8, 40), (4, 4, 48, 40)], {"geometry": G}, "takes points .4, 4, 40, 48., not"),
+        ("winograd", [(2, 8, 8, 41), (4, 4, 40, 48)], {"geometry": G}, "takes .n, 8, 8, 40., not"),
+        ("winograd_back", [(2, 8, 8, 48), (4, 4, 40, 48)], {"geometry": G}, "takes points .4, 4, 48, 40., not"),
+        ("winograd_weights", [(2, 8, 8, 40), (3, 8, 8, 48)], {"geometry": G}, "of 2 images and 3 gradients"),
+    ],
+)
+def test_operands_that_do_not_fit(name: str, shapes: list[tuple[int, ...]], params: dict, message: str) -> None:
+    with pytest.raises(ShapeError, match=message):
+        apply(name, *[leaf(*shape) for shape in shapes], **params)
+
+
+def test_operands_of_two_dtypes() -> None:
+    points = ops.value(np.zeros((4, 4, 40, 48), np.float32))
+    with pytest.raises(DtypeError, match="of one dtype"):
+        apply("winograd", leaf(2, 8, 8, 40), points, geometry=G)
