@@ -123,15 +123,16 @@ def _trace(net: Module, config: Config, facts: DataFacts, kind: str, batch_size:
     if kind not in PROGRAMS:
         raise OptionError(f"--program is training, evaluation or prediction, not {kind!r}")
     feed = build(net, facts)
+    batch = batch_size or config["train"]["batch_size"]
     if kind == "training":
         tracing.attach(net)
-        traced = tracing.trace_training(net, feed)
+        traced = tracing.trace_training(net, feed, batch)
     elif kind == "evaluation":
         traced = tracing.trace_evaluation(net, feed)
     else:
         traced = tracing.trace_prediction(net, feed)[0]
     workers = config["train"].get("workers") or 1
-    return Inspected(net, traced.program, batch_size or config["train"]["batch_size"], workers)
+    return Inspected(net, traced.program, batch, workers)
 
 
 # --- showing ----------------------------------------------------------------------------------------------------------

@@ -104,8 +104,9 @@ class Slot:
 class Plan:
     """Everything that a code generator needs to print a program.
 
-    If there are `block_rows`, the `block_kernels`, by their places, run for so many rows of a worker at a time. The
-    `joint` products are computed by all workers together, at the end of their level.
+    It serves batches of any size; `batch` is the one that is expected, if that is known. If there are `block_rows`, the
+    `block_kernels`, by their places, run for so many rows of a worker at a time. The `joint` products are computed by
+    all workers together, at the end of their level.
     """
 
     variables: Sequence[Variable]
@@ -122,6 +123,7 @@ class Plan:
     shared_bytes: int = 0
     batch_row_bytes: int = 0
     joint: list[Call] = field(default_factory=list)
+    batch: int | None = None
     block_kernels: range = range(0)
     block_rows: int | None = None
     bodies: dict[Node, Plan] = field(default_factory=dict)

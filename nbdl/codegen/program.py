@@ -31,10 +31,9 @@ class Program:
     """
 
     def __init__(self, variables: Sequence[Variable], title: str, batch: int | None = None):
-        self.batch = batch
         self.variables = _optimized(variables)
+        self.title, self.batch = title, batch
         self.plan: Plan = self._plan()
-        self.title = title
         self._compiling = threading.Lock()
         self._compiled = False
 

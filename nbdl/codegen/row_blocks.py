@@ -19,7 +19,12 @@ CACHE = 2**20
 """Bytes of rows that stay in a core's second-level cache."""
 
 MOST_ROWS = 64
-"""A worker seldom has more rows: where so many fit into the cache, blocks are not worth while."""
+"""A worker seldom has more rows: where so many fit into the cache, blocks are not worth while, unless a batch is known
+to be large.
+"""
+
+WORTH_CUTTING = 4
+"""A batch that has room for so many blocks is large: some for each worker."""
 
 
 def find_block_kernels(fusion: Fusion) -> range:
@@ -47,7 +52,7 @@ def _belongs_to_all(fusion: Fusion, kernel: Kernel) -> bool:
 
 
 def rows_at_a_time(plan: Plan) -> int | None:
-    """How many rows a block has; None if it isn't worth while, as many rows fit into the cache.
+    """How many rows a block has; None if it isn't worth while, as all that a worker has fit into the cache.
 
     A block's rows take at least as much memory as the weights and the sums, which each block goes through again: those
     of a loop over time in each of its steps, whose products should have as many rows as possible.
@@ -56,7 +61,7 @@ def rows_at_a_time(plan: Plan) -> int | None:
         return None
     again = plan.added_bytes + sum(map(byte_size, _whole_operands(plan))) + sum(map(_bytes_of_steps, _calls(plan)))
     rows = max(1, max(CACHE, again) // max(1, plan.row_bytes + plan.row_bytes_of_bodies))
-    return rows if rows <= MOST_ROWS else None
+    return rows if rows <= max(MOST_ROWS, (plan.batch or 0) // WORTH_CUTTING) else None
 
 
 def _calls(plan: Plan) -> list[Node]:

@@ -18,7 +18,7 @@ from nbdl.ir.scan import Body
 from nbdl.ir.shapes import Batch, has_batch, show_shape
 
 
-def make_plan(variables: Sequence[Variable], *, rows_apart: bool = False) -> Plan:
+def make_plan(variables: Sequence[Variable], *, batch: int | None = None, rows_apart: bool = False) -> Plan:
     """Schedule the variables' results and give everything a place.
 
     With `rows_apart` the rows of a loop may be computed at once, as a graphics card does it.
@@ -40,7 +40,7 @@ def make_plan(variables: Sequence[Variable], *, rows_apart: bool = False) -> Pla
         if node not in own
         and root_of(node).primitive.kind in ("elementwise", "index", "movement") and not has_batch(node.shape)
     ]
-    plan = Plan(variables, Fusion(results, memory, shared, rows_apart=rows_apart))
+    plan = Plan(variables, Fusion(results, memory, shared, rows_apart=rows_apart), batch=batch)
     if not own and not rows_apart:
         plan.block_kernels = find_block_kernels(plan.fusion)
     placement = Placement(plan)

@@ -137,11 +137,11 @@ def prepare(
         random.set_seed(seed)
     tracing.build(net, feed, net.train_step if tracing.has_own_step(net) else None)
     tracing.attach(net)
-    traced = tracing.trace_training(net, feed)
     if epoch_rows is None and isinstance(x, Dataset):
         epoch_rows = x.epoch_rows
     rows = min(epoch_rows or feed.rows, feed.rows)
     batch = min(batch_size, rows)
+    traced = tracing.trace_training(net, feed, batch)
     if device != "cpu":
         workers = 1  # a card is one, however many threads it has
     workers = choose_workers(traced.program.plan, batch) if workers is None else workers

@@ -252,13 +252,13 @@ def _evaluating(net: Module) -> Iterator[None]:
         net.train()
 
 
-def trace_training(net: Module, feed: Feed) -> Traced:
-    """The program of a training step."""
+def trace_training(net: Module, feed: Feed, batch: int | None = None) -> Traced:
+    """The program of a training step; one for large batches is another, so it helps to know how many rows they have."""
     net.train()
     with _recording(net, feed) as recorded:
         logs = net.train_step(recorded.batch)
         results = {name: variable.node for name, variable in recorded.symbols.variables.items()}
-    return _program(recorded, "Training", logs, results)
+    return _program(recorded, "Training", logs, results, batch=batch)
 
 
 def trace_evaluation(net: Module, feed: Feed) -> Traced:
@@ -321,6 +321,7 @@ def _program(
     rows: Mapping[str, Node] | None = None,
     *,
     in_order: bool = False,
+    batch: int | None = None,
 ) -> Traced:
     symbols = recorded.symbols
     arrays = {f"{name}_data": array for name, array in recorded.feed.arrays().items()}
@@ -350,7 +351,8 @@ def _program(
     kept = [each for each in variables if each.result is not None or each.leaf in used or each.role == "rows"]
     title = f"{kind} program of {recorded.net.title()}."
     kept_arrays = {each.name: arrays[each.name] for each in kept if each.name in arrays}
-    return Traced(Program(kept, title), kept_arrays, totals, symbols.variables, list(symbols.states.values()))
+    program = Program(kept, title, batch)
+    return Traced(program, kept_arrays, totals, symbols.variables, list(symbols.states.values()))
 
 
 def _totals(logs: Logs) -> tuple[list[Total], Node, Node]:

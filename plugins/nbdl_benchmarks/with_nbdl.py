@@ -56,7 +56,7 @@ def _traced(net: nn.Module, workload: Workload) -> Traced:
     feed = make_feed((x, y)) if workload.generator else make_feed(x, y)
     tracing.build(net, feed, net.train_step if workload.generator else None)
     tracing.attach(net)
-    return tracing.trace_training(net, feed)
+    return tracing.trace_training(net, feed, workload.batch)
 
 
 def kernels(workload: Workload, steps: int) -> dict[str, float]:

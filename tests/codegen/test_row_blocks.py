@@ -86,11 +86,11 @@ def test_statistics_of_the_whole_batch_need_all_rows() -> None:
     assert Program(make.variables, "statistics").plan.block_rows is None
 
 
-def planned(row_bytes: int, sums: int) -> int | None:
-    """The rows of a block of a program with so many bytes for a row and for sums."""
+def planned(row_bytes: int, sums: int, batch: int | None = None) -> int | None:
+    """The rows of a block of a program with so many bytes for a row and for sums, for batches of so many rows."""
     make = Maker()
     CASES["matrix_products_of_all_kinds"](make)
-    plan: Plan = Program(make.variables, "sums").plan
+    plan: Plan = Program(make.variables, "sums", batch).plan
     assert plan.block_kernels
     plan.row_bytes, plan.meetings = row_bytes, [Meeting(0, [(0, sums // 8)], np.dtype("float64"), maximum=False)]
     return row_blocks.rows_at_a_time(plan)
@@ -102,6 +102,12 @@ def test_a_block_fits_into_the_cache_and_is_worth_reading_the_weights_again() ->
     assert planned(row_bytes=250_000, sums=3_000_000) == 12
     assert planned(row_bytes=4_000, sums=0) is None
     assert planned(row_bytes=250_000, sums=10**9) is None
+
+
+def test_a_large_batch_is_cut_even_if_many_rows_fit_into_the_cache() -> None:
+    assert planned(row_bytes=4_096, sums=0, batch=1024) == 256
+    assert planned(row_bytes=4_096, sums=0, batch=1023) is None
+    assert planned(row_bytes=250_000, sums=0, batch=1) == 4  # others may come, and none would fit
 
 
 def test_a_loop_over_time_reads_its_weights_in_each_step_so_longer_series_do_not_make_blocks_smaller() -> None:

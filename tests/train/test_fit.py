@@ -14,6 +14,7 @@ import pytest
 from nbdl import nn
 from nbdl.errors import InterruptedTraining, NumericsError
 from nbdl.train import Callback
+from nbdl.train.fitting import prepare
 from tests.train.networks import classifier, line, weights_of
 
 # --- what it reaches --------------------------------------------------------------------------------------------------
@@ -91,6 +92,24 @@ def test_the_same_seed_gives_the_same_bits(iris):
     first, again, other = trained(7), trained(7), trained(8)
     np.testing.assert_array_equal(first, again)
     assert np.abs(first - other).max() > 1e-3
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_large_batches_go_through_in_blocks(workers, monkeypatch):
+    x, y = line(rows=5001)
+
+    def trained(cache):
+        monkeypatch.setattr("nbdl.codegen.row_blocks.CACHE", cache)
+        net = nn.Sequential(nn.Dense(16, activation="tanh"), nn.Dense(1)).compile({"name": "sgd", "lr": 0.1}, "mse")
+        run = prepare(net, x, y, epochs=3, batch_size=2001, seed=7, workers=workers)
+        return run.train()["loss"], weights_of(net), run.program.plan.block_rows
+
+    *in_blocks, rows = trained(2**16)
+    *whole, every = trained(2**20)
+    assert (every, rows > 64) == (None, True)
+    for one, two in zip(in_blocks, whole, strict=True):
+        # Sums over rows are added up in another order.
+        np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-6)
 
 
 def test_two_workers_give_the_same_to_rounding(iris):
