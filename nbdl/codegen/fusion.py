@@ -195,9 +195,10 @@ class Fusion:
             self._place_seed(node)
 
     def _number(self, call: Node) -> int:
-        """What reads nothing but weights and numbers comes first: so it isn't done again for each block of rows."""
-        whole = all(root_of(each).primitive.kind == "leaf" for each in call.inputs) and not has_batch(call.shape)
-        return START[1] if whole and not any(has_batch(each.shape) for each in call.inputs) else len(self.kernels)
+        """What reads weights only comes first: so it isn't done again for each block of rows."""
+        weights = [each for each in call.inputs if root_of(each).primitive.kind == "leaf" and not is_scalar(each)]
+        rows = any(has_batch(each.shape) for each in (call, *call.inputs))
+        return len(self.kernels) if rows or len(weights) < len(call.inputs) else START[1]
 
     def _results(self, call: Node) -> list[Node]:
         """The results of a scan that are stored: those that something reads, and two slots of every other state."""
