@@ -154,3 +154,27 @@ def test_an_image_is_not_convolved_with_zeros_beside_it():
     )
     table = {name: boxes.forward_boxes(g)[1:, place] for place, name in enumerate(boxes.BOX)}
     assert np.sum(table["lines"] * table["pixels"] * table["blocks"] * table["depth"]) == inside * 2
+
+
+def test_lines_under_several_rows_of_the_kernel_are_written_once_for_all():
+    """Their sum runs over the rows of the kernel, in the gradient of the image as well, and has no zeros in it."""
+    g = Geometry((14, 14, 6), (5, 5), 16)
+    table = {name: boxes.input_boxes(g)[1:, place] for place, name in enumerate(boxes.BOX)}
+    terms = table["lines"] * table["pixels"] * table["blocks"] * table["depth"] * table["columns"]
+    assert np.sum(terms) == 10 * 10 * 5 * 5 * 6 * 16
+    lines = {first: np.sum(table["lines"][table["blocks"] == first]) for first in range(1, 6)}
+    assert lines == {1: 10, 2: 10, 3: 10, 4: 10, 5: 30}  # 2, 2, 2, 2 and 6 of the image, from 5 places beside
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("stride", "dilation"), [(1, 1), (2, 1), (1, 2), (2, 3), (4, 2), (3, 3)])
+def test_rows_of_the_kernel_that_meet_at_a_line(dtype, stride, dilation):
+    rng = np.random.default_rng(0)
+    g = Geometry((19, 3, 2), (5, 2), 5, (stride, 1), ((3, 5), (0, 0)), (dilation, 1))
+    check("convolve_back", g, 2, dtype, rng)
+
+
+@pytest.mark.parametrize("outputs", [boxes.TRANSPOSED // 2 - 1, boxes.TRANSPOSED + 1])
+def test_sums_over_many_outputs_are_cut(outputs):
+    """Two rows of the kernel at a time, or each in two parts."""
+    check("convolve_back", Geometry((6, 2, 1), (3, 1), outputs), 1, np.float32, np.random.default_rng(0))

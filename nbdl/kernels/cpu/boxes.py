@@ -11,6 +11,7 @@ A table is an array of int64: a line with the fields of `HEAD`, and one with tho
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import gcd
 from typing import Final
 
 import numpy as np
@@ -25,10 +26,10 @@ to image and from group to group, elements of C to set to zero at first (altoget
 stored transposed, and the elements from one of its rows to the next."""
 
 BOX: Final = (
-    "a b c lines pixels a_line a_pixel c_line c_pixel columns blocks a_block b_block depth a_column add".split()
+    "a b c lines pixels a_line a_pixel c_line c_pixel columns blocks a_block b_block depth a_column add again".split()
 )
 """Where a box begins in A, B and C; its extent, and the steps to the next line and pixel; its columns; the two loops of
-its sum; whether it is added to C."""
+its sum; whether it is added to C, and whether its B is that of the box before."""
 
 POOL_HEAD: Final = "boxes x_image y_image channels row_step tap_step kernel_row overlapping clear kernel".split()
 POOL_BOX: Final = "x y w lines pixels x_line x_pixel y_line y_pixel rows taps".split()
@@ -49,6 +50,10 @@ FEW_PLACES: Final = 48
 
 RESIDENT: Final = 65536
 """Elements of images and gradients that the taps of the kernel run over one after another: they stay in the caches."""
+
+TRANSPOSED: Final = 1024
+"""Rows of the weights, transposed, that the gradient of the image adds up over at a time: they stay in the caches, too.
+"""
 
 NARROW: Final = 32
 """Channels below which the gradient of the image does the taps of a row of the kernel together."""
@@ -160,7 +165,8 @@ def _weights(g: Geometry, sizes: _Sizes, few: bool) -> Iterator[Box]:
 
 def input_boxes(g: Geometry) -> np.ndarray:
     """The boxes of the gradient with respect to the image: A is the gradient of the result, B the weights, transposed,
-    and C the gradient of the image: each place adds to the pixels under a tap what it hands them.
+    and C the gradient of the image: each place adds to the pixels under a tap what it hands them. The sums run over
+    outputs, and over the rows of the kernel that hand to the same line.
     """
     sizes = _Sizes(g)
     boxes = list(_inputs(g, sizes))
@@ -181,27 +187,55 @@ def input_boxes(g: Geometry) -> np.ndarray:
 
 
 def _inputs(g: Geometry, sizes: _Sizes) -> Iterator[Box]:
-    for ky in range(g.kernel[0]):
-        y, y_end = g.places(0, ky)
-        for first, x_end, kx, kx_end in _stretches(g) if g.channels_in < NARROW else _single_taps(g):
-            apart = -(-(kx_end - kx) // g.stride[1])  # places so far from each other hand to different pixels
-            for x in range(first, min(first + apart, x_end)):
-                yield {
-                    "a": sizes.in_result(y, x),
-                    "b": sizes.in_kernel(ky, kx),
-                    "c": sizes.in_image(y, x, ky, kx),
-                    "lines": y_end - y,
-                    "pixels": -(-(x_end - x) // apart),
-                    "a_line": sizes.result_line,
-                    "a_pixel": apart * g.outputs,
-                    "c_line": sizes.down,
-                    "c_pixel": apart * sizes.right,
-                    "columns": (kx_end - kx) * g.channels_in,
-                    "blocks": 1,
-                    "depth": g.channels_out,
-                    "a_column": 1,
-                    "add": 1,
-                }
+    stretches = _stretches(g) if g.channels_in < NARROW else _single_taps(g)
+    together = max(1, TRANSPOSED // g.channels_out)
+    for line, lines, rows in _lines_under(g):
+        for first_row in range(0, len(rows), together):
+            row, count = rows[first_row], len(rows[first_row : first_row + together])
+            y = (line + g.padding[0][0] - row * g.dilation[0]) // g.stride[0]
+            for first, x_end, kx, kx_end in stretches:
+                apart = -(-(kx_end - kx) // g.stride[1])  # places so far from each other hand to different pixels
+                for x in range(first, min(first + apart, x_end)):
+                    yield {
+                        "a": sizes.in_result(y, x),
+                        "b": sizes.in_kernel(row, kx),
+                        "c": sizes.in_image(y, x, row, kx),
+                        "lines": lines,
+                        "pixels": -(-(x_end - x) // apart),
+                        "a_line": sizes.result_line,
+                        "a_pixel": apart * g.outputs,
+                        "c_line": sizes.down,
+                        "c_pixel": apart * sizes.right,
+                        "columns": (kx_end - kx) * g.channels_in,
+                        "blocks": count,
+                        "a_block": -(rows.step * g.dilation[0] // g.stride[0]) * sizes.result_line,
+                        "b_block": sizes.in_kernel(rows.step, 0),
+                        "depth": g.channels_out,
+                        "a_column": 1,
+                        "add": 1,
+                        "again": int(x > first),
+                    }
+
+
+def _lines_under(g: Geometry) -> Iterator[tuple[int, int, range]]:
+    """Lines of the image that the same rows of the kernel hand to, from places of their own: the first line (the others
+    follow a stride apart), how many there are, and the rows.
+    """
+    stride, dilation = g.stride[0], g.dilation[0]
+
+    def lines_of(row: int) -> range:
+        first, end = g.places(0, row)
+        start = row * dilation - g.padding[0][0]
+        return range(first * stride + start, end * stride + start, stride)
+
+    handed = [lines_of(row) for row in range(g.kernel[0])]
+    found: dict[tuple[int, ...], list[int]] = {}
+    for line in range(g.image[0]):
+        rows = tuple(row for row, lines in enumerate(handed) if line in lines)
+        found.setdefault(rows, []).append(line)
+    for rows, lines in found.items():
+        if rows:
+            yield lines[0], len(lines), range(rows[0], rows[-1] + 1, stride // gcd(stride, dilation))
 
 
 def pool_boxes(g: Geometry, *, add: bool = False) -> np.ndarray:

@@ -21,10 +21,10 @@ from typing import Any
 
 from numba import njit, types
 
-from nbdl.kernels.cpu.boxes import BOX, SUM_IMAGES
+from nbdl.kernels.cpu.boxes import BOX, SUM_IMAGES, TRANSPOSED
 from nbdl.kernels.cpu.conv_tile import multiply_blocks
 from nbdl.kernels.cpu.jit import kernel
-from nbdl.kernels.cpu.matmul import DEPTH, SCRATCH
+from nbdl.kernels.cpu.matmul import SCRATCH
 from nbdl.kernels.cpu.packing import copy_transposed
 from nbdl.kernels.cpu.shared import shared
 from nbdl.kernels.cpu.tile import NARROW_ROWS, TILE_ROWS, TILE_VECTORS
@@ -46,12 +46,12 @@ inline = njit(inline="always")
 
 @inline
 def _tiles(
-    a: Any, b: Any, b_row: int, c: Any, box: Any, images: int, a_image: int, c_image: int, columns: int,
+    a: Any, b: Any, b_block: int, b_row: int, c: Any, box: Any, images: int, a_image: int, c_image: int, columns: int,
     a_start: int, depth: int, add: int,
 ) -> None:  # fmt: skip
     """One box, tile by tile along its longest axis: the pixels of a line if they fill a tile, else lines or images."""
     planes, lines, pixels, blocks = images, box[3], box[4], box[10]
-    a_block, b_block = box[11], box[12]
+    a_block = box[11]
     if blocks == SUM_IMAGES:
         planes, blocks = 1, images
     a_line, a_pixel, c_line, c_pixel = box[5], box[6], box[7], box[8]
@@ -102,14 +102,18 @@ def _run(a: Any, b: Any, c: Any, scratch: Any, table: Any, n: int) -> None:
                 a_box = offset(a, image * a_image + group * table[7] + box[0])
                 b_box = offset(b, image * b_image + group * table[8] + box[1] + first * (b_row if transposed else 1))
                 c_box = offset(c, image * c_image + group * table[9] + box[2] + first)
-                start, depth, packed_row = 0, box[13], b_row
+                start, depth, block, row = 0, box[13], box[12], b_row
                 while True:
                     if transposed:
-                        depth = box[13] - start if box[13] - start < DEPTH else DEPTH
-                        packed_row = (columns + lanes - 1) // lanes * lanes
-                        copy_transposed(offset(b_box, start), b_row, columns, depth, scratch, packed_row)
+                        depth = box[13] - start if box[13] - start < TRANSPOSED else TRANSPOSED
+                        row = (columns + lanes - 1) // lanes * lanes
+                        block = depth * row
+                        if box[16] == 0 or depth < box[13]:
+                            for p in range(box[10]):
+                                source = offset(b_box, p * box[12] + start)
+                                copy_transposed(source, b_row, columns, depth, offset(scratch, p * block), row)
                     _tiles(
-                        a_box, scratch if transposed else b_box, packed_row, c_box, box, images, a_image, c_image,
+                        a_box, scratch if transposed else b_box, block, row, c_box, box, images, a_image, c_image,
                         columns, start, depth, box[15],
                     )  # fmt: skip
                     start += depth

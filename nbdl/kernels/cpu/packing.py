@@ -1,18 +1,15 @@
 """How matrices are copied for the matrix product to where it reads them fast: row by row, or transposed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from nbdl.kernels.cpu.vector import INDEX, POINTER, Vectors, intrinsic, outlined
+from nbdl.kernels.cpu.vector import INDEX, Vectors, call_outlined, intrinsic
 
-_ARGUMENTS: Final = (POINTER, INDEX, INDEX, INDEX, POINTER, INDEX)
 _ZERO: Final = ir.Constant(INDEX, 0)
-
-Emit = Callable[[Vectors, Sequence[ir.Value]], None]
 
 
 @intrinsic
@@ -20,7 +17,8 @@ def copy_rows(
     typingctx: Any, source: Any, source_row: Any, rows: Any, columns: Any, target: Any, target_row: Any
 ) -> Any:
     """Write `target[i * target_row + j] = source[i * source_row + j]` for `rows` rows of `columns` elements."""
-    return _copier("nbdl.copy_rows", _emit_rows, source, target)
+    n = types.intp
+    return call_outlined("nbdl.copy_rows", types.void(source, n, n, n, target, n), _emit_rows)
 
 
 @intrinsic
@@ -32,25 +30,8 @@ def copy_transposed(
     Rows and columns of the target are written up to the next multiple of a vector's lanes; what is in them there has no
     meaning.
     """
-    return _copier("nbdl.copy_transposed", _emit_transposed, source, target)
-
-
-def _copier(name: str, emit_copy: Emit, source: Any, target: Any) -> Any:
-    """Return what an intrinsic returns: the signature, and what emits the call of a function that is emitted once."""
-    scalar = source.dtype
-
-    def emit_function(builder: ir.IRBuilder, arguments: Sequence[ir.Value]) -> None:
-        emit_copy(Vectors(builder, scalar), arguments)
-
-    def emit(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
-        arguments = list(arguments)
-        for position in (0, 4):
-            arguments[position] = builder.bitcast(arguments[position], POINTER)
-        builder.call(outlined(builder.module, f"{name}.{scalar}", _ARGUMENTS, emit_function), arguments)
-        return context.get_dummy_value()
-
-    number = types.intp
-    return types.void(source, number, number, number, target, number), emit
+    n = types.intp
+    return call_outlined("nbdl.copy_transposed", types.void(source, n, n, n, target, n), _emit_transposed)
 
 
 def _emit_rows(v: Vectors, arguments: Sequence[ir.Value]) -> None:

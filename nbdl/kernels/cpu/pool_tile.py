@@ -172,7 +172,7 @@ def _line_function(module: ir.Module, scalar: types.Float, mode: str) -> ir.Func
             with other:
                 line(False)
 
-    return outlined(module, f"nbdl.pool.{mode}.{scalar}", ARGUMENTS, emit)
+    return outlined(module, f"nbdl.pool.{mode}.{scalar}", ARGUMENTS, emit, apart=True)
 
 
 def _steps(

@@ -12,14 +12,14 @@ even, which halves the time to compile them: an odd tile computes its last row t
 """
 
 from collections.abc import Mapping, Sequence
-from functools import partial, reduce
+from functools import reduce
 from typing import Any, Final
 
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from nbdl.kernels.cpu.vector import BIT, INDEX, POINTER, VECTOR_REGISTERS, Vectors, intrinsic, outlined
+from nbdl.kernels.cpu.vector import BIT, INDEX, POINTER, VECTOR_REGISTERS, Vectors, call_outlined, intrinsic, outlined
 
 TILE_ROWS: Final = 6
 TILE_VECTORS: Final = 4 if VECTOR_REGISTERS == 32 else 2
@@ -199,25 +199,16 @@ def multiply_vector(
     typingctx: Any, matrix: Any, row: Any, vector: Any, c: Any, rows: Any, depth: Any, accumulate: Any
 ) -> Any:
     """Compute `c[i] = sum_k matrix[i * row + k] * vector[k]`, or add it to c: one column of C, a vector along k."""
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        arguments = list(arguments)
-        for position in (0, 2, 3):
-            arguments[position] = builder.bitcast(arguments[position], POINTER)
-        scalar = signature.args[0].dtype
-        argument_types = [POINTER, INDEX, POINTER, POINTER, INDEX, INDEX, BIT]
-        emit_rows = partial(_emit_vector_rows, scalar)
-        builder.call(outlined(builder.module, f"nbdl.multiply_vector.{scalar}", argument_types, emit_rows), arguments)
-        return context.get_dummy_value()
-
-    numbers = types.intp
-    return types.void(matrix, numbers, vector, c, numbers, numbers, types.boolean), emit
+    n = types.intp
+    return call_outlined(
+        "nbdl.multiply_vector", types.void(matrix, n, vector, c, n, n, types.boolean), _emit_vector_rows
+    )
 
 
-def _emit_vector_rows(scalar: types.Float, builder: ir.IRBuilder, arguments: Sequence[ir.Value]) -> None:
+def _emit_vector_rows(v: Vectors, arguments: Sequence[ir.Value]) -> None:
     """Emit the loop over the rows, VECTOR_ROWS at a time; past the last row the last one is computed again."""
     matrix, row, vector, c, rows, depth, accumulate = arguments
-    v = Vectors(builder, scalar)
+    builder = v.builder
     with cgutils.for_range_slice(builder, ir.Constant(INDEX, 0), rows, ir.Constant(INDEX, VECTOR_ROWS), INDEX) as (
         i,
         _,
@@ -259,28 +250,17 @@ def multiply_row(
     typingctx: Any, a: Any, a_column: Any, b: Any, b_row: Any, c: Any, columns: Any, depth: Any, accumulate: Any
 ) -> Any:
     """Compute `c[j] = sum_k a[k * a_column] * b[k * b_row + j]`, or add it to c: one row of C, vectors along it."""
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        arguments = list(arguments)
-        for position in (0, 2, 4):
-            arguments[position] = builder.bitcast(arguments[position], POINTER)
-        scalar = signature.args[0].dtype
-        argument_types = [POINTER, INDEX, POINTER, INDEX, POINTER, INDEX, INDEX, BIT]
-        function = outlined(builder.module, f"nbdl.multiply_row.{scalar}", argument_types, partial(_emit_row, scalar))
-        builder.call(function, arguments)
-        return context.get_dummy_value()
-
-    numbers = types.intp
-    return types.void(a, numbers, b, numbers, c, numbers, numbers, types.boolean), emit
+    n = types.intp
+    return call_outlined("nbdl.multiply_row", types.void(a, n, b, n, c, n, n, types.boolean), _emit_row)
 
 
-def _emit_row(scalar: types.Float, builder: ir.IRBuilder, arguments: Sequence[ir.Value]) -> None:
+def _emit_row(v: Vectors, arguments: Sequence[ir.Value]) -> None:
     """Emit the loop over the rows of B, which are read whole and in order, as memory likes it best.
 
     Rows that a vector holds are added up in registers, in sums that don't wait for each other.
     """
     a, a_column, b, b_row, c, columns, depth, accumulate = arguments
-    v = Vectors(builder, scalar)
+    builder = v.builder
     zero, one = ir.Constant(INDEX, 0), ir.Constant(INDEX, 1)
     with builder.if_then(builder.not_(accumulate)):
         cgutils.memset(builder, c, builder.mul(columns, ir.Constant(INDEX, v.size)), 0)

@@ -169,12 +169,18 @@ class Vectors:
 
 
 def outlined(
-    module: ir.Module, name: str, arguments: Sequence[ir.Type], emit: Callable[[ir.IRBuilder, Sequence[ir.Value]], None]
+    module: ir.Module,
+    name: str,
+    arguments: Sequence[ir.Type],
+    emit: Callable[[ir.IRBuilder, Sequence[ir.Value]], None],
+    *,
+    apart: bool = False,
 ) -> ir.Function:
     """Return a module's void function `name`, emitted on first use by `emit(builder, arguments)`.
 
     It is never inlined, so that a module holds it once, and optimised for size, which keeps LLVM from unrolling loops
-    that already fill the machine: the copies doubled the compile time.
+    that already fill the machine: the copies doubled the compile time. If what its pointers lead to lies `apart`, it
+    may keep in a register what it has read, whatever it writes meanwhile.
     """
     if name in module.globals:
         return module.globals[name]
@@ -182,10 +188,36 @@ def outlined(
     function.linkage = "linkonce_odr"
     for attribute in ("noinline", "optsize", "nounwind"):
         function.attributes.add(attribute)
+    if apart:
+        for argument in function.args:
+            if argument.type == POINTER:
+                argument.add_attribute("noalias")
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     emit(builder, function.args)
     builder.ret_void()
     return function
+
+
+def call_outlined(name: str, signature: Any, emit: Callable[[Vectors, Sequence[ir.Value]], None]) -> tuple[Any, Any]:
+    """Return what an intrinsic returns: its signature, and what emits the call of an outlined function.
+
+    `emit(vectors, arguments)` emits its body; vectors hold what the first argument points to.
+    """
+    scalar = signature.args[0].dtype
+    kinds = [
+        POINTER if isinstance(each, types.CPointer) else BIT if each == types.boolean else INDEX
+        for each in signature.args
+    ]
+
+    def emit_body(builder: ir.IRBuilder, arguments: Sequence[ir.Value]) -> None:
+        emit(Vectors(builder, scalar), arguments)
+
+    def emit_call(context: Any, builder: ir.IRBuilder, _: Any, arguments: Sequence[ir.Value]) -> Any:
+        function = outlined(builder.module, f"{name}.{scalar}", kinds, emit_body)
+        builder.call(function, [builder.bitcast(each, kind) for each, kind in zip(arguments, kinds, strict=True)])
+        return context.get_dummy_value()
+
+    return signature, emit_call
 
 
 @intrinsic
