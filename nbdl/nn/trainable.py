@@ -88,7 +88,8 @@ class Trainable:
         gets other attributes. What `forward` takes from elsewhere (a global variable) is read when it is recorded.
 
         Args:
-            workers: threads; None chooses by the size of the work.
+            workers: threads; None chooses by the size of the work. For single rows that follow one another at once,
+                others stand by (unless this is 1) to compute parts of products with large matrices.
 
         Raises:
             DataError, ShapeError: data that don't fit.

@@ -105,7 +105,7 @@ class Prediction:
         remember(net, "prediction", self.traced.program)
         self.predicted = np.empty((self.feed.rows, *row), dtype)
         self.batch = rows_at_once(plan, batch_size, self.feed.rows)
-        workers = choose_workers(plan, self.batch) if workers is None else workers
+        workers = choose_workers(plan, self.batch) if workers is None else min(workers, self.batch)
         results = {"predicted": self.predicted, "finite": np.empty(self.feed.rows, bool)}
         arrays = {**self.traced.arrays, **results}
         self.bound = bind(self.traced.program, arrays, choose_device(device), batch=self.batch, workers=workers)

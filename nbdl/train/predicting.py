@@ -5,11 +5,13 @@ Recording takes milliseconds, a small network's row microseconds.
 
 from __future__ import annotations
 
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
+from nbdl.codegen.standby import STANDBY, compile_standby, shareable_products
 from nbdl.nn.module import Module, changes
 from nbdl.train import tracing
 from nbdl.train.feed import Feed, make_feed
@@ -37,9 +39,14 @@ def predict(net: Module, x: Any, batch_size: int = 1024, workers: int | None = N
         elif all([each.flags.c_contiguous for each in inputs]):  # noqa: C419 - a list is quicker than a generator
             return known.run(inputs)
     prediction = Prediction(net, inputs if len(inputs) > 1 else inputs[0], batch_size=batch_size, workers=workers)
+    if tracing.is_debugged(net):
+        return prediction.run()
+    before = shareable_products(prediction.traced.program)
     predicted = prediction.run()
-    if not tracing.is_debugged(net) and all(each.flags.c_contiguous for each in inputs):
-        programs[key] = Repeated(prediction)
+    if all(each.flags.c_contiguous for each in inputs):
+        alone = workers == 1 or prediction.bound.workers > 1
+        shares = not alone and shareable_products(prediction.traced.program) > before
+        programs[key] = Repeated(prediction, shares)
         for old in list(programs)[:-KEPT]:
             programs.pop(old, None)
     return predicted
@@ -93,10 +100,15 @@ class Repeated:
 
     Args:
         prediction: has run once.
+        shares: whether threads on standby compute parts of its products.
     """
 
-    def __init__(self, prediction: Prediction):
+    def __init__(self, prediction: Prediction, shares: bool):
         self.state, self.bound, self.check = State(prediction.net), prediction.bound, prediction.traced.check
+        self.again = self.bound.again
+        if shares:
+            compile_standby()
+            self.again = partial(STANDBY.run, self.bound.again)
         rows, inputs, predicted = prediction.feed.rows, prediction.feed.inputs, prediction.predicted
         self.rows, self.flats = (rows, 1), [(rows, each.size // rows) for each in inputs]
         self.flat, self.shape, self.dtype = (rows, predicted.size // rows), predicted.shape, predicted.dtype
@@ -121,7 +133,7 @@ class Repeated:
         arrays[self.result] = predicted
         if self.finite is not None:
             arrays[self.finite] = np.empty(self.rows, bool)
-        self.bound.again(arrays)
+        self.again(arrays)
         if self.finite is not None and 0 in arrays[self.finite].tobytes():  # `all` takes a microsecond more
             make_feed(inputs)  # says where, or that only the sum is too large
         return predicted.reshape(self.shape)

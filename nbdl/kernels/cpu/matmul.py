@@ -29,7 +29,8 @@ from nbdl.kernels.cpu.copies import span
 from nbdl.kernels.cpu.jit import kernel
 from nbdl.kernels.cpu.packing import copy_rows, copy_transposed
 from nbdl.kernels.cpu.shared import shared
-from nbdl.kernels.cpu.tile import NARROW_ROWS, TILE_ROWS, TILE_VECTORS, multiply_row, multiply_tile, multiply_vector
+from nbdl.kernels.cpu.standby import multiply_together
+from nbdl.kernels.cpu.tile import NARROW_ROWS, TILE_ROWS, TILE_VECTORS, multiply_tile, multiply_vector
 from nbdl.kernels.cpu.vector import VECTOR_BYTES, offset, pointer, vector_lanes
 
 PANEL_BYTES: Final = TILE_VECTORS * VECTOR_BYTES
@@ -193,7 +194,7 @@ def _product(
         multiply_vector(a, a_row, b, c, m, k, add != 0)
         return
     if m == 1 and a_column == 1 and transposed != 0:
-        multiply_vector(b, b_row, a, c, n, k, add != 0)
+        multiply_together(a, 1, b, b_row, c, n, k, True, add != 0)
         return
     if k == 1 and b_row == 1:  # a column and a row lie in memory alike
         transposed = 0
@@ -204,7 +205,7 @@ def _product(
     # Columns that fill no more than a vector are too few for a tile: it would wait for its own sums.
     lanes = vector_lanes(a)
     if m == 1 and transposed == 0 and (n > TILE_VECTORS * lanes or n <= lanes):
-        multiply_row(a, a_column, b, b_row, c, n, k, add != 0)
+        multiply_together(a, a_column, b, b_row, c, n, k, False, add != 0)
         return
     _blocks(a, a_row, a_column, b, b_row, transposed, c, c_row, m, n, k, add != 0, packed)
 

@@ -29,7 +29,7 @@ def view(typingctx: Any, memory: Any, start: Any, shape: Any, dtype: Any) -> Any
             context.cast(builder, size, item, types.intp)
             for size, item in zip(cgutils.unpack_tuple(builder, arguments[2]), shape_type, strict=True)
         ]
-        return _array(context, builder, signature.return_type, address, sizes)
+        return array_of(context, builder, signature.return_type, address, sizes)
 
     return signature, codegen
 
@@ -49,7 +49,7 @@ def part(typingctx: Any, array: Any, start: Any, shape: Any) -> Any:
             context.cast(builder, size, item, types.intp)
             for size, item in zip(cgutils.unpack_tuple(builder, arguments[2]), shape_type, strict=True)
         ]
-        return _array(context, builder, signature.return_type, address, sizes)
+        return array_of(context, builder, signature.return_type, address, sizes)
 
     return signature, codegen
 
@@ -71,7 +71,9 @@ def move(typingctx: Any, source: Any, source_start: Any, target: Any, target_sta
     return signature, codegen
 
 
-def _array(context: Any, builder: ir.IRBuilder, array_type: Any, address: ir.Value, sizes: list[ir.Value]) -> ir.Value:
+def array_of(
+    context: Any, builder: ir.IRBuilder, array_type: Any, address: ir.Value, sizes: list[ir.Value]
+) -> ir.Value:
     """Put together an array that owns nothing.
 
     As a value, and not, as Numba does it, in memory of the stack: LLVM takes time to turn that into values which grows
