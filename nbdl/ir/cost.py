@@ -11,7 +11,7 @@ def operations(node: Node, rows: int) -> int:
 
     Each element of an elementwise operation counts one, whatever the function; a matrix product counts a
     multiplication and an addition for each pair of elements, and so does a convolution, also where its kernel hangs
-    over an edge of the image; moving data counts nothing.
+    over an edge of the image, and where Winograd's algorithm needs fewer; moving data counts nothing.
 
     >>> import nbdl
     >>> operations(nbdl.matmul(nbdl.ones((2, 3)), nbdl.ones((3, 4))).node, rows=1)
@@ -28,8 +28,9 @@ def operations(node: Node, rows: int) -> int:
     if node.name == "strided_matmul":
         deep = node.inputs[0].shape[node.param("x_axes")[-1]]
         return 2 * _elements(node, rows) * (deep.multiple * rows if isinstance(deep, Batch) else deep)
-    if node.name in ("conv2d", "conv2d_weights", "conv2d_back"):
-        result = {"conv2d": node, "conv2d_weights": node.inputs[1], "conv2d_back": node.inputs[0]}[node.name]
+    convolution = node.name.replace("winograd", "conv2d")
+    if convolution in ("conv2d", "conv2d_weights", "conv2d_back"):
+        result = {"conv2d": node, "conv2d_weights": node.inputs[1], "conv2d_back": node.inputs[0]}[convolution]
         return 2 * _elements(result, rows) * math.prod(node.param("geometry").weights[:3])
     if node.name in ("max_pool", "sum_pool"):
         return _elements(node, rows) * math.prod(node.param("geometry").kernel)

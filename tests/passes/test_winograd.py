@@ -10,6 +10,7 @@ from nbdl.autodiff import differentiate
 from nbdl.errors import DtypeError, ShapeError
 from nbdl.ir import ops
 from nbdl.ir.convolution import convolution
+from nbdl.ir.cost import operations
 from nbdl.ir.graph import Node, topological
 from nbdl.ir.interpret import interpret
 from nbdl.ir.primitives import apply
@@ -63,6 +64,15 @@ def test_a_convolution_and_its_gradients_compute_the_same() -> None:
     assert names(*after) == ["winograd", "winograd_back", "winograd_points", "winograd_points", "winograd_weights"]
     for wanted, got in zip(interpret(before), interpret(after), strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-10, atol=1e-10)
+
+
+def test_it_counts_as_much_work_as_before() -> None:
+    """By that it is decided how many workers share it."""
+    x, w = leaf(2, *G.image), leaf(*G.weights)
+    y = convolution(x, w, G)
+    results = [y, *differentiate(nbdl.sum(nbdl.square(Tensor.wrap(y))).node, [x, w])]
+    work = [sum(operations(node, rows=1) for node in topological(each)) for each in (results, save_products(results))]
+    assert work[1] == work[0] > 3 * 2 * (2 * 8 * 8 * 48) * (3 * 3 * 40)
 
 
 def test_a_kernel_that_is_used_twice_has_its_points_once() -> None:
