@@ -65,9 +65,10 @@ class Standby:
     def _begin(self, asleep: list[threading.Lock]) -> None:
         from nbdl.kernels.cpu.standby import MOST
 
-        for place in range(min(cores() - 1, MOST)):
-            # A daemon: it must not keep the interpreter from ending.
-            threading.Thread(target=_serve, args=(place, asleep), name=f"nbdl_standby_{place}", daemon=True).start()
+        with suppress(RuntimeError):  # no more threads are allowed, or the interpreter is about to end: then without
+            for place in range(min(cores() - 1, MOST)):
+                # A daemon: it must not keep the interpreter from ending.
+                threading.Thread(target=_serve, args=(place, asleep), name=f"nbdl_standby_{place}", daemon=True).start()
 
 
 def _serve(place: int, asleep: list[threading.Lock]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -115,3 +116,17 @@ def woken(pause: float, monkeypatch: pytest.MonkeyPatch) -> int:
 def test_only_calls_at_once_wake_threads_and_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert woken(math.inf, monkeypatch) == 2
     assert woken(0.0, monkeypatch) == 0
+
+
+def test_rows_are_predicted_where_no_thread_can_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standby, "PAUSE", math.inf)
+    monkeypatch.setattr(standby, "cores", lambda: 2)
+
+    def start(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    threads, done = Standby(), []
+    for number in range(3):
+        threads.run(done.append, number)
+    assert done == [0, 1, 2]
