@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from itertools import count, islice
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ from tests.codegen.growth import Growth, LoopGrowth
 from tests.codegen.maker import EXAMPLES, Maker
 from tests.codegen.oracle import compare, run_oracle
 from tests.codegen.plain import PlainRun
-from tests.codegen.test_random_graphs import Native, check, grown
+from tests.codegen.test_random_graphs import Native, check, such
 from tests.codegen.test_scans import CASES as SCANS
 from tests.codegen.test_scans import make as make_scan
 
@@ -33,12 +33,8 @@ def always(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(schedule, "rows_at_a_time", lambda plan: request.param if plan.block_kernels else None)
 
 
-def with_joint_products(first: int, size: int, kind: type[Growth]) -> Iterator[tuple[Growth, Program]]:
-    """Random programs whose workers compute products together."""
-    for seed in count(first):
-        growth, program = grown(seed, size, 6, kind=kind)
-        if program.plan.joint:
-            yield growth, program
+with_joint_products = partial(such, lambda plan: plan.joint)
+"""Random programs whose workers compute products together."""
 
 
 @pytest.mark.usefixtures("always")

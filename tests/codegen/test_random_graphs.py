@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from typing import Any
 
 import numpy as np
 import pytest
 
 from nbdl.codegen import parts, schedule, step
+from nbdl.codegen.plan import Plan
 from nbdl.codegen.program import Program
 from tests.codegen.growth import EXAMPLES, Growth, LoopGrowth
 from tests.codegen.maker import RUNS
@@ -27,6 +29,16 @@ def grown(
     growth.grow(size)
     growth.made = growth.variables(results)
     return growth, Program(growth.made, "a random graph")
+
+
+def such(
+    wanted: Callable[[Plan], object], first: int, size: int, kind: type[Growth]
+) -> Iterator[tuple[Growth, Program]]:
+    """Random programs whose plans have something that is wanted."""
+    for seed in count(first):
+        growth, program = grown(seed, size, 6, kind=kind)
+        if wanted(program.plan):
+            yield growth, program
 
 
 def check(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from itertools import count, islice
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ from tests.codegen.maker import EXAMPLES, Maker
 from tests.codegen.oracle import compare, run_oracle
 from tests.codegen.plain import PlainRun
 from tests.codegen.test_images import CASES as IMAGES
-from tests.codegen.test_random_graphs import Native, check, grown
+from tests.codegen.test_random_graphs import Native, check, such
 from tests.codegen.test_scans import CASES as SCANS
 from tests.codegen.test_scans import make as make_scan
 
@@ -34,12 +34,8 @@ def two_rows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schedule, "rows_at_a_time", lambda plan: 2 if plan.block_kernels else None)
 
 
-def in_blocks(first: int, size: int, kind: type[Growth]) -> Iterator[tuple[Growth, Program]]:
-    """Random programs that take rows two at a time."""
-    for seed in count(first):
-        growth, program = grown(seed, size, 6, kind=kind)
-        if program.plan.block_rows:
-            yield growth, program
+in_blocks = partial(such, lambda plan: plan.block_rows)
+"""Random programs that take rows two at a time."""
 
 
 @pytest.mark.parametrize("kind", [Growth, LoopGrowth])

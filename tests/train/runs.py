@@ -29,3 +29,18 @@ def train(folder, *, net=None, epochs=EPOCHS, callbacks=(), workers=1, seed=3, b
     run = prepare(net, x, y, validation_split=0.1, **options)
     run.folder = folder
     return net, run.train()
+
+
+class Overflowing(nn.Module):
+    """A number of its own overflows: by 1e13 a step in the third, and the loss isn't finite from the fourth on."""
+
+    def __init__(self, growth):
+        self.dense = nn.Dense(1)
+        self.number = self.parameter("number", (), "ones", trainable=False)
+        self.growth = growth
+
+    def forward(self, x):
+        shift = 1e-30 * self.number
+        if self.training:
+            self.number.assign(self.growth * self.number)
+        return self.dense(x) + shift

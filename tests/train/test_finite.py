@@ -11,7 +11,7 @@ from nbdl.errors import NumericsError
 from nbdl.plugins import isolated_plugins
 from nbdl.train import Callback, checkpoint, finite
 from nbdl.train.fitting import fit, prepare
-from tests.train.runs import BATCH, ROWS, rows, train
+from tests.train.runs import BATCH, ROWS, Overflowing, rows, train
 
 pytestmark = pytest.mark.usefixtures("single_steps")
 
@@ -70,20 +70,6 @@ def test_the_step_before_is_found_from_any_copy(lr, steps, seconds, monkeypatch)
         np.testing.assert_array_equal(array, steps.weights[name])
 
 
-class Overflowing(nn.Module):
-    """A number of its own overflows in the third step; the loss isn't finite from the fourth on."""
-
-    def __init__(self):
-        self.dense = nn.Dense(1)
-        self.number = self.parameter("number", (), "ones", trainable=False)
-
-    def forward(self, x):
-        shift = 1e-30 * self.number
-        if self.training:
-            self.number.assign(1e13 * self.number)
-        return self.dense(x) + shift
-
-
 class Told(Callback):
     """Which epochs callbacks are told of."""
 
@@ -99,7 +85,7 @@ def overflowing(monkeypatch, *, epochs=9, callbacks=(), folder=None, **options):
     monkeypatch.setattr(finite, "SNAPSHOT", 1000)
     for name in ("AFTER_EPOCH", "WITHIN_EPOCH"):
         monkeypatch.setattr(checkpoint, name, 1000)
-    net, x = Overflowing().compile("sgd", "mse"), rows()[0]
+    net, x = Overflowing(1e13).compile("sgd", "mse"), rows()[0]
     run = prepare(net, x, x[:, :1], epochs=epochs, batch_size=ROWS, callbacks=[Told(), *callbacks], seed=0, **options)
     run.folder = folder
     with pytest.raises(NumericsError, match=r"at step 1 of epoch 3: .*The parameters are those before this step"):

@@ -1,5 +1,7 @@
 """Several short epochs in one native call: everything is as if each had run alone."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from nbdl.plugins import isolated_plugins
 from nbdl.tensor_files import load_tensors
 from nbdl.train import Callback, checkpoint, finite
 from nbdl.train.fitting import prepare
-from tests.train.runs import ROWS, network, rows
+from tests.train.runs import ROWS, Overflowing, network, rows
 
 EPOCHS = 50
 
@@ -176,20 +178,6 @@ def test_a_stop_comes_after_the_stretch():
     assert run.history.epochs == list(range(20))  # as in an epoch of its own: what is stopped isn't over
 
 
-class Overflowing(nn.Module):
-    """A number of its own overflows in the ninth step; the loss isn't finite from the tenth on."""
-
-    def __init__(self):
-        self.dense = nn.Dense(1)
-        self.number = self.parameter("number", (), "ones", trainable=False)
-
-    def forward(self, x):
-        shift = 1e-30 * self.number
-        if self.training:
-            self.number.assign(3e4 * self.number)
-        return self.dense(x) + shift
-
-
 class Pole(nn.Module):
     """Reports a number that is infinite after the ninth step, and finite again after the tenth."""
 
@@ -212,7 +200,7 @@ class Pole(nn.Module):
     [
         (lambda: nn.Sequential(nn.Dense(1)), {"name": "sgd", "lr": 1e3}, ROWS),
         (lambda: nn.Sequential(nn.Dense(1)), {"name": "sgd", "lr": 30.0}, 32),
-        (Overflowing, "sgd", ROWS),
+        (partial(Overflowing, 3e4), "sgd", ROWS),
         (Pole, "sgd", ROWS),
     ],
 )
