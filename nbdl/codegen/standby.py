@@ -6,6 +6,7 @@ are woken by the second of two calls that follow one another at once, and go to 
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 import time
@@ -22,6 +23,9 @@ PAUSE = 1e-4
 
 POLLS = 5000
 """How often a thread looks for something to do before it goes to sleep: for longer than `PAUSE`."""
+
+LONGEST = 1.0
+"""Seconds that the interpreter's end waits for threads, which are done within a thousandth unless they have no core."""
 
 REST = 0.05
 """Seconds in which a thread is left alone after it came too late: others want its core."""
@@ -65,6 +69,7 @@ class Standby:
     def _begin(self, asleep: list[threading.Lock]) -> None:
         from nbdl.kernels.cpu.standby import MOST
 
+        atexit.register(leave_compiled_code)
         with suppress(RuntimeError):  # no more threads are allowed, or the interpreter is about to end: then without
             for place in range(min(cores() - 1, MOST)):
                 # A daemon: it must not keep the interpreter from ending.
@@ -82,6 +87,15 @@ def _serve(place: int, asleep: list[threading.Lock]) -> None:
             time.sleep(REST)
         asleep.append(wake)
         wake.acquire()
+
+
+def leave_compiled_code() -> None:
+    """Wait until all threads sleep: at the interpreter's end their machine code goes, and they would run on in it."""
+    from nbdl.kernels.cpu.standby import AWAY, LINE, MOST, memory
+
+    end = time.perf_counter() + LONGEST
+    while (memory[: MOST * LINE : LINE] != AWAY).any() and time.perf_counter() < end:
+        time.sleep(PAUSE)
 
 
 STANDBY = Standby()
