@@ -102,6 +102,15 @@ def test_names_are_identifiers_and_differ() -> None:
     assert names.of("key", "x") == names.of("key", "y")
 
 
+def test_no_array_can_have_a_name_that_run_gives_to_a_number() -> None:
+    make = Maker()
+    CASES["matrix_products_of_all_kinds"](make)
+    module = ast.parse(Program(make.variables, "names").source)
+    (run,) = [each for each in module.body if isinstance(each, ast.FunctionDef) and each.name == "run"]
+    given = {each.id for each in ast.walk(run) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
+    assert {"number", "rows"} <= given <= RESERVED
+
+
 def test_labels_name_layer_and_operation() -> None:
     with scope("net.dense_1"):
         x = ops.leaf((3,), FLOAT) * 2

@@ -15,7 +15,7 @@ from nbdl import nn
 from nbdl.codegen import standby
 from nbdl.codegen.standby import STANDBY, Standby
 from nbdl.machine import cores
-from tests.kernels.test_standby import parts_done, until
+from tests.kernels.test_standby import nobody_at_a_place, nobody_stands_by, parts_done, until
 
 ROW = np.random.default_rng(0).normal(size=(1, 700)).astype(np.float32)
 SEQUENCE = ROW.reshape(1, 7, 100)
@@ -75,6 +75,15 @@ def test_a_fork_has_threads_of_its_own() -> None:
         share(net, ROW)
         os._exit(4)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 4
+
+
+def test_nobody_stands_by_in_a_fork_at_first() -> None:
+    threads = Standby()
+    threads._asleep = []  # as if they had begun
+    with nobody_at_a_place():
+        threads.forget()
+        assert nobody_stands_by()
+    assert threads._asleep is None
 
 
 @pytest.mark.parametrize(
