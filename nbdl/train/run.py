@@ -28,7 +28,7 @@ from nbdl.train.runfolder import RunFolder
 from nbdl.train.tracing import Traced
 
 STRETCH = 0.05  # seconds of steps between two looks at the clock: quick enough for a progress bar and for Ctrl-C
-MOST_NUMBERS = 2**20  # that the orders and totals of epochs may have that run in one stretch
+MOST_NUMBERS = 2**20  # of which orders are drawn, and in totals, for epochs that run in one stretch
 
 
 class Run:
@@ -218,7 +218,7 @@ class Run:
         epochs = min(
             self.epochs - self.epoch,
             self._stretch // self.steps_per_epoch,
-            MOST_NUMBERS // (self.rows + self.traced.sums.size),
+            MOST_NUMBERS // (self._drawn_from + self.traced.sums.size),
         )
         return epochs if epochs > 1 and self.epoch_step == 0 and self._may_hurry else 1
 

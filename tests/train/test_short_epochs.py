@@ -112,9 +112,10 @@ def test_whoever_looks_at_each_epoch_sees_each(callbacks, plugins, options, toge
     assert together == []
 
 
-def test_orders_and_totals_take_a_bounded_memory(together, monkeypatch):
+@pytest.mark.parametrize("epoch_rows", [ROWS, ROWS // 5])  # an order is drawn of all rows, however few are taken
+def test_orders_and_totals_take_a_bounded_memory(epoch_rows, together, monkeypatch):
     monkeypatch.setattr("nbdl.train.run.MOST_NUMBERS", 5 * ROWS)
-    start().train()
+    start(epoch_rows=epoch_rows).train()
     assert max(map(len, together)) == 4  # a total beside each row of five would be too many
 
 
