@@ -123,7 +123,10 @@ class ModulePrinter(StepPrinter):
     def _of_epoch(self, name: str) -> str:
         """An array as a step gets it: of what begins anew with each epoch, a row."""
         sizes = {self.arrays[each]: product(each.node.shape) for each in self.plan.variables if each.anew}
-        return f"part({name}, epoch * {sizes[name]}, ({sizes[name]},))" if name in sizes else name
+        if name not in sizes:
+            return name
+        size = sizes[name]
+        return f"part({name}, {'epoch' if size == 1 else f'epoch * {size}'}, ({size},))"
 
     # --- the step ---
 
