@@ -12,10 +12,10 @@ class Callback:
     """Something that watches a run. Override what you need; `run` is the same object in every call.
 
     `run.net`, `run.optimizers`, `run.epoch` (from 0), `run.epochs`, `run.step` (steps done, over all epochs),
-    `run.steps_per_epoch`, `run.batch_size`, `run.samples_per_second` (0 while not known), `run.history` (a `History`:
-    `.rows`, one dict an epoch), `run.logs` (loss and metrics of the epoch so far), `run.error` (what ended the run
-    early, or None), `run.folder` (a `RunFolder` or None), `run.stop(reason)`, `run.scale_learning_rate(factor)`,
-    `run.weights()` and `run.set_weights(weights)`.
+    `run.steps_per_epoch`, `run.batch_size`, `run.samples_per_second` (0 while not known), `run.epoch_seconds` (of the
+    last finished epoch), `run.history` (a `History`: `.rows`, one dict an epoch), `run.logs` (loss and metrics of the
+    epoch so far), `run.error` (what ended the run early, or None), `run.folder` (a `RunFolder` or None),
+    `run.stop(reason)`, `run.scale_learning_rate(factor)`, `run.weights()` and `run.set_weights(weights)`.
     """
 
     can_wait = False

@@ -167,6 +167,15 @@ def test_inspect_source(done, runs, program):
         assert text == (runs / "iris" / "source.py").read_text()
 
 
+def test_inspect_the_program_for_a_size_of_batches(done):
+    """That for large ones goes through their rows in blocks."""
+    few, many = (
+        done("inspect", "mlp", "--input-shape", "4", "--source", "--batch-size", n).stdout for n in (32, 10**6)
+    )
+    assert "for block in range(blocks)" in many
+    assert "blocks" not in few
+
+
 def test_inspect_a_model_without_data(done):
     text = done("inspect", "mlp", "--input-shape", "5,5,1", "--outputs", "3", "--set", "model.hidden=[7]").stdout
     assert f"{25 * 7 + 7 + 7 * 3 + 3} parameters are trained" in text
