@@ -20,7 +20,8 @@ class Callback:
 
     can_wait = False
     """Whether `epoch_end` may be called a moment later, when short epochs behind it have run, too: it looks at `logs`,
-    `run.epoch` and what else is said of finished epochs, not at weights, and neither stops nor changes the run."""
+    `run.epoch` and what else is said of finished epochs, not at weights, and neither stops nor changes the run. A class
+    that overrides `epoch_end` says so anew."""
 
     def run_start(self, run: Run) -> None:
         """Training begins."""
@@ -43,3 +44,9 @@ class Callback:
 
     def set_state(self, state: dict[str, float]) -> None:
         """Take over what `state` returned before."""
+
+
+def can_wait(callback: Callback) -> bool:
+    """Whether a callback can be told of an epoch's end later: the class of its `epoch_end` says so, or none has one."""
+    kind = next(kind for kind in type(callback).__mro__ if "epoch_end" in vars(kind))
+    return kind is Callback or (callback.can_wait and "can_wait" in vars(kind))

@@ -17,7 +17,7 @@ from nbdl.codegen.program import Bound, Program
 from nbdl.errors import InterruptedTraining
 from nbdl.nn.module import Module
 from nbdl.train import tracing
-from nbdl.train.callbacks import Callback
+from nbdl.train.callbacks import Callback, can_wait
 from nbdl.train.checkpoint import Saver, single_numbers
 from nbdl.train.debugging import DebugProgram
 from nbdl.train.device import bind
@@ -228,7 +228,7 @@ class Run:
             isinstance(self.bound, Bound)
             and self.bound.runs_epochs
             and self.evaluation is None
-            and all(each.can_wait for each in self.callbacks)
+            and all(map(can_wait, self.callbacks))
             and not plugins.is_implemented("nbdl_epoch_end")
         )
 

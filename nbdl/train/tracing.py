@@ -257,6 +257,8 @@ def trace_training(net: Module, feed: Feed, batch: int | None = None) -> Traced:
     net.train()
     with _recording(net, feed) as recorded:
         logs = net.train_step(recorded.batch)
+        if not logs:
+            raise OptionError("train_step must return what it reports, at least one number: {'loss': loss}")
         results = {name: variable.node for name, variable in recorded.symbols.variables.items()}
     return _program(recorded, "Training", logs, results, batch=batch)
 

@@ -179,3 +179,13 @@ def test_a_report_with_a_value_for_each_row():
 
     with pytest.raises(OptionError, match=r"'loss' has the shape .*take its mean"):
         Wide(None).compile("sgd").fit(*rows(), verbose=False)
+
+
+def test_a_step_that_reports_nothing():
+    class Silent(Student):
+        def train_step(self, batch):
+            self.optimizer.minimize(nbdl.mean(self(batch.x)), self.parameters())
+            return {}
+
+    with pytest.raises(OptionError, match=r"at least one number: \{'loss': loss\}"):
+        Silent(None).compile("sgd").fit(*rows(), verbose=False)

@@ -12,6 +12,7 @@ from nbdl.errors import InterruptedTraining, NumericsError
 from nbdl.plugins import isolated_plugins
 from nbdl.tensor_files import load_tensors
 from nbdl.train import Callback, checkpoint, finite
+from nbdl.train.callbacks import can_wait
 from nbdl.train.fitting import prepare
 from tests.train.runs import ROWS, Overflowing, network, rows
 
@@ -232,3 +233,18 @@ def test_numbers_stop_being_finite_in_the_middle(network, optimizer, batch_size,
     assert_same(*runs)
     told = [epoch for epoch, _ in runs[0].callbacks[0].epochs]
     assert told == runs[0].history.epochs
+
+
+class Curious(Told):
+    """Overrides what is told, and doesn't say anew that it can wait."""
+
+    def epoch_end(self, run, logs):
+        super().epoch_end(run, logs)
+
+
+class Other(Callback):
+    """Doesn't look at epochs."""
+
+
+def test_who_overrides_what_is_told_of_an_epoch_says_anew_that_it_can_wait():
+    assert [can_wait(each) for each in (Told(), Impatient(), Curious(), Other())] == [True, False, False, True]
