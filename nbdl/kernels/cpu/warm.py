@@ -41,6 +41,7 @@ def library(scalar: str) -> list[tuple[str, tuple[Any, ...]]]:
     product = (matrix, matrix, matrix, vector)
     workers = (index, index, array(types.uint8, 1), index, index, index, types.NumberClass(number))
     return [
+        ("standby.stand_by", (index, index)),
         ("copies.fill", (array(types.float64, 1), types.float64)),
         ("copies.fill", (vector, index)),
         ("copies.span", (index, index, index)),

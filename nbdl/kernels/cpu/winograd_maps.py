@@ -17,7 +17,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from nbdl.kernels.cpu.vector import INDEX, POINTER, Vectors, intrinsic, outlined
+from nbdl.kernels.cpu.vector import INDEX, Vectors, call_outlined, intrinsic
 
 Matrix = tuple[tuple[float, ...], ...]
 
@@ -25,8 +25,6 @@ INPUT: Final[Matrix] = ((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, 0, -1
 WEIGHTS: Final[Matrix] = ((1, 0, 0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0, 0, 1))
 OUTPUT: Final[Matrix] = ((1, 1, 1, 0), (0, 1, -1, -1))
 
-_ARGUMENTS: Final = (POINTER, INDEX, INDEX, POINTER, INDEX, INDEX, INDEX, INDEX, INDEX, INDEX, POINTER)
-_POINTERS: Final = (0, 3, 10)
 _ZERO: Final = ir.Constant(INDEX, 0)
 
 
@@ -57,28 +55,17 @@ def _map(name: str, matrix: Matrix, *, writes: bool = False, adds: bool = False)
         end: Any,
         outside: Any,
     ) -> Any:
-        scalar = source.dtype
-
-        def emit(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
-            arguments = list(arguments)
-            for position in _POINTERS:
-                arguments[position] = builder.bitcast(arguments[position], POINTER)
-            emit_map = partial(_emit_map, matrix, writes, adds, scalar)
-            builder.call(outlined(builder.module, f"nbdl.winograd.{name}.{scalar}", _ARGUMENTS, emit_map), arguments)
-            return context.get_dummy_value()
-
         n = types.intp
-        return types.void(source, n, n, target, n, n, n, n, n, n, source), emit
+        signature = types.void(source, n, n, target, n, n, n, n, n, n, source)
+        return call_outlined(f"nbdl.winograd.{name}", signature, partial(_emit_map, matrix, writes, adds))
 
     return apply
 
 
-def _emit_map(
-    matrix: Matrix, writes: bool, adds: bool, scalar: types.Float, builder: ir.IRBuilder, arguments: Sequence[ir.Value]
-) -> None:
+def _emit_map(matrix: Matrix, writes: bool, adds: bool, v: Vectors, arguments: Sequence[ir.Value]) -> None:
     """Emit the loops over groups and along the stretches: whole vectors and then a masked one."""
     source, source_step, source_next, target, target_step, target_next, count, length, first, end, outside = arguments
-    v = Vectors(builder, scalar)
+    builder = v.builder
     lanes, one = ir.Constant(INDEX, v.lanes), ir.Constant(INDEX, 1)
     rest = builder.srem(length, lanes)
     whole, mask = builder.sub(length, rest), v.prefix_mask(rest)
