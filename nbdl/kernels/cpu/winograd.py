@@ -111,6 +111,13 @@ def _plane(squares: int, channels: int, lanes: int) -> int:
 
 
 @inline
+def _place(strip: int, strips: int, down: int, wide: int) -> tuple[int, int, int]:
+    """Where a strip begins: image, line and pixel of the result."""
+    line = strip // strips
+    return line // down, 2 * (line % down), 2 * wide * (strip % strips)
+
+
+@inline
 def _image_to_points(
     x: Any, height: int, width: int, channels: int, y: int, z: int, wide: int, points: Any, plane: int, lines: Any,
     zeros: Any,
@@ -198,8 +205,8 @@ def _run(
         count = total - first if total - first < most else most
         squares = count * wide
         for number in range(first, first + count):
-            image, y = number // strips // down, 2 * (number // strips % down)
-            z, square = 2 * wide * (number % strips), (number - first) * wide
+            image, y, z = _place(number, strips, down, wide)
+            square = (number - first) * wide
             if wanted != IMAGE:
                 place = offset(x_points, square * channels)
                 whole = offset(x, image * height * width * channels)
@@ -221,8 +228,8 @@ def _run(
             sizes = channels, outputs, squares, first > 0
             _multiply((x_points, 1, channels, x_plane, g_points, outputs, g_plane, u, outputs, plane, *sizes))
         for number in range(first, first + count):
-            image, y = number // strips // down, 2 * (number // strips % down)
-            z, square = 2 * wide * (number % strips), (number - first) * wide
+            image, y, z = _place(number, strips, down, wide)
+            square = (number - first) * wide
             if wanted == RESULT:
                 place = offset(g_points, square * outputs)
                 whole = offset(g, image * lines * pixels * outputs)
