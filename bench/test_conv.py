@@ -3,8 +3,9 @@
     pytest bench/test_conv.py --benchmark-group-by=group
 
 Each group is one layer and one direction (the result, the gradient of the weights, that of the images), and holds both
-libraries on one core. `gflops` and `share` (of the core's measured peak) are in the extra information of each row
-(`--benchmark-json`); multiplications with padding count, although nbdl leaves them out.
+libraries on one core, and nbdl by Winograd's algorithm where programs use that. `gflops` and `share` (of the core's
+measured peak) are in the extra information of each row (`--benchmark-json`); what counts are the multiplications of the
+plain formula, those with padding included, although nbdl leaves them out.
 """
 
 from collections.abc import Callable
@@ -14,10 +15,11 @@ import numpy as np
 import pytest
 from numba import njit
 
-from nbdl.kernels.cpu import boxes, conv, pool
+from nbdl.kernels.cpu import boxes, conv, pool, winograd
 from nbdl.kernels.cpu.ceilings import peak_flops
 from nbdl.kernels.cpu.jit import OPTIONS
 from nbdl.kernels.geometry import Geometry
+from nbdl.kernels.winograd import pays
 
 SAME = ((1, 1), (1, 1))
 LAYERS = [
@@ -33,6 +35,7 @@ LAYERS = [
     (16, Geometry((32, 32, 16), (3, 3), 32, stride=(2, 2), padding=SAME)),
     (16, Geometry((16, 16, 32), (3, 3), 32, padding=SAME)),
     (16, Geometry((8, 8, 64), (3, 3), 64, padding=SAME)),
+    (4, Geometry((28, 28, 128), (3, 3), 128, padding=SAME)),
     # a decoder, which goes the other way; groups
     (16, Geometry((28, 28, 1), (4, 4), 32, stride=(2, 2), padding=SAME)),
     (16, Geometry((14, 14, 32), (4, 4), 64, stride=(2, 2), padding=SAME)),
@@ -71,7 +74,30 @@ def repeated_by_channel(name: str) -> Callable[..., None]:
     return run
 
 
+def repeated_by_points(name: str) -> Callable[..., None]:
+    """The same by Winograd's algorithm; the points of the weights are made before, as a step makes them once."""
+    kernel = getattr(winograd, name)
+
+    @njit(**OPTIONS)
+    def run(first: Any, second: Any, out: Any, scratch: Any, padding: int, times: int) -> None:
+        for _ in range(times):
+            kernel(first, second, out, padding, padding, scratch)
+
+    return run
+
+
+def points_of(w: np.ndarray, direction: str) -> np.ndarray:
+    """What Winograd's algorithm takes in the place of weights."""
+    channels, outputs = w.shape[2:]
+    transposed = direction == "convolve_back"
+    points = aligned(4, 4, outputs, channels) if transposed else aligned(4, 4, channels, outputs)
+    make = winograd.winograd_points_transposed if transposed else winograd.winograd_points
+    make(w, points, aligned(conv.SCRATCH))
+    return points
+
+
 LOOPS = {name: repeated(name) for name in DIRECTIONS}
+BY_POINTS = {name: repeated_by_points(name.replace("convolve", "winograd")) for name in DIRECTIONS}
 BY_CHANNEL = {name: repeated_by_channel(name.replace("convolve", "depthwise")) for name in DIRECTIONS}
 
 
@@ -80,12 +106,17 @@ def peak() -> float:
     return peak_flops()
 
 
+def aligned(*shape: int) -> np.ndarray:
+    """Random numbers that begin at a cache line, as everything does in a program's memory."""
+    size = int(np.prod(shape))
+    memory = np.random.default_rng(0).standard_normal(size + 16, dtype=np.float32)
+    start = -memory.ctypes.data % 64 // 4
+    return memory[start : start + size].reshape(shape)
+
+
 def operands(direction: str, n: int, g: Geometry) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Two operands and the result of a direction."""
-    rng = np.random.default_rng(0)
-    x, w, y = (
-        rng.standard_normal(shape, dtype=np.float32) for shape in ((n, *g.image), g.weights, (n, *g.result, g.outputs))
-    )
+    x, w, y = aligned(n, *g.image), aligned(*g.weights), aligned(n, *g.result, g.outputs)
     return {"convolve": (x, w, y), "convolve_weights": (x, y, w), "convolve_back": (y, w, x)}[direction]
 
 
@@ -105,19 +136,27 @@ def torch_call(direction: str, n: int, g: Geometry) -> Callable[[], object]:
     return lambda: backward(y, x, w, None, g.stride, padding, g.dilation, False, (0, 0), g.groups, mask)
 
 
-@pytest.mark.parametrize("library", ["nbdl", "torch"])
+@pytest.mark.parametrize("library", ["nbdl", "winograd", "torch"])
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize(("n", "g"), LAYERS, ids=str)
 def test_convolution(benchmark: Any, peak: float, n: int, g: Geometry, direction: str, library: str) -> None:
     operations = 2 * n * int(np.prod(g.result)) * g.outputs * int(np.prod(g.weights[:3]))
     times = max(1, min(100, 2 * 10**7 // operations))
     benchmark.group = f"{direction} {n} {g}"
-    if library == "nbdl":
+    if library == "winograd":
+        if not pays(g):
+            pytest.skip("programs use the plain formula")
+        first, second, out = operands(direction, n, g)
+        if direction != "convolve_weights":
+            second = points_of(second, direction)
+        arguments = (first, second, out, aligned(conv.SCRATCH), g.padding[0][0], times)
+        benchmark.pedantic(BY_POINTS[direction], arguments, rounds=20, warmup_rounds=1)
+    elif library == "nbdl":
         first, second, out = operands(direction, n, g)
         loop, table = LOOPS[direction], TABLES[direction](g)
         if g.groups == g.outputs:
             loop, table = BY_CHANNEL[direction], boxes.pool_boxes(g)
-        arguments = (first, second, out, np.empty(conv.SCRATCH, np.float32), table, times)
+        arguments = (first, second, out, aligned(conv.SCRATCH), table, times)
         benchmark.pedantic(loop, arguments, rounds=20, warmup_rounds=1)
     else:
         call = torch_call(direction, n, g)
