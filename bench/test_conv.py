@@ -19,7 +19,7 @@ from nbdl.kernels.cpu import boxes, conv, pool, winograd
 from nbdl.kernels.cpu.ceilings import peak_flops
 from nbdl.kernels.cpu.jit import OPTIONS
 from nbdl.kernels.geometry import Geometry
-from nbdl.kernels.winograd import pays
+from nbdl.kernels.winograd import best_tile
 
 SAME = ((1, 1), (1, 1))
 LAYERS = [
@@ -29,6 +29,9 @@ LAYERS = [
     # LeNet-5, a worker's half of a batch of 128
     (64, Geometry((28, 28, 1), (5, 5), 6, padding=((2, 2), (2, 2)))),
     (64, Geometry((14, 14, 6), (5, 5), 16)),
+    # five times five, and sizes that fit no vector
+    (16, Geometry((11, 11, 31), (5, 5), 62)),
+    (16, Geometry((14, 14, 32), (5, 5), 64, padding=((2, 2), (2, 2)))),
     # a residual network for images of 32x32
     (16, Geometry((32, 32, 3), (3, 3), 16, padding=SAME)),
     (16, Geometry((32, 32, 16), (3, 3), 16, padding=SAME)),
@@ -79,21 +82,22 @@ def repeated_by_points(name: str) -> Callable[..., None]:
     kernel = getattr(winograd, name)
 
     @njit(**OPTIONS)
-    def run(first: Any, second: Any, out: Any, scratch: Any, padding: int, times: int) -> None:
+    def run(first: Any, second: Any, out: Any, scratch: Any, tile: int, padding: int, times: int) -> None:
         for _ in range(times):
-            kernel(first, second, out, padding, padding, scratch)
+            kernel(first, second, out, tile, padding, padding, scratch)
 
     return run
 
 
-def points_of(w: np.ndarray, direction: str) -> np.ndarray:
+def points_of(w: np.ndarray, direction: str, tile: int) -> np.ndarray:
     """What Winograd's algorithm takes in the place of weights."""
-    channels, outputs = w.shape[2:]
+    kernel, _, channels, outputs = w.shape
     transposed = direction == "convolve_back"
-    points = aligned(4, 4, outputs, channels) if transposed else aligned(4, 4, channels, outputs)
+    side = tile + kernel - 1
+    made = aligned(side, side, *((outputs, channels) if transposed else (channels, outputs)))
     make = winograd.winograd_points_transposed if transposed else winograd.winograd_points
-    make(w, points, aligned(conv.SCRATCH))
-    return points
+    make(w, made, tile, aligned(conv.SCRATCH))
+    return made
 
 
 LOOPS = {name: repeated(name) for name in DIRECTIONS}
@@ -144,12 +148,13 @@ def test_convolution(benchmark: Any, peak: float, n: int, g: Geometry, direction
     times = max(1, min(100, 2 * 10**7 // operations))
     benchmark.group = f"{direction} {n} {g}"
     if library == "winograd":
-        if not pays(g):
+        tile = best_tile(g)
+        if not tile:
             pytest.skip("programs use the plain formula")
         first, second, out = operands(direction, n, g)
         if direction != "convolve_weights":
-            second = points_of(second, direction)
-        arguments = (first, second, out, aligned(conv.SCRATCH), g.padding[0][0], times)
+            second = points_of(second, direction, tile)
+        arguments = (first, second, out, aligned(conv.SCRATCH), tile, g.padding[0][0], times)
         benchmark.pedantic(BY_POINTS[direction], arguments, rounds=20, warmup_rounds=1)
     elif library == "nbdl":
         first, second, out = operands(direction, n, g)

@@ -181,8 +181,14 @@ def conv2d(x: np.ndarray, w: np.ndarray, g: Geometry) -> np.ndarray:
     return result
 
 
-WINOGRAD = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
-"""The matrix G of Lavin and Gray (2016), section 4.1."""
+def winograd_points(points: int, side: int) -> np.ndarray:
+    """The matrix G of Lavin and Gray (2016), section 4.1, for any number of points: the values of a polynomial, each
+    divided by that of Lagrange's polynomial, and its highest coefficient.
+    """
+    places = {4: [0, 1, -1], 6: [0, 0.625, -0.625, 1.5, -1.5]}[points]
+    divided = [math.prod(place - other for other in places if other != place) for place in places]
+    rows = [[place**i / by for i in range(side)] for place, by in zip(places, divided, strict=True)]
+    return np.array([*rows, [0] * (side - 1) + [1]])
 
 
 def conv2d_weights(x: np.ndarray, gradient: np.ndarray, g: Geometry) -> np.ndarray:

@@ -50,13 +50,14 @@ def _winograd(printer: StepPrinter, node: Node) -> list[str]:
     (top, _), (left, _) = node.param("geometry").padding
     add = "_add" if printer.plan.adds(node) else ""
     x, other, out = _operands(printer, node)
-    return [f"{node.name}{add}({x}, {other}, {out}, {top}, {left}, {printer.views.scratch(node.dtype)})"]
+    tile, scratch = node.param("tile"), printer.views.scratch(node.dtype)
+    return [f"{node.name}{add}({x}, {other}, {out}, {tile}, {top}, {left}, {scratch})"]
 
 
 def _winograd_points(printer: StepPrinter, node: Node) -> list[str]:
     turned = "_transposed" if node.param("transposed") else ""
     w, out = _operands(printer, node)
-    return [f"winograd_points{turned}({w}, {out}, {printer.views.scratch(node.dtype)})"]
+    return [f"winograd_points{turned}({w}, {out}, {node.param('tile')}, {printer.views.scratch(node.dtype)})"]
 
 
 def _operands(printer: StepPrinter, node: Node) -> list[str]:

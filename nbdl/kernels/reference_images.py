@@ -8,6 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from nbdl.kernels.geometry import Geometry
+from nbdl.kernels.winograd import matrices
 
 
 def convolve(x: np.ndarray, w: np.ndarray, g: Geometry) -> np.ndarray:
@@ -35,18 +36,14 @@ def convolve_back(gradient: np.ndarray, w: np.ndarray, g: Geometry) -> np.ndarra
     return _cropped(padded, g)
 
 
-POINTS_OF_WEIGHTS = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
-WEIGHTS_OF_POINTS = np.array([[1, 0, 0, 0], [0, 1, -1, 0], [0, 0, 0, 1]])
+def winograd_points(w: np.ndarray, tile: int) -> np.ndarray:
+    """What Winograd's convolution in such tiles maps a kernel to: (side, side, ...)."""
+    return _mapped(np.array(matrices(tile, len(w)).weights), w)
 
 
-def winograd_points(w: np.ndarray) -> np.ndarray:
-    """What Winograd's convolution maps a kernel (3, 3, ...) to: (4, 4, ...)."""
-    return _mapped(POINTS_OF_WEIGHTS, w)
-
-
-def weights_of_points(points: np.ndarray) -> np.ndarray:
+def weights_of_points(points: np.ndarray, tile: int) -> np.ndarray:
     """The kernel that has been mapped to these points."""
-    return _mapped(WEIGHTS_OF_POINTS, points)
+    return _mapped(np.linalg.pinv(matrices(tile, len(points) - tile + 1).weights), points)
 
 
 def _mapped(matrix: np.ndarray, squares: np.ndarray) -> np.ndarray:

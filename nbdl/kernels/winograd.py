@@ -1,31 +1,48 @@
-"""Which convolutions are quicker as Winograd's, and what their kernels (`cpu/winograd.py`) need.
+"""Which convolutions are quicker as Winograd's, in what tiles, and what their kernels (`cpu/winograd.py`) need.
 
-A square of 2x2 pixels of the result comes from 4x4 *points*: 16 products for each pair of channels in place of 36, and
-some work to map numbers to points and back.
+A tile of the result with side x side pixels comes from (side + kernel - 1)^2 *points*: one product for each of them and
+each pair of channels in place of kernel x kernel for each pixel, and some work to map numbers to points and back.
 """
 
 from __future__ import annotations
 
-from typing import Final
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import cache
+from typing import Final, NamedTuple
 
 from nbdl.kernels.geometry import Geometry
 
-POINTS: Final = 16
+Matrix = tuple[tuple[float, ...], ...]
 
-STRIP: Final = 16
-"""Squares of a line, at most, that are mapped together: four lines of their pixels stay in the first-level cache."""
+TILES: Final = {3: (4, 2), 5: (2,)}
+"""Sides of tiles, for those of kernels. Larger ones need fewer products, but more room, and round worse."""
+
+FORMS: Final = tuple((tile, kernel) for kernel, tiles in TILES.items() for tile in tiles)
+
+PLACES: Final = {
+    4: (Fraction(0), Fraction(1), Fraction(-1)),
+    6: (Fraction(0), Fraction(5, 8), Fraction(-5, 8), Fraction(3, 2), Fraction(-3, 2)),
+}
+"""Where polynomials are evaluated, for a number of points of which the last lies at infinity. Of fractions with few
+digits these round best: measured with kernels of 3 and 5, forward and backward.
+"""
+
+STRIP: Final = 32
+"""Pixels of a line, at most, that are mapped together: some lines of them stay in the first-level cache."""
 
 TOGETHER: Final = 12
-"""Squares, at least, whose points are multiplied together: two register tiles."""
+"""Tiles, at least, whose points are multiplied together: two register tiles."""
 
 TOGETHER_SUMMED: Final = 36
-"""The same where the sum goes over squares, to which each product adds so many at a time."""
+"""The same where the sum goes over tiles, to which each product adds so many at a time."""
 
 ROOM: Final = 2**19
 """Numbers that the kernels find room for in a worker's scratch array."""
 
 LANES: Final = 16
-"""Numbers of a vector, at most: the points of some squares begin with one of their own."""
+"""Numbers of a vector, at most: the points of some tiles begin with one of their own."""
 
 MAPPED: Final = 10
 """Products that take as long as it takes to map a number."""
@@ -34,25 +51,87 @@ GAIN: Final = 1.15
 """How many times quicker it must seem to be."""
 
 
-def room(geometry: Geometry) -> int:
-    """Numbers that the kernels need room for, at most."""
-    channels, outputs = geometry.image[2], geometry.outputs
-    weights, widest = channels * outputs, max(channels, outputs)
-    squares = POINTS * ((TOGETHER_SUMMED + STRIP) * (channels + outputs) + 4 * LANES)
-    lines = 6 * (2 * STRIP + 2) * widest
-    return max(2 * POINTS * weights, POINTS * weights + squares + lines)
+class Matrices(NamedTuple):
+    """The three linear maps along one axis: y = output @ ((input @ x) * (weights @ w))."""
+
+    input: Matrix
+    weights: Matrix
+    output: Matrix
 
 
-def pays(geometry: Geometry) -> bool:
-    """Whether a convolution is quicker this way: it has many channels, and its squares don't lie far outside.
+@cache
+def matrices(tile: int, kernel: int) -> Matrices:
+    """Return the maps along the side of a tile, by the formula of Toom and Cook.
 
-    >>> pays(Geometry((13, 13, 32), (3, 3), 64)), pays(Geometry((28, 28, 1), (3, 3), 32))
-    (True, False)
+    The numbers of a kernel are coefficients of a polynomial, and so are gradients of a result. Their product has
+    n = tile + kernel - 1 coefficients, so its values at n - 1 places and its highest coefficient ("at infinity") tell
+    all about it. `weights` and the transpose of `output` evaluate the two, the transpose of `input` interpolates the
+    product (Lagrange): that is how a gradient goes back to an image. A convolution is the same transposed.
+
+    >>> matrices(2, 3).input
+    ((-1.0, 0.0, 1.0, 0.0), (0.0, 1.0, 1.0, 0.0), (0.0, -1.0, 1.0, 0.0), (0.0, -1.0, 0.0, 1.0))
+
+    Source: S. Winograd, Arithmetic complexity of computations, SIAM 1980, chapters IV and V.
     """
-    moves = geometry.stride, geometry.dilation, geometry.groups
-    if geometry.kernel != (3, 3) or moves != ((1, 1), (1, 1), 1) or room(geometry) > ROOM:
-        return False
+    places = PLACES[tile + kernel - 1]
+    lagrange = [_polynomial([other for other in places if other != place]) for place in places]
+    scale = [_value(roots, place) for roots, place in zip(lagrange, places, strict=True)]
+    inputs = [[*each, Fraction(0)] for each in lagrange] + [_polynomial(places)]
+    weights = [[place**i / by for i in range(kernel)] for place, by in zip(places, scale, strict=True)]
+    outputs = [[place**i for place in places] + [Fraction(i == tile - 1)] for i in range(tile)]
+    return Matrices(
+        _floats(inputs), _floats([*weights, [Fraction(i == kernel - 1) for i in range(kernel)]]), _floats(outputs)
+    )
+
+
+def _polynomial(roots: Sequence[Fraction]) -> list[Fraction]:
+    """Coefficients of the product of all x - root, the lowest first."""
+    found = [Fraction(1)]
+    for root in roots:
+        found = [high - root * low for high, low in zip([Fraction(0), *found], [*found, Fraction(0)], strict=True)]
+    return found
+
+
+def _value(polynomial: Sequence[Fraction], place: Fraction) -> Fraction:
+    return sum((factor * place**i for i, factor in enumerate(polynomial)), Fraction(0))
+
+
+def _floats(matrix: Sequence[Sequence[Fraction]]) -> Matrix:
+    return tuple(tuple(float(each) for each in row) for row in matrix)
+
+
+def room(geometry: Geometry, tile: int) -> int:
+    """Numbers that the kernels need room for, at most."""
+    channels, outputs, kernel = geometry.image[2], geometry.outputs, geometry.kernel[0]
+    side = tile + kernel - 1
+    weights, widest, points = channels * outputs, max(channels, outputs), side * side
+    tiles = points * ((TOGETHER_SUMMED + STRIP // tile) * (channels + outputs) + 4 * LANES)
+    lines = (2 + side) * (STRIP + kernel - 1) * widest
+    turned = (kernel + side) * kernel * weights + outputs * (channels + LANES)
+    return max(turned, points * weights + max(tiles + lines, kernel * side * weights))
+
+
+def best_tile(geometry: Geometry) -> int | None:
+    """Return in what tiles a convolution is quickest, or None if the plain sum seems to be.
+
+    It is where there are many channels, and the tiles don't lie far outside of the result.
+
+    >>> best_tile(Geometry((13, 13, 32), (3, 3), 64)), best_tile(Geometry((28, 28, 1), (3, 3), 32))
+    (4, None)
+    """
+    (kernel, width), moves = geometry.kernel, (geometry.stride, geometry.dilation, geometry.groups)
+    if kernel != width or moves != ((1, 1), (1, 1), 1):
+        return None
+    fitting = [tile for tile in TILES.get(kernel, ()) if room(geometry, tile) <= ROOM]
+    best = min(fitting, key=lambda tile: _work(geometry, tile), default=None)
+    plain = math.prod(geometry.result) * kernel * kernel * geometry.image[2] * geometry.outputs
+    return best if best and plain > GAIN * _work(geometry, best) else None
+
+
+def _work(geometry: Geometry, tile: int) -> int:
+    """How long it takes, in products."""
     channels, outputs, (height, width) = geometry.image[2], geometry.outputs, geometry.result
-    squares = (height + 1) // 2 * ((width + 1) // 2)
-    mapped = POINTS * channels + (POINTS + 4) * outputs
-    return height * width * 9 * channels * outputs > GAIN * squares * (POINTS * channels * outputs + MAPPED * mapped)
+    points = (tile + geometry.kernel[0] - 1) ** 2
+    read, written = (-(-each // LANES) * LANES for each in (channels, outputs))  # a part of a vector takes as long
+    mapped = points * (read + written) + tile * tile * written
+    return -(-height // tile) * -(-width // tile) * (points * channels * outputs + MAPPED * mapped)

@@ -1,4 +1,4 @@
-"""Convolutions with 3x3 kernels by Winograd's algorithm, where that is quicker on a CPU."""
+"""Convolutions with square kernels by Winograd's algorithm, where that is quicker on a CPU."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from nbdl.ir.graph import Node, substitute
 from nbdl.ir.winograd import winograd
-from nbdl.kernels.winograd import pays
+from nbdl.kernels.winograd import best_tile
 
 CONVOLUTIONS = {"conv2d", "conv2d_back", "conv2d_weights"}
 
@@ -15,10 +15,11 @@ def save_products(outputs: Sequence[Node]) -> list[Node]:
     """Return outputs whose convolutions need fewer products."""
 
     def replace(node: Node, inputs: tuple[Node, ...]) -> Node | None:
-        if node.name not in CONVOLUTIONS or not pays(node.param("geometry")):
+        tile = best_tile(node.param("geometry")) if node.name in CONVOLUTIONS else None
+        if tile is None:
             return None
         first, second = inputs
-        return winograd(node, first, second)
+        return winograd(node, first, second, tile)
 
     new = substitute(outputs, replace)
     return [new[output] for output in outputs]

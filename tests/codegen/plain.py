@@ -162,34 +162,37 @@ def _over_images(name: str) -> Callable[..., None]:
 def _winograd(name: str, add: bool) -> Callable[..., None]:
     """The twin of a kernel of Winograd's: the plain formula, the geometry taken from the shapes."""
 
-    def run(first: np.ndarray, second: np.ndarray, out: np.ndarray, top: int, left: int, scratch: np.ndarray) -> None:
+    def run(
+        first: np.ndarray, second: np.ndarray, out: np.ndarray, tile: int, top: int, left: int, scratch: np.ndarray
+    ) -> None:
         assert len(scratch) == SCRATCH
         scratch[:] = 0
         assert not any(np.shares_memory(each, out) for each in (first, second)), f"{name} over its own operand"
         x, y = {"winograd": (first, out), "winograd_back": (out, first), "winograd_weights": (first, second)}[name]
         sizes = zip(x.shape[1:3], y.shape[1:3], (top, left), strict=True)
-        padding = [(before, places + 2 - size - before) for size, places, before in sizes]
-        geometry = Geometry(x.shape[1:], (3, 3), y.shape[3], padding=(padding[0], padding[1]))
+        side = len(out) if name == "winograd_weights" else len(second) - tile + 1
+        padding = [(before, places + side - 1 - size - before) for size, places, before in sizes]
+        geometry = Geometry(x.shape[1:], (side, side), y.shape[3], padding=(padding[0], padding[1]))
         if name == "winograd_weights":
             found = reference_images.convolve_weights(x, y, geometry)
         else:
             points, meaning = second, reference_images.convolve
             if name == "winograd_back":
                 points, meaning = second.swapaxes(2, 3), reference_images.convolve_back
-            found = meaning(first, reference_images.weights_of_points(points), geometry)
+            found = meaning(first, reference_images.weights_of_points(points, tile), geometry)
         out[...] = out + found if add else found
 
     return run
 
 
-def _winograd_points(w: np.ndarray, points: np.ndarray, scratch: np.ndarray) -> None:
+def _winograd_points(w: np.ndarray, points: np.ndarray, tile: int, scratch: np.ndarray) -> None:
     assert len(scratch) == SCRATCH
     scratch[:] = 0
-    points[...] = reference_images.winograd_points(w)
+    points[...] = reference_images.winograd_points(w, tile)
 
 
-def _winograd_points_transposed(w: np.ndarray, points: np.ndarray, scratch: np.ndarray) -> None:
-    _winograd_points(w, points.swapaxes(2, 3), scratch)
+def _winograd_points_transposed(w: np.ndarray, points: np.ndarray, tile: int, scratch: np.ndarray) -> None:
+    _winograd_points(w, points.swapaxes(2, 3), tile, scratch)
 
 
 def _draw(name: str) -> Callable[..., Any]:
@@ -237,9 +240,7 @@ def _matmul_tn_part(
         c[mine] = a[:, mine].T @ b
 
 
-def _matmul_blocks(
-    a: Any, a_steps: Any, b: Any, b_steps: Any, c: Any, c_steps: Any, sizes: Any, scratch: Any
-) -> None:
+def _matmul_blocks(a: Any, a_steps: Any, b: Any, b_steps: Any, c: Any, c_steps: Any, sizes: Any, scratch: Any) -> None:
     """The twin of the kernel: an index outside of an array is an error."""
     i, j, m, n, k = (np.arange(size) for size in sizes)
     outer, inner = i[:, None, None, None], j[:, None, None]

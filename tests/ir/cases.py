@@ -23,12 +23,17 @@ Generator = np.random.Generator
 
 @dataclass(frozen=True)
 class Case:
-    """One use of a primitive; `expected` is None where only shape and dtype are judged (random numbers)."""
+    """One use of a primitive; `expected` is None where only shape and dtype are judged (random numbers).
+
+    `tolerance` is a bit more than a float64's rounding, as the oracle's libm and NumPy's vector functions may differ by
+    a few units in the last place.
+    """
 
     name: str
     arrays: tuple[np.ndarray, ...]
     params: dict[str, Any] = field(default_factory=dict)
     expected: np.ndarray | None = None
+    tolerance: float = 1e-14
 
     def build(self, *inputs: Node) -> Node:
         return apply(self.name, *inputs, **self.params)
@@ -278,15 +283,18 @@ def convolution(name: str, generator: Generator) -> Case:
 
 
 def winograd(name: str, generator: Generator) -> Case:
-    """Points, or what is computed from those of a random kernel."""
+    """Points, or what is computed from those of a random kernel: sums of 25 numbers, mapped to points and back."""
     channels, outputs, n = (int(size) for size in generator.integers(1, 4, 3))
-    w = generator.normal(size=(3, 3, channels, outputs))
-    points = np.einsum("iy,jx,yxco->ijco", oracle.WINOGRAD, oracle.WINOGRAD, w)
+    side, tile = [(3, 2), (3, 4), (5, 2)][generator.integers(3)]
+    w = generator.normal(size=(side, side, channels, outputs))
+    matrix = oracle.winograd_points(tile + side - 1, side)
+    points = np.einsum("iy,jx,yxco->ijco", matrix, matrix, w)
     if name == "winograd_points":
         transposed = bool(generator.integers(2))
-        return Case(name, (w,), {"transposed": transposed}, points.swapaxes(2, 3) if transposed else points)
-    height, width = (int(size) for size in generator.integers(1, 5, 2))
-    g = Geometry((height, width, channels), (3, 3), outputs, padding=((1, 1), (2, 1)))
+        wanted = points.swapaxes(2, 3) if transposed else points
+        return Case(name, (w,), {"tile": tile, "transposed": transposed}, wanted)
+    height, width = (int(size) for size in generator.integers(side - 2, 5, 2))
+    g = Geometry((height, width, channels), (side, side), outputs, padding=((1, 1), (2, 1)))
     x, y = generator.normal(size=(n, *g.image)), generator.normal(size=(n, *g.result, outputs))
     plain = name.replace("winograd", "conv2d")
     operands, arrays = {
@@ -294,7 +302,7 @@ def winograd(name: str, generator: Generator) -> Case:
         "winograd_back": ((y, points.swapaxes(2, 3)), (y, w)),
         "winograd_weights": ((x, y), (x, y)),
     }[name]
-    return Case(name, operands, {"geometry": g}, getattr(oracle, plain)(*arrays, g))
+    return Case(name, operands, {"geometry": g, "tile": tile}, getattr(oracle, plain)(*arrays, g), tolerance=1e-13)
 
 
 def pooling(name: str, generator: Generator) -> Case:
@@ -334,10 +342,7 @@ OTHERS: dict[str, Callable[[Generator], Case]] = {
     "scatter_add": scatter_add,
     "argmax": argmax,
     **{name: partial(convolution, name) for name in ("conv2d", "conv2d_weights", "conv2d_back")},
-    **{
-        name: partial(winograd, name)
-        for name in ("winograd", "winograd_back", "winograd_points", "winograd_weights")
-    },
+    **{name: partial(winograd, name) for name in ("winograd", "winograd_back", "winograd_points", "winograd_weights")},
     **{
         name: partial(pooling, name)
         for name in ("max_pool", "max_pool_back", "max_pool_take", "sum_pool", "sum_pool_back")

@@ -15,7 +15,7 @@ from nbdl.ir.graph import Node, topological
 from nbdl.ir.interpret import interpret
 from nbdl.ir.primitives import apply
 from nbdl.kernels.geometry import Geometry
-from nbdl.kernels.winograd import pays
+from nbdl.kernels.winograd import best_tile
 from nbdl.passes import CPU_PASSES, run_passes
 from nbdl.passes.winograd import save_products
 from nbdl.tensor import Tensor
@@ -35,23 +35,25 @@ def names(*outputs: Node) -> list[str]:
 @pytest.mark.parametrize(
     ("g", "wanted"),
     [
-        (Geometry((13, 13, 32), (3, 3), 64), True),
-        (Geometry((14, 14, 64), (3, 3), 64, padding=SAME), True),
-        (Geometry((56, 56, 128), (3, 3), 128, padding=SAME), True),
-        (Geometry((28, 28, 1), (3, 3), 32), False),  # nothing to sum over
-        (Geometry((28, 28, 64), (3, 3), 4), False),  # more work to map the image than to convolve it
-        (Geometry((3, 3, 64), (3, 3), 64), False),  # three quarters of the only square lie outside
-        (Geometry((14, 14, 64), (5, 5), 64), False),
-        (Geometry((14, 14, 64), (3, 1), 64), False),
-        (Geometry((14, 14, 64), (3, 3), 64, stride=(2, 2)), False),
-        (Geometry((14, 14, 64), (3, 3), 64, dilation=(2, 2)), False),
-        (Geometry((14, 14, 64), (3, 3), 64, groups=2), False),
-        (Geometry((14, 14, 512), (3, 3), 512, padding=SAME), False),  # no room
+        (Geometry((13, 13, 32), (3, 3), 64), 4),
+        (Geometry((14, 14, 64), (3, 3), 64, padding=SAME), 4),
+        (Geometry((4, 4, 64), (3, 3), 64), 2),  # three quarters of a larger tile lie outside
+        (Geometry((56, 56, 128), (3, 3), 128, padding=SAME), 2),  # no room for a larger one
+        (Geometry((11, 11, 31), (5, 5), 62), 2),
+        (Geometry((28, 28, 1), (3, 3), 32), None),  # nothing to sum over
+        (Geometry((28, 28, 64), (3, 3), 4), None),  # more work to map the image than to convolve it
+        (Geometry((3, 3, 64), (3, 3), 64), None),  # three quarters of the only tile lie outside
+        (Geometry((14, 14, 64), (7, 7), 64), None),
+        (Geometry((14, 14, 64), (3, 1), 64), None),
+        (Geometry((14, 14, 64), (3, 3), 64, stride=(2, 2)), None),
+        (Geometry((14, 14, 64), (3, 3), 64, dilation=(2, 2)), None),
+        (Geometry((14, 14, 64), (3, 3), 64, groups=2), None),
+        (Geometry((14, 14, 512), (3, 3), 512, padding=SAME), None),  # no room
     ],
     ids=repr,
 )
-def test_which_convolutions_pay(g: Geometry, wanted: bool) -> None:
-    assert pays(g) == wanted
+def test_which_convolutions_pay(g: Geometry, wanted: int | None) -> None:
+    assert best_tile(g) == wanted
 
 
 def test_a_convolution_and_its_gradients_compute_the_same() -> None:
@@ -91,11 +93,22 @@ def test_what_does_not_pay_stays() -> None:
 @pytest.mark.parametrize(
     ("name", "shapes", "params", "message"),
     [
-        ("winograd_points", [(5, 5, 2, 3)], {"transposed": False}, "takes weights .3, 3, channels, outputs., not"),
-        ("winograd", [(2, 8, 8, 40), (4, 4, 48, 40)], {"geometry": G}, "takes points .4, 4, 40, 48., not"),
-        ("winograd", [(2, 8, 8, 41), (4, 4, 40, 48)], {"geometry": G}, "takes .n, 8, 8, 40., not"),
-        ("winograd_back", [(2, 8, 8, 48), (4, 4, 40, 48)], {"geometry": G}, "takes points .4, 4, 48, 40., not"),
-        ("winograd_weights", [(2, 8, 8, 40), (3, 8, 8, 48)], {"geometry": G}, "of 2 images and 3 gradients"),
+        ("winograd_points", [(7, 7, 2, 3)], {"tile": 2, "transposed": False}, "takes weights .3, 3, channels"),
+        ("winograd_points", [(5, 5, 2, 3)], {"tile": 4, "transposed": False}, "in tiles of 4x4"),
+        ("winograd", [(2, 8, 8, 40), (6, 6, 48, 40)], {"geometry": G, "tile": 4}, "points .6, 6, 40, 48., not"),
+        ("winograd", [(2, 8, 8, 41), (4, 4, 40, 48)], {"geometry": G, "tile": 2}, "takes .n, 8, 8, 40., not"),
+        (
+            "winograd_back",
+            [(2, 8, 8, 48), (4, 4, 40, 48)],
+            {"geometry": G, "tile": 2},
+            "points .4, 4, 48, 40., not",
+        ),
+        (
+            "winograd_weights",
+            [(2, 8, 8, 40), (3, 8, 8, 48)],
+            {"geometry": G, "tile": 2},
+            "2 images and 3 gradients",
+        ),
     ],
 )
 def test_operands_that_do_not_fit(name: str, shapes: list[tuple[int, ...]], params: dict, message: str) -> None:
@@ -106,4 +119,4 @@ def test_operands_that_do_not_fit(name: str, shapes: list[tuple[int, ...]], para
 def test_operands_of_two_dtypes() -> None:
     points = ops.value(np.zeros((4, 4, 40, 48), np.float32))
     with pytest.raises(DtypeError, match="of one dtype"):
-        apply("winograd", leaf(2, 8, 8, 40), points, geometry=G)
+        apply("winograd", leaf(2, 8, 8, 40), points, geometry=G, tile=2)

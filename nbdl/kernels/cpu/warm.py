@@ -37,7 +37,7 @@ def library(scalar: str) -> list[tuple[str, tuple[Any, ...]]]:
     vector, matrix, indices, labels = array(number, 1), array(number, 2), array(index, 1), array(index, 2)
     images, table = array(number, 4), types.Array(index, 2, "C", readonly=True)
     convolution = (images, images, images, vector, table)
-    winograd = (images, images, images, index, index, vector)
+    winograd = (images, images, images, index, index, index, vector)
     product = (matrix, matrix, matrix, vector)
     workers = (index, index, array(types.uint8, 1), index, index, index, types.NumberClass(number))
     return [

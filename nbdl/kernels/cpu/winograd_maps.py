@@ -1,15 +1,14 @@
-"""The linear maps of Winograd's convolution (see `winograd.py`), each an intrinsic made from a matrix.
+"""The linear maps of Winograd's convolution (see `winograd.py`), each an intrinsic made from matrices.
 
     target[i] = sum over k of matrix[i][k] * source[k]                                      (or target[i] += ...)
 
 where source[k] and target[i] are stretches of numbers: lines of an image, or the channels of pixels that lie side by
-side. A square of pixels is mapped along its columns and then along its rows. The matrices hold little but 0, 1 and -1,
-so a map is a handful of additions for each number that it writes.
-
-Source of the matrices: A. Lavin, S. Gray, Fast algorithms for convolutional neural networks, CVPR 2016, section 4.1.
+side. A tile is mapped along its columns and then along its rows. The matrices (`nbdl.kernels.winograd.matrices`) hold
+few numbers that aren't 0 or 1, and many that differ from another only in sign, so a map is a handful of additions for
+each number that it writes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -18,12 +17,7 @@ from numba import types
 from numba.core import cgutils
 
 from nbdl.kernels.cpu.vector import INDEX, Vectors, call_outlined, intrinsic
-
-Matrix = tuple[tuple[float, ...], ...]
-
-INPUT: Final[Matrix] = ((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, 0, -1))
-WEIGHTS: Final[Matrix] = ((1, 0, 0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0, 0, 1))
-OUTPUT: Final[Matrix] = ((1, 1, 1, 0), (0, 1, -1, -1))
+from nbdl.kernels.winograd import FORMS, Matrix, matrices
 
 _ZERO: Final = ir.Constant(INDEX, 0)
 
@@ -32,17 +26,20 @@ def _transposed(matrix: Matrix) -> Matrix:
     return tuple(zip(*matrix, strict=True))
 
 
-def _map(name: str, matrix: Matrix, *, writes: bool = False, adds: bool = False) -> Any:
-    """Return the intrinsic of a matrix, applied to `count` groups of stretches of `length` numbers.
+def _map(name: str, matrix: Callable[[int, int], Matrix], *, writes: bool = False, adds: bool = False) -> Any:
+    """Return the intrinsic of the matrices for the sides of tiles and kernels, `matrix(tile, kernel)`.
 
-    `source_step` lies between the stretches of a group, `source_next` between two groups; so it is with the target.
-    Only the stretches from `first` to before `end` are there, of those that are read or, if it `writes`, of those that
-    are written; `outside` stands for all others: zeros to read, or a place that nobody reads.
+    It is applied to `count` groups of stretches of `length` numbers. `source_step` lies between the stretches of a
+    group, `source_next` between two groups; so it is with the target. Only the stretches from `first` to before `end`
+    are there, of those that are read or, if it `writes`, of those that are written; `outside` stands for all others:
+    zeros to read, or a place that nobody reads.
     """
 
     @intrinsic
     def apply(
         typingctx: Any,
+        tile: Any,
+        kernel: Any,
         source: Any,
         source_step: Any,
         source_next: Any,
@@ -56,8 +53,22 @@ def _map(name: str, matrix: Matrix, *, writes: bool = False, adds: bool = False)
         outside: Any,
     ) -> Any:
         n = types.intp
-        signature = types.void(source, n, n, target, n, n, n, n, n, n, source)
-        return call_outlined(f"nbdl.winograd.{name}", signature, partial(_emit_map, matrix, writes, adds))
+        mapping = types.void(source, n, n, target, n, n, n, n, n, n, source)
+        bodies = {form: partial(_emit_map, matrix(*form), writes, adds) for form in FORMS}
+        calls = {
+            form: call_outlined(f"nbdl.winograd.{name}.{form[0]}.{form[1]}", mapping, body)[1]
+            for form, body in bodies.items()
+        }
+
+        def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            asked, rest = arguments[:2], arguments[2:]
+            for form, call in calls.items():
+                same = [builder.icmp_signed("==", one, INDEX(other)) for one, other in zip(asked, form, strict=True)]
+                with builder.if_then(builder.and_(*same)):
+                    call(context, builder, signature, rest)
+            return context.get_dummy_value()
+
+        return types.void(n, n, *mapping.args), emit
 
     return apply
 
@@ -85,8 +96,7 @@ def _emit_map(matrix: Matrix, writes: bool, adds: bool, v: Vectors, arguments: S
     targets = places(target, target_step, len(matrix), writes)
 
     def emit_vector(start: ir.Value, place: ir.Value, mask: ir.Value | None) -> None:
-        values = [v.load(v.address(each, start), mask) for each in sources]
-        results = [_combined(v, row, values) for row in matrix]
+        results = _product(v, matrix, [v.load(v.address(each, start), mask) for each in sources])
         for each, result in zip(targets, results, strict=True):
             here = v.address(each, place)
             v.store(builder.fadd(v.load(here, mask), result) if adds else result, here, mask)
@@ -99,12 +109,29 @@ def _emit_map(matrix: Matrix, writes: bool, adds: bool, v: Vectors, arguments: S
             emit_vector(builder.add(start, whole), builder.add(place, whole), mask)
 
 
-def _combined(v: Vectors, factors: Sequence[float], values: Sequence[ir.Value]) -> ir.Value:
-    """Emit the sum of values times constant factors."""
-    builder, total = v.builder, None
-    for factor, value in zip(factors, values, strict=True):
-        if factor == 0:
+def _product(v: Vectors, matrix: Matrix, values: Sequence[ir.Value]) -> list[ir.Value]:
+    """Emit a matrix times values. Rows that mirror each other share two sums: one is a + b, and the other a - b."""
+    results: dict[int, ir.Value] = {}
+    for i, row in enumerate(matrix):
+        if i in results:
             continue
+        for j in range(i + 1, len(matrix)):
+            alike = [factor if factor == other else 0 for factor, other in zip(row, matrix[j], strict=True)]
+            mirrored = [factor if factor == -other else 0 for factor, other in zip(row, matrix[j], strict=True)]
+            if [*map(abs, row)] == [*map(abs, matrix[j])] and any(alike) and any(mirrored):
+                a, b = _combined(v, alike, values), _combined(v, mirrored, values)
+                results[i], results[j] = v.builder.fadd(a, b), v.builder.fsub(a, b)
+                break
+        else:
+            results[i] = _combined(v, row, values)
+    return [results[i] for i in range(len(matrix))]
+
+
+def _combined(v: Vectors, factors: Sequence[float], values: Sequence[ir.Value]) -> ir.Value:
+    """Emit the sum of values times constant factors, those that need no product first."""
+    builder, total = v.builder, None
+    terms = [each for each in zip(factors, values, strict=True) if each[0]]
+    for factor, value in sorted(terms, key=lambda term: abs(term[0]) != 1):
         if abs(factor) != 1:
             constant = ir.Constant(v.type, [factor] * v.lanes)
             total = builder.fmul(value, constant) if total is None else v.multiply_add(value, constant, total)
@@ -115,10 +142,20 @@ def _combined(v: Vectors, factors: Sequence[float], values: Sequence[ir.Value]) 
     return total
 
 
-map_input = _map("input", INPUT)
-add_input_back = _map("input_back", _transposed(INPUT), writes=True, adds=True)
-map_output = _map("output", OUTPUT, writes=True)
-map_output_back = _map("output_back", _transposed(OUTPUT))
-map_weights = _map("weights", WEIGHTS)
-map_weights_back = _map("weights_back", _transposed(WEIGHTS), writes=True)
-add_weights_back = _map("weights_back_added", _transposed(WEIGHTS), writes=True, adds=True)
+def _part(name: str, *, transposed: bool = False) -> Callable[[int, int], Matrix]:
+    """Return what picks one of the three matrices."""
+
+    def pick(tile: int, kernel: int) -> Matrix:
+        matrix: Matrix = getattr(matrices(tile, kernel), name)
+        return _transposed(matrix) if transposed else matrix
+
+    return pick
+
+
+map_input = _map("input", _part("input"))
+add_input_back = _map("input_back", _part("input", transposed=True), writes=True, adds=True)
+map_output = _map("output", _part("output"), writes=True)
+map_output_back = _map("output_back", _part("output", transposed=True))
+map_weights = _map("weights", _part("weights"))
+map_weights_back = _map("weights_back", _part("weights", transposed=True), writes=True)
+add_weights_back = _map("weights_back_added", _part("weights", transposed=True), writes=True, adds=True)
