@@ -128,9 +128,9 @@ def _trace(net: Module, config: Config, facts: DataFacts, kind: str, batch_size:
         tracing.attach(net)
         traced = tracing.trace_training(net, feed, batch)
     elif kind == "evaluation":
-        traced = tracing.trace_evaluation(net, feed)
+        traced = tracing.trace_evaluation(net, feed, batch)
     else:
-        traced = tracing.trace_prediction(net, feed)[0]
+        traced = tracing.trace_prediction(net, feed, batch)[0]
     workers = config["train"].get("workers") or 1
     return Inspected(net, traced.program, batch, workers)
 

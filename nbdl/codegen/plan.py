@@ -13,7 +13,7 @@ Spaces of memory:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -25,6 +25,8 @@ from nbdl.codegen.work import Call, Kernel, root_of, sums_batch
 from nbdl.errors import VerifyError
 from nbdl.ir.graph import Node
 from nbdl.ir.shapes import Batch, Shape, product
+from nbdl.ir.winograd import NEEDS_ROOM
+from nbdl.kernels.winograd import ROOM, room
 
 Space = Literal["rows", "local", "partial", "shared", "batch", "state"]
 Role = Literal["rows", "state", "value", "result", "row_result", "key", "own"]
@@ -154,6 +156,14 @@ class Plan:
         return own + self.batch_row_bytes * align(batch, 16)
 
     @property
+    def scratch(self) -> int:
+        """Numbers of scratch memory that convolutions need beyond what every program has; 0 if that is enough."""
+        if self.outer is not None:
+            return self.outer.scratch
+        needed = max(_rooms(self), default=0)
+        return needed if needed > ROOM else 0
+
+    @property
     def row_bytes_of_bodies(self) -> int:
         """Bytes a row that the bodies of scans need, one after the other."""
         return max((inner.row_bytes for inner in self.bodies.values()), default=0)
@@ -167,6 +177,15 @@ class Plan:
     def arena_local_bytes(self) -> int:
         """Bytes for whole tensors in a worker's arena, of which the body of a scan has a part."""
         return self.local_bytes if self.outer is None else self.outer.arena_local_bytes
+
+
+def _rooms(plan: Plan) -> Iterator[int]:
+    """What each convolution of a program and of its scans' bodies needs to work in."""
+    for node in plan.fusion.order:
+        if node.name in NEEDS_ROOM:
+            yield room(node.param("geometry"), node.param("tile"))
+    for body in plan.bodies.values():
+        yield from _rooms(body)
 
 
 def locate(plan: Plan, root: Node) -> Buffer:

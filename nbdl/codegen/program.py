@@ -18,7 +18,7 @@ from nbdl.codegen.shards import mixes_rows
 from nbdl.codegen.threads import Threads
 from nbdl.errors import NbdlError, PluginError, ShapeError
 from nbdl.ir.shapes import has_batch
-from nbdl.passes import CPU_PASSES, Pass, run_passes
+from nbdl.passes import Pass, cpu_passes, run_passes
 
 
 class Program:
@@ -38,7 +38,7 @@ class Program:
         self._compiled = False
 
     def _plan(self) -> Plan:
-        return make_plan(_optimized(self.variables, CPU_PASSES), batch=self.batch)
+        return make_plan(_optimized(self.variables, cpu_passes(self.batch)), batch=self.batch)
 
     @cached_property
     def source(self) -> str:
@@ -242,7 +242,7 @@ def _scratch_bytes(program: Program) -> int:
     """Memory that is never touched costs nothing, unless there is so much of it that it comes in huge pages."""
     from nbdl.kernels.cpu.matmul import SCRATCH
 
-    return SCRATCH * (8 if "scratch_f64" in program.source else 4)
+    return max(SCRATCH, program.plan.scratch) * (8 if "scratch_f64" in program.source else 4)
 
 
 def _abort(sync: np.ndarray) -> None:

@@ -80,9 +80,7 @@ class Views:
             return self.of_variable(buffer.variable, start, piece.shape, base, start_rows=piece.start_rows)
         name = self.names.of(piece, base)
         memory, place = self._place(buffer, piece, root.dtype.itemsize)
-        self.lines.append(
-            f"{name} = view({memory}, {place}, {shape_text(piece.shape)}, {dtype_name(root.dtype)})"
-        )
+        self.lines.append(f"{name} = view({memory}, {place}, {shape_text(piece.shape)}, {dtype_name(root.dtype)})")
         return name
 
     def _place(self, buffer: Buffer, piece: Piece, itemsize: int) -> tuple[str, str]:
@@ -104,9 +102,7 @@ class Views:
         before = self.plan.partial_bytes
         return "shared", f"(1 + workers) * {before} + {offset}" if before else str(offset)
 
-    def of_variable(
-        self, variable: Variable, start: int, shape: Shape, base: str = "", *, start_rows: int = 0
-    ) -> str:
+    def of_variable(self, variable: Variable, start: int, shape: Shape, base: str = "", *, start_rows: int = 0) -> str:
         """The name of an array of `shape` that begins at an element of a variable's array."""
         array = self.arrays[variable]
         whole = variable.node.shape
@@ -124,7 +120,8 @@ class Views:
     def scratch(self, dtype: np.dtype) -> str:
         """The name of the working memory that matrix products need."""
         kind, place = dtype_name(dtype), f"{self.plan.arena_row_bytes} * capacity + {self.plan.arena_local_bytes}"
-        line = f"scratch_{kind} = view(arena, {place}, (SCRATCH,), {kind})"
+        size = f"max(SCRATCH, {self.plan.scratch})" if self.plan.scratch else "SCRATCH"
+        line = f"scratch_{kind} = view(arena, {place}, ({size},), {kind})"
         if line not in self.lines:
             self.lines.append(line)
         return f"scratch_{dtype_name(dtype)}"

@@ -20,6 +20,9 @@ from nbdl.kernels import reference_images
 from nbdl.kernels.geometry import Geometry
 from nbdl.kernels.winograd import TILES
 
+NEEDS_ROOM = {"winograd", "winograd_back", "winograd_weights"}
+"""What needs memory to work in, and tells how much by its geometry and tile; points need no more than these."""
+
 
 def winograd(node: Node, first: Node, second: Node, tile: int) -> Node:
     """What computes the same as one of the three convolutions, on two operands."""

@@ -32,20 +32,32 @@ digits these round best: measured with kernels of 3 and 5, forward and backward.
 STRIP: Final = 32
 """Pixels of a line, at most, that are mapped together: some lines of them stay in the first-level cache."""
 
-TOGETHER: Final = 12
-"""Tiles, at least, whose points are multiplied together: two register tiles."""
+TOGETHER: Final = 24
+"""Tiles, at least, whose points are multiplied together: four register tiles."""
 
-TOGETHER_SUMMED: Final = 36
+TOGETHER_SUMMED: Final = 72
 """The same where the sum goes over tiles, to which each product adds so many at a time."""
 
+CACHE: Final = 2**18
+"""Numbers that stay in the second-level cache."""
+
+MORE: Final = 2
+"""How many times as many tiles are multiplied together if the points of weights lie further away."""
+
 ROOM: Final = 2**19
-"""Numbers that the kernels find room for in a worker's scratch array."""
+"""Numbers that the kernels find room for in a worker's scratch array in any case."""
+
+MOST_ROOM: Final = 2**24
+"""Numbers that they may have room for, if they ask for it: 64 MiB of float32 for each worker."""
 
 LANES: Final = 16
 """Numbers of a vector, at most: the points of some tiles begin with one of their own."""
 
 MAPPED: Final = 10
 """Products that take as long as it takes to map a number."""
+
+MAPPED_FAR: Final = 25
+"""The same if it lies further away than the second-level cache."""
 
 GAIN: Final = 1.15
 """How many times quicker it must seem to be."""
@@ -105,16 +117,18 @@ def room(geometry: Geometry, tile: int) -> int:
     channels, outputs, kernel = geometry.image[2], geometry.outputs, geometry.kernel[0]
     side = tile + kernel - 1
     weights, widest, points = channels * outputs, max(channels, outputs), side * side
-    tiles = points * ((TOGETHER_SUMMED + STRIP // tile) * (channels + outputs) + 4 * LANES)
+    together = TOGETHER_SUMMED * (1 if points * weights <= CACHE else MORE)
+    tiles = points * ((together + STRIP // tile) * (channels + outputs) + 4 * LANES)
     lines = (2 + side) * (STRIP + kernel - 1) * widest
     turned = (kernel + side) * kernel * weights + outputs * (channels + LANES)
     return max(turned, points * weights + max(tiles + lines, kernel * side * weights))
 
 
-def best_tile(geometry: Geometry) -> int | None:
-    """Return in what tiles a convolution is quickest, or None if the plain sum seems to be.
+def best_tile(geometry: Geometry, images: int = 1) -> int | None:
+    """Return in what tiles a convolution of so many images is quickest, or None if the plain sum seems to be.
 
-    It is where there are many channels, and the tiles don't lie far outside of the result.
+    It is where there are many channels, where the tiles don't lie far outside of the result, and where enough of them
+    share the work to map the weights.
 
     >>> best_tile(Geometry((13, 13, 32), (3, 3), 64)), best_tile(Geometry((28, 28, 1), (3, 3), 32))
     (4, None)
@@ -122,16 +136,17 @@ def best_tile(geometry: Geometry) -> int | None:
     (kernel, width), moves = geometry.kernel, (geometry.stride, geometry.dilation, geometry.groups)
     if kernel != width or moves != ((1, 1), (1, 1), 1):
         return None
-    fitting = [tile for tile in TILES.get(kernel, ()) if room(geometry, tile) <= ROOM]
-    best = min(fitting, key=lambda tile: _work(geometry, tile), default=None)
-    plain = math.prod(geometry.result) * kernel * kernel * geometry.image[2] * geometry.outputs
-    return best if best and plain > GAIN * _work(geometry, best) else None
+    fitting = [tile for tile in TILES.get(kernel, ()) if room(geometry, tile) <= MOST_ROOM]
+    best = min(fitting, key=lambda tile: _work(geometry, tile, images), default=None)
+    plain = images * math.prod(geometry.result) * kernel * kernel * geometry.image[2] * geometry.outputs
+    return best if best and plain > GAIN * _work(geometry, best, images) else None
 
 
-def _work(geometry: Geometry, tile: int) -> int:
+def _work(geometry: Geometry, tile: int, images: int) -> int:
     """How long it takes, in products."""
     channels, outputs, (height, width) = geometry.image[2], geometry.outputs, geometry.result
     points = (tile + geometry.kernel[0] - 1) ** 2
     read, written = (-(-each // LANES) * LANES for each in (channels, outputs))  # a part of a vector takes as long
     mapped = points * (read + written) + tile * tile * written
-    return -(-height // tile) * -(-width // tile) * (points * channels * outputs + MAPPED * mapped)
+    tiles, weights = images * -(-height // tile) * -(-width // tile), points * channels * outputs
+    return tiles * (weights + MAPPED * mapped) + (MAPPED if weights <= CACHE else MAPPED_FAR) * weights

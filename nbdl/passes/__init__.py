@@ -18,7 +18,7 @@ from nbdl.passes.scans import improve_bodies, look_up_finals, merge_scans, share
 from nbdl.passes.short_axes import join_short_axes
 from nbdl.passes.simplify import simplify
 from nbdl.passes.transposes import fold_transposes
-from nbdl.passes.winograd import save_products
+from nbdl.passes.winograd import products_saver
 
 Pass = Callable[[Sequence[Node]], list[Node]]
 
@@ -61,8 +61,10 @@ PASSES: tuple[Pass, ...] = (
     share_common,
 )
 
-CPU_PASSES: tuple[Pass, ...] = (save_products, share_common)
-"""What follows for programs that run on a CPU, not on a card."""
+
+def cpu_passes(batch: int | None = None) -> tuple[Pass, ...]:
+    """What follows for programs that run on a CPU, not on a card; `batch` is the rows of a batch, if that is known."""
+    return products_saver(batch), share_common
 
 
 def run_passes(outputs: Sequence[Node], passes: Sequence[Pass] | None = None) -> list[Node]:

@@ -41,7 +41,7 @@ class Evaluation:
         check_whole("batch_size", batch_size, 1)
         check_whole("workers", workers, 1)
         self.rows = feed.rows
-        self.traced = tracing.trace_evaluation(net, feed)
+        self.traced = tracing.trace_evaluation(net, feed, min(batch_size, feed.rows))
         remember(net, "evaluation", self.traced.program)
         batch = rows_at_once(self.traced.program.plan, batch_size, feed.rows)
         self.steps = -(-feed.rows // batch)
@@ -100,7 +100,7 @@ class Prediction:
         tracing.build(net, self.feed)
         if tracing.is_debugged(net):
             return
-        self.traced, row, dtype = tracing.trace_prediction(net, self.feed)
+        self.traced, row, dtype = tracing.trace_prediction(net, self.feed, min(batch_size, self.feed.rows))
         plan = self.traced.program.plan
         remember(net, "prediction", self.traced.program)
         self.predicted = np.empty((self.feed.rows, *row), dtype)

@@ -263,15 +263,17 @@ def trace_training(net: Module, feed: Feed, batch: int | None = None) -> Traced:
     return _program(recorded, "Training", logs, results, batch=batch)
 
 
-def trace_evaluation(net: Module, feed: Feed) -> Traced:
-    """The program that measures loss and metrics."""
+def trace_evaluation(net: Module, feed: Feed, batch: int | None = None) -> Traced:
+    """The program that measures loss and metrics, of `batch` rows at a time if that is known."""
     with _evaluating(net), _recording(net, feed) as recorded:
         logs = net.test_step(recorded.batch)
-    return _program(recorded, "Evaluation", logs, in_order=True)
+    return _program(recorded, "Evaluation", logs, in_order=True, batch=batch)
 
 
-def trace_prediction(net: Module, feed: Feed) -> tuple[Traced, tuple[int, ...], np.dtype]:
-    """The program that predicts, and the shape and dtype of a predicted row.
+def trace_prediction(
+    net: Module, feed: Feed, batch: int | None = None
+) -> tuple[Traced, tuple[int, ...], np.dtype]:
+    """The program that predicts, `batch` rows at a time if that is known, and the shape and dtype of a predicted row.
 
     Beside the rows it predicts, it says of which ones it read the sum is `finite`, unless they all are.
     """
@@ -283,7 +285,7 @@ def trace_prediction(net: Module, feed: Feed) -> tuple[Traced, tuple[int, ...], 
         raise UntraceableError("predict needs a network that returns one tensor with a row for each row of its input")
     row = tuple(size for size in output.shape[1:] if isinstance(size, int))
     rows = ({} if finite is None else {"finite": finite.node}) | {"predicted": output.node}
-    traced = _program(recorded, "Prediction", {}, rows=rows, in_order=True)
+    traced = _program(recorded, "Prediction", {}, rows=rows, in_order=True, batch=batch)
     if ranges:
         traced.check = lambda other: _check_ranges(ranges, other, leaves)
     return traced, row, output.dtype

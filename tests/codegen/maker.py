@@ -27,10 +27,13 @@ class Maker:
     Args:
         prefix: of all names.
         dtype: of floating-point numbers.
+
+    `batch` is what programs are told about it.
     """
 
     def __init__(self, prefix: str = "", dtype: Any = np.float64):
         self.prefix = prefix
+        self.batch: int | None = None
         self.dtype = np.dtype(dtype)
         self.random = np.random.default_rng(7)
         self.key = ops.leaf((2,), np.int64, name="key")
@@ -90,7 +93,7 @@ class Maker:
 
     def check(self, tolerance: float = 1e-9) -> Program:
         """Run the program as plain Python, for several batch sizes and workers, and compare with the interpreter."""
-        program = Program(self.variables, "a case")
+        program = Program(self.variables, "a case", self.batch)
         order = np.random.default_rng(0).permutation(EXAMPLES)
         for batch, workers in RUNS:
             rows = order[: 2 * batch - (batch > 2)]

@@ -131,7 +131,7 @@ def _move(source: np.ndarray, source_start: int, target: np.ndarray, target_star
 
 def _matmul(swap_x: bool, swap_y: bool, add: bool) -> Callable[..., None]:
     def multiply(x: np.ndarray, y: np.ndarray, out: np.ndarray, scratch: np.ndarray) -> None:
-        assert len(scratch) == SCRATCH
+        assert len(scratch) >= SCRATCH
         assert not np.shares_memory(x, out), "a matrix product over its own operand"
         assert not np.shares_memory(y, out), "a matrix product over its own operand"
         scratch[:] = 0
@@ -149,7 +149,7 @@ def _over_images(name: str) -> Callable[..., None]:
         *operands, (geometry, add) = arguments
         if name.startswith("convolve"):
             scratch = operands.pop()
-            assert len(scratch) == SCRATCH
+            assert len(scratch) >= SCRATCH
             scratch[:] = 0
         *inputs, out = operands
         assert not any(np.shares_memory(each, out) for each in inputs), f"{name} over its own operand"
@@ -165,7 +165,7 @@ def _winograd(name: str, add: bool) -> Callable[..., None]:
     def run(
         first: np.ndarray, second: np.ndarray, out: np.ndarray, tile: int, top: int, left: int, scratch: np.ndarray
     ) -> None:
-        assert len(scratch) == SCRATCH
+        assert len(scratch) >= SCRATCH
         scratch[:] = 0
         assert not any(np.shares_memory(each, out) for each in (first, second)), f"{name} over its own operand"
         x, y = {"winograd": (first, out), "winograd_back": (out, first), "winograd_weights": (first, second)}[name]
@@ -186,7 +186,7 @@ def _winograd(name: str, add: bool) -> Callable[..., None]:
 
 
 def _winograd_points(w: np.ndarray, points: np.ndarray, tile: int, scratch: np.ndarray) -> None:
-    assert len(scratch) == SCRATCH
+    assert len(scratch) >= SCRATCH
     scratch[:] = 0
     points[...] = reference_images.winograd_points(w, tile)
 
@@ -321,7 +321,7 @@ class PlainRun:
         self.workers = workers
         self.flat = [_flat(each, arrays[each.name]) for each in program.variables if each.role != "key"]
         capacity = plan.capacity(batch, workers)
-        scratch = SCRATCH * 8 if program.needs_scratch else 0
+        scratch = max(SCRATCH, program.plan.scratch) * 8 if program.needs_scratch else 0
         self.control = np.array([0, 0, batch, 0, capacity, workers, seed, 0, 0], np.int64)
         self.arenas = [_aligned(plan.row_bytes * capacity + plan.local_bytes + scratch) for _ in range(workers)]
         self.shared = _aligned(plan.shared_size(batch, workers))

@@ -15,6 +15,7 @@ from nbdl.ir import ops
 from nbdl.ir.cost import operations
 from nbdl.ir.graph import Node, topological
 from nbdl.ir.shapes import Batch
+from nbdl.kernels.cpu.matmul import SCRATCH
 from nbdl.tensor import Tensor
 from tests.codegen.maker import EXAMPLES, RUNS, Maker
 from tests.codegen.oracle import compare, run_oracle
@@ -69,6 +70,18 @@ def many_channels(make: Maker) -> None:
     y = nbdl.tanh(nbdl.conv2d(h, second, padding=((1, 2), (1, 0))))
     make.result(nbdl.global_average_pool(y).node)
     train(make, nbdl.mean(nbdl.square(y)), w1, w2)
+    make.batch = 33
+
+
+@case
+def channels_whose_points_need_room_of_their_own(make: Maker) -> None:
+    x, w = make.rows("x", 10, 9, 4), make.state("w", 3, 3, 100, 80)
+    image, weights = tensors(x, w)
+    more = nbdl.concat([image * float(i) for i in range(25)], axis=-1)
+    y = nbdl.conv2d(nbdl.tanh(more), weights)
+    make.result(nbdl.global_average_pool(y).node)
+    train(make, nbdl.mean(nbdl.square(y)), w)
+    make.batch = 33
 
 
 @case
@@ -176,7 +189,11 @@ def test_as_plain_python(name: str) -> None:
     make.check()
 
 
-COMPILED = [("a_convolutional_network", "float32"), ("strides_groups_and_dilations", "float64")]
+COMPILED = [
+    ("a_convolutional_network", "float32"),
+    ("strides_groups_and_dilations", "float64"),
+    ("channels_whose_points_need_room_of_their_own", "float32"),
+]
 OTHERS = [(name, dtype) for name in CASES for dtype in TOLERANCE if (name, dtype) not in COMPILED]
 
 
@@ -186,7 +203,7 @@ OTHERS = [(name, dtype) for name in CASES for dtype in TOLERANCE if (name, dtype
 def test_as_machine_code(name: str, dtype: str) -> None:
     make = Maker(dtype=np.dtype(dtype))
     CASES[name](make)
-    program = Program(make.variables, name)
+    program = Program(make.variables, name, make.batch)
     order = np.random.default_rng(0).permutation(EXAMPLES)
     for batch, workers in RUNS:
         rows = order[: 2 * batch - (batch > 2)]
@@ -223,12 +240,23 @@ def test_a_convolution_of_many_channels_is_done_by_points_that_are_made_once() -
     """Not again for each block of rows."""
     make = Maker()
     CASES["many_channels"](make)
-    program = Program(make.variables, "points")
+    program = Program(make.variables, "points", make.batch)
     kernels = [each.node.name for each in program.plan.kernels if isinstance(each, Call)]
     assert kernels[:2] == ["winograd_points"] * 2
     assert {"winograd", "winograd_back", "winograd_weights", "conv2d", "conv2d_weights"} <= set(kernels)
     assert 0 not in program.plan.block_kernels
     assert 1 not in program.plan.block_kernels
+
+
+def test_scratch_memory_is_as_large_as_points_need() -> None:
+    make = Maker()
+    CASES["channels_whose_points_need_room_of_their_own"](make)
+    program = Program(make.variables, "room", make.batch)
+    assert program.plan.scratch > SCRATCH
+    assert f"(max(SCRATCH, {program.plan.scratch}),)" in program.source
+    arrays = {name: array.copy() for name, array in make.arrays.items()}
+    bound = program.bind(arrays, batch=33)
+    assert bound.arenas[0].nbytes >= program.plan.scratch * 8
 
 
 def test_only_gradients_of_weights_add_up_over_the_batch() -> None:

@@ -13,7 +13,19 @@ from nbdl.kernels.cpu.conv import convolve, convolve_back, convolve_weights
 from nbdl.kernels.cpu.matmul import SCRATCH
 from nbdl.kernels.cpu.vector import VECTOR_BYTES
 from nbdl.kernels.geometry import Geometry
-from nbdl.kernels.winograd import ROOM, STRIP, TILES, TOGETHER, TOGETHER_SUMMED, best_tile, matrices, room
+from nbdl.kernels.winograd import (
+    CACHE,
+    MORE,
+    MOST_ROOM,
+    ROOM,
+    STRIP,
+    TILES,
+    TOGETHER,
+    TOGETHER_SUMMED,
+    best_tile,
+    matrices,
+    room,
+)
 from tests.kernels.test_conv import guarded
 
 DTYPES = [np.float32, np.float64]
@@ -43,7 +55,8 @@ def points_of(w, tile, *, transposed=False):
     side = tile + kernel - 1
     shape = (side, side, *((outputs, channels) if transposed else (channels, outputs)))
     made, intact = guarded(shape, w.dtype)
-    scratch, scratch_intact = guarded((SCRATCH,), w.dtype)
+    needed = room(geometry(kernel, kernel, channels, outputs, kernel=kernel), tile)
+    scratch, scratch_intact = guarded((max(SCRATCH, needed),), w.dtype)
     getattr(winograd, "winograd_points_transposed" if transposed else "winograd_points")(w, made, tile, scratch)
     assert intact()
     assert scratch_intact()
@@ -55,7 +68,7 @@ def run(name, given, result, g, tile, *, scratch=None):
     if name in ("winograd", "winograd_back"):
         given = [given[0], points_of(given[1], tile, transposed=name == "winograd_back")]
     (top, _), (left, _) = g.padding
-    scratch = np.empty(SCRATCH, result.dtype) if scratch is None else scratch
+    scratch = np.empty(max(SCRATCH, room(g, tile)), result.dtype) if scratch is None else scratch
     getattr(winograd, name)(*given, result, tile, top, left, scratch)
 
 
@@ -68,7 +81,7 @@ def operands(name, g, n, dtype, rng):
 def check(name, g, n, dtype, rng, tile):
     given, shape = operands(name, g, n, dtype, rng)
     out, out_intact = guarded(shape, dtype)
-    scratch, scratch_intact = guarded((SCRATCH,), dtype)
+    scratch, scratch_intact = guarded((max(SCRATCH, room(g, tile)),), dtype)
     before = 0
     if name.endswith("_add"):
         before = rng.standard_normal(shape).astype(dtype)
@@ -223,22 +236,34 @@ def test_the_smallest_tiles_send_nan_nowhere_else():
 def test_there_is_room_for_what_pays():
     """The pass asks `room`; the kernels take it from the scratch array."""
     assert ROOM <= SCRATCH
-    for channels, wanted in ((32, 4), (128, 2), (256, None)):
+    for channels, wanted in ((32, 4), (256, 4), (1024, None)):
         g = geometry(200, 200, channels, channels, ((1, 1), (1, 1)))
         assert best_tile(g) == wanted
-        assert wanted is None or room(g, wanted) <= ROOM
+        assert wanted is None or room(g, wanted) <= MOST_ROOM
 
 
 @pytest.mark.parametrize("name", DIRECTIONS)
 @for_all
 def test_no_more_room_is_taken_than_was_said(name, kernel, tile):
     rng = np.random.default_rng(8)
-    for sizes in ((5, 70, 40, 9), (9, 36, 3, 50), (70, 5, 33, 33), (6, 6, 2, 3)):
+    for sizes in ((5, 70, 40, 9), (9, 36, 3, 50), (70, 5, 33, 33), (6, 6, 2, 3), (70, 5, 130, 128)):
         g = geometry(*sizes, kernel=kernel)
         given, shape = operands(name, g, 3, np.float32, rng)
-        scratch = np.full(SCRATCH, 7, np.float32)
+        scratch = np.full(room(g, tile) + 1000, 7, np.float32)
         run(name, given, np.zeros(shape, np.float32), g, tile, scratch=scratch)
         assert np.all(scratch[room(g, tile) :] == 7)
+
+
+@pytest.mark.parametrize("name", DIRECTIONS)
+@for_all
+def test_points_of_weights_that_fit_into_no_cache(name, kernel, tile):
+    """More tiles are multiplied together, and again one more than that."""
+    rng = np.random.default_rng(9)
+    assert (tile + kernel - 1) ** 2 * 130 * 128 > CACHE
+    for tiles in (MORE * TOGETHER, MORE * TOGETHER_SUMMED):
+        for extra in (0, 1):
+            g = geometry(kernel + 1, tile * (tiles + extra) + kernel - 1, 130, 128, kernel=kernel)
+            check(name, g, 1, np.float32, rng, tile)
 
 
 @pytest.mark.parametrize("transposed", [False, True])

@@ -14,10 +14,11 @@ from nbdl.ir.cost import operations
 from nbdl.ir.graph import Node, topological
 from nbdl.ir.interpret import interpret
 from nbdl.ir.primitives import apply
+from nbdl.ir.shapes import Batch
 from nbdl.kernels.geometry import Geometry
 from nbdl.kernels.winograd import best_tile
-from nbdl.passes import CPU_PASSES, run_passes
-from nbdl.passes.winograd import save_products
+from nbdl.passes import cpu_passes, run_passes
+from nbdl.passes.winograd import products_saver
 from nbdl.tensor import Tensor
 
 SAME = ((1, 1), (1, 1))
@@ -38,7 +39,8 @@ def names(*outputs: Node) -> list[str]:
         (Geometry((13, 13, 32), (3, 3), 64), 4),
         (Geometry((14, 14, 64), (3, 3), 64, padding=SAME), 4),
         (Geometry((4, 4, 64), (3, 3), 64), 2),  # three quarters of a larger tile lie outside
-        (Geometry((56, 56, 128), (3, 3), 128, padding=SAME), 2),  # no room for a larger one
+        (Geometry((56, 56, 128), (3, 3), 128, padding=SAME), 4),
+        (Geometry((14, 14, 256), (3, 3), 256, padding=SAME), 4),
         (Geometry((11, 11, 31), (5, 5), 62), 2),
         (Geometry((28, 28, 1), (3, 3), 32), None),  # nothing to sum over
         (Geometry((28, 28, 64), (3, 3), 4), None),  # more work to map the image than to convolve it
@@ -48,12 +50,25 @@ def names(*outputs: Node) -> list[str]:
         (Geometry((14, 14, 64), (3, 3), 64, stride=(2, 2)), None),
         (Geometry((14, 14, 64), (3, 3), 64, dilation=(2, 2)), None),
         (Geometry((14, 14, 64), (3, 3), 64, groups=2), None),
-        (Geometry((14, 14, 512), (3, 3), 512, padding=SAME), None),  # no room
+        (Geometry((14, 14, 1024), (3, 3), 1024, padding=SAME), None),  # no room
     ],
     ids=repr,
 )
 def test_which_convolutions_pay(g: Geometry, wanted: int | None) -> None:
-    assert best_tile(g) == wanted
+    assert best_tile(g, 32) == wanted
+
+
+def test_weights_are_mapped_for_images_enough() -> None:
+    small, large = Geometry((13, 13, 32), (3, 3), 64), Geometry((7, 7, 512), (3, 3), 512, padding=SAME)
+    assert [best_tile(small, images) for images in (1, 2)] == [4, 4]
+    assert [best_tile(large, images) for images in (1, 2, 8, 32)] == [None, None, 4, 4]
+
+
+def test_a_batch_of_unknown_size_may_have_one_row() -> None:
+    g = Geometry((8, 8, 64), (3, 3), 64, padding=SAME)
+    y, eight = (convolution(ops.leaf((n, *g.image), "float64"), leaf(*g.weights), g) for n in (Batch(), 8))
+    assert names(*products_saver()([y])) == ["conv2d"]
+    assert names(*products_saver(32)([y])) == names(*products_saver()([eight])) == ["winograd", "winograd_points"]
 
 
 def test_a_convolution_and_its_gradients_compute_the_same() -> None:
@@ -61,7 +76,7 @@ def test_a_convolution_and_its_gradients_compute_the_same() -> None:
     y = convolution(x, w, G)
     results = [y, *differentiate(nbdl.sum(nbdl.square(Tensor.wrap(y))).node, [x, w])]
     before = run_passes(results)
-    after = run_passes(before, CPU_PASSES)
+    after = run_passes(before, cpu_passes())
     assert names(*before) == ["conv2d", "conv2d_back", "conv2d_weights"]
     assert names(*after) == ["winograd", "winograd_back", "winograd_points", "winograd_points", "winograd_weights"]
     for wanted, got in zip(interpret(before), interpret(after), strict=True):
@@ -73,7 +88,9 @@ def test_it_counts_as_much_work_as_before() -> None:
     x, w = leaf(2, *G.image), leaf(*G.weights)
     y = convolution(x, w, G)
     results = [y, *differentiate(nbdl.sum(nbdl.square(Tensor.wrap(y))).node, [x, w])]
-    work = [sum(operations(node, rows=1) for node in topological(each)) for each in (results, save_products(results))]
+    work = [
+        sum(operations(node, rows=1) for node in topological(each)) for each in (results, products_saver()(results))
+    ]
     assert work[1] == work[0] > 3 * 2 * (2 * 8 * 8 * 48) * (3 * 3 * 40)
 
 
@@ -81,13 +98,13 @@ def test_a_kernel_that_is_used_twice_has_its_points_once() -> None:
     w = leaf(3, 3, 40, 40)
     g = Geometry((8, 8, 40), (3, 3), 40, padding=SAME)
     y = convolution(convolution(leaf(2, *g.image), w, g), w, g)
-    assert names(*run_passes([y], CPU_PASSES)) == ["winograd", "winograd", "winograd_points"]
+    assert names(*run_passes([y], cpu_passes())) == ["winograd", "winograd", "winograd_points"]
 
 
 def test_what_does_not_pay_stays() -> None:
     g = Geometry((8, 8, 3), (3, 3), 8)
     y = convolution(leaf(2, *g.image), leaf(*g.weights), g)
-    assert save_products([y]) == [y]
+    assert products_saver()([y]) == [y]
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ from nbdl.kernels.cpu.winograd_maps import (
     map_weights,
     map_weights_back,
 )
-from nbdl.kernels.winograd import STRIP, TOGETHER, TOGETHER_SUMMED
+from nbdl.kernels.winograd import CACHE, MORE, STRIP, TOGETHER, TOGETHER_SUMMED
 
 RESULT: Final = 0
 IMAGE: Final = 1
@@ -203,7 +203,8 @@ def _run(
     across, down, points = (pixels + tile - 1) // tile, (lines + tile - 1) // tile, side * side
     strips = (across * tile + STRIP - 1) // STRIP
     count = (across + strips - 1) // strips
-    most = ((TOGETHER_SUMMED if wanted == WEIGHTS else TOGETHER) + count - 1) // count
+    least = (TOGETHER_SUMMED if wanted == WEIGHTS else TOGETHER) * (1 if points * channels * outputs <= CACHE else MORE)
+    most = (least + count - 1) // count
     x_plane, g_plane = _plane(most * count, channels, lanes), _plane(most * count, outputs, lanes)
     line = (tile * count + kernel - 1) * (channels if channels > outputs else outputs)
     zeros, nowhere, part = scratch, offset(scratch, line), offset(scratch, 2 * line)
