@@ -27,7 +27,7 @@ POLLS = 5000
 LONGEST = 1.0
 """Seconds that the interpreter's end waits for threads, which are done within a thousandth unless they have no core."""
 
-REST = 0.05
+REST = 0.01
 """Seconds in which a thread is left alone after it came too late: others want its core."""
 
 
@@ -91,10 +91,10 @@ def _serve(place: int, asleep: list[threading.Lock]) -> None:
 
 def leave_compiled_code() -> None:
     """Wait until all threads sleep: at the interpreter's end their machine code goes, and they would run on in it."""
-    from nbdl.kernels.cpu.standby import AWAY, LINE, MOST, memory
+    from nbdl.kernels.cpu.standby import AWAY, MOST, SLOTS, memory
 
     end = time.perf_counter() + LONGEST
-    while (memory[: MOST * LINE : LINE] != AWAY).any() and time.perf_counter() < end:
+    while (memory[: MOST * SLOTS : SLOTS] != AWAY).any() and time.perf_counter() < end:
         time.sleep(PAUSE)
 
 

@@ -35,13 +35,13 @@ STRIP: Final = 32
 TOGETHER: Final = 24
 """Tiles, at least, whose points are multiplied together: four register tiles."""
 
-TOGETHER_SUMMED: Final = 72
-"""The same where the sum goes over tiles, to which each product adds so many at a time."""
+TOGETHER_SUMMED: Final = 36
+"""The same where the sum goes over tiles, to which each product adds so many at a time: more would round worse."""
 
 CACHE: Final = 2**18
 """Numbers that stay in the second-level cache."""
 
-MORE: Final = 2
+MORE: Final = 3
 """How many times as many tiles are multiplied together if the points of weights lie further away."""
 
 ROOM: Final = 2**19

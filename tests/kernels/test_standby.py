@@ -1,4 +1,6 @@
-"""A row times a matrix that several threads compute: the bits are those of one thread, and nobody waits for nothing."""
+"""Products and convolutions of a row that several threads compute: the bits are those of one thread, and nobody waits
+for nothing.
+"""
 
 import threading
 import time
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from nbdl.kernels.cpu.barrier import LINE, pause
+from nbdl.kernels.cpu.barrier import pause
 from nbdl.kernels.cpu.jit import OPTIONS
 from nbdl.kernels.cpu.matmul import SCRATCH, matmul_nn, matmul_nn_add, matmul_nt
 from nbdl.kernels.cpu.standby import (
@@ -22,12 +24,14 @@ from nbdl.kernels.cpu.standby import (
     MOST_MISSED,
     PARTS,
     POSTED,
+    SLOTS,
     WAITING,
     WORKING,
     memory,
     replace,
     stand_by,
 )
+from nbdl.kernels.cpu.winograd import winograd, winograd_points
 
 TIMEOUT = 60
 PATIENT = 2**60
@@ -45,12 +49,12 @@ def until(condition: Callable[[], bool]) -> None:
 
 def parts_done() -> int:
     """Parts that threads on standby have done so far."""
-    return int(memory[PARTS::LINE].sum())
+    return int(memory[PARTS::SLOTS].sum())
 
 
 def nobody_stands_by() -> bool:
     """Whether the threads of an earlier test have gone to sleep."""
-    return not memory[: MOST * LINE : LINE].any()
+    return not memory[: MOST * SLOTS : SLOTS].any()
 
 
 @contextmanager
@@ -66,18 +70,18 @@ def standing_by(threads: int) -> Iterator[None]:
     running = [threading.Thread(target=serve, args=(place,), daemon=True) for place in range(threads)]
     for thread in running:
         thread.start()
-    until(lambda: all(memory[place * LINE] == WAITING for place in range(threads)))
+    until(lambda: all(memory[place * SLOTS] == WAITING for place in range(threads)))
     try:
         yield
     finally:
         ended.append(True)
 
         def all_left() -> bool:
-            memory[: threads * LINE : LINE] = DISMISSED  # also for who has just begun
+            memory[: threads * SLOTS : SLOTS] = DISMISSED  # also for who has just begun
             return not any(thread.is_alive() for thread in running)
 
         until(all_left)
-        memory[: threads * LINE : LINE] = AWAY
+        memory[: threads * SLOTS : SLOTS] = AWAY
 
 
 @contextmanager
@@ -122,6 +126,37 @@ def test_the_bits_are_those_of_one_thread(multiply: Callable[..., None], dtype: 
             return parts_done() > before
 
         until(one_was_shared)
+
+
+@pytest.mark.parametrize("threads", [1, MOST])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("kernel", "tile", "channels", "outputs"), [(3, 4, 33, 66), (5, 2, 31, 50)])
+def test_so_are_those_of_a_convolution_by_points(
+    kernel: int, tile: int, channels: int, outputs: int, dtype: str, threads: int
+) -> None:
+    rng, side = np.random.default_rng(0), tile + kernel - 1
+    x = rng.normal(size=(1, 13, 14, channels)).astype(dtype)
+    w = rng.normal(size=(kernel, kernel, channels, outputs)).astype(dtype)
+    scratch = np.zeros(SCRATCH, dtype)
+
+    def convolved() -> bytes:
+        points = np.full((side, side, channels, outputs), np.nan, dtype)
+        out = np.full((1, 14 - kernel, 15 - kernel, outputs), np.nan, dtype)
+        scratch[:] = np.nan  # or the products of the last time would do
+        winograd_points(w, points, tile, scratch)
+        winograd(x, points, out, tile, 0, 0, scratch)
+        return points.tobytes() + out.tobytes()
+
+    alone = convolved()
+    with standing_by(threads):
+        before = parts_done()
+
+        def both_were_shared() -> bool:
+            for _ in range(30):
+                assert convolved() == alone
+            return parts_done() > before + 1
+
+        until(both_were_shared)
 
 
 def test_a_part_that_nobody_begins_is_computed_all_the_same() -> None:

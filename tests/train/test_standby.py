@@ -142,21 +142,21 @@ def test_rows_are_predicted_where_no_thread_can_begin(monkeypatch: pytest.Monkey
 
 
 def test_the_end_waits_until_threads_have_left_compiled_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    from nbdl.kernels.cpu.standby import AWAY, LINE, MOST, WAITING, memory
+    from nbdl.kernels.cpu.standby import AWAY, MOST, SLOTS, WAITING, memory
 
-    until(lambda: bool((memory[: MOST * LINE : LINE] == AWAY).all()))
+    until(lambda: bool((memory[: MOST * SLOTS : SLOTS] == AWAY).all()))
     naps: list[float] = []
 
     def nap(seconds: float) -> None:
         naps.append(seconds)
         if len(naps) == 3:
-            memory[(MOST - 1) * LINE] = AWAY
+            memory[(MOST - 1) * SLOTS] = AWAY
 
     monkeypatch.setattr(standby.time, "sleep", nap)
-    memory[(MOST - 1) * LINE] = WAITING
+    memory[(MOST - 1) * SLOTS] = WAITING
     standby.leave_compiled_code()
     assert len(naps) == 3
     monkeypatch.setattr(standby, "LONGEST", 0.0)
-    memory[(MOST - 1) * LINE] = WAITING
+    memory[(MOST - 1) * SLOTS] = WAITING
     standby.leave_compiled_code()  # not for ever
-    memory[(MOST - 1) * LINE] = AWAY
+    memory[(MOST - 1) * SLOTS] = AWAY

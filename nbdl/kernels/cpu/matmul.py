@@ -28,8 +28,8 @@ from numba import njit, types
 from nbdl.kernels.cpu.copies import span
 from nbdl.kernels.cpu.jit import kernel
 from nbdl.kernels.cpu.packing import copy_rows, copy_transposed
+from nbdl.kernels.cpu.row_product import multiply_together
 from nbdl.kernels.cpu.shared import shared
-from nbdl.kernels.cpu.standby import multiply_together
 from nbdl.kernels.cpu.tile import NARROW_ROWS, TILE_ROWS, TILE_VECTORS, multiply_tile, multiply_vector
 from nbdl.kernels.cpu.vector import VECTOR_BYTES, offset, pointer, vector_lanes
 

@@ -121,7 +121,8 @@ def shared(signature: Callable[[Any], Any], scalars: tuple[Any, ...] = (types.fl
     """Turn a function into one that other compiled functions call through a slot, one slot for each scalar type.
 
     `signature(scalar)` gives the Numba signature: void, of typed pointers and intp; the first argument is a pointer to
-    `scalar`. The function is then called with all its arguments in one tuple: `product((pointer(a), m, ...))`.
+    `scalar`. The function is then called with all its arguments in one tuple: `product((pointer(a), m, ...))`. What
+    calls it by its address has that from an intrinsic, the attribute `address`, which takes such a pointer.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
@@ -139,7 +140,13 @@ def shared(signature: Callable[[Any], Any], scalars: tuple[Any, ...] = (types.fl
 
             return types.void(arguments), emit
 
-        call.slots = slots
+        @intrinsic
+        def address(typingctx: Any, start: Any) -> Any:
+            slot = slots[start.dtype]
+            slot.load_in_time()
+            return types.int64(start), lambda context, builder, signature, values: _load_address(builder, slot)
+
+        call.slots, call.address = slots, address
         return call
 
     return decorate
@@ -152,7 +159,11 @@ def _emit_call(context: Any, builder: ir.IRBuilder, slot: Slot, given: Any, valu
     for value, source, target in zip(values, given, slot.signature.args, strict=True):
         converted = context.cast(builder, value, source, target)
         native.append(builder.bitcast(converted, pointer) if isinstance(target, types.CPointer) else converted)
-    table = builder.module.globals.get(slot.symbol) or ir.GlobalVariable(builder.module, ir.IntType(64), slot.symbol)
     function_type = ir.FunctionType(ir.VoidType(), [value.type for value in native])
-    address = builder.load(table)
-    builder.call(builder.inttoptr(address, function_type.as_pointer()), native)
+    builder.call(builder.inttoptr(_load_address(builder, slot), function_type.as_pointer()), native)
+
+
+def _load_address(builder: ir.IRBuilder, slot: Slot) -> ir.Value:
+    """Emit the load of the function's address."""
+    table = builder.module.globals.get(slot.symbol) or ir.GlobalVariable(builder.module, ir.IntType(64), slot.symbol)
+    return builder.load(table)

@@ -1,17 +1,19 @@
-"""A row times a large matrix, computed together with threads that stand by.
+"""Work of a few microseconds, shared with threads that stand by.
 
-Such a product takes as long as reading the matrix, and two cores read faster than one; but to wake a thread takes as
-long as the product. So threads stand by for a while after they were last needed (`stand_by`): each looks again and
-again at slots of its own in `memory`, where whoever has a row to multiply leaves it a part of the columns. Nobody
-depends on them: where none stands by, or one doesn't begin in time, its part is computed by who wanted to leave it to
-it. A number is the same sum, in the same order, whoever adds it up.
+One row goes through a large product or convolution in less time than it takes to wake a thread. So threads stand by for
+a while after they were last needed (`stand_by`): each looks again and again at slots of its own in `memory`, where
+whoever has work to `share` leaves it a part. Nobody depends on them: where none stands by, or one doesn't begin in
+time, its part is done by who wanted to leave it to it. A number is the same sum, in the same order, whoever adds it up.
 
 A thread's first slot says what it is doing:
 
     AWAY -> WAITING -> CLAIMED -> POSTED -> WORKING -> DONE -> WAITING -> ... -> AWAY
 
-Who claims a thread writes a part to the other slots and posts it. When it is done, whoever posted it lets the thread
+Who claims a thread writes a task to the other slots and posts it. When it is done, whoever posted it lets the thread
 wait for the next one, or dismisses it if it was late, or misses one part after another: then others want its core.
+
+A task is a shared function (`nbdl.kernels.cpu.shared`) and some numbers, of which the first is the address of what it
+computes. `signature` has the function's arguments: that address, that of all numbers, the part, and how many there are.
 """
 
 from typing import Any, Final
@@ -20,22 +22,21 @@ import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
+from numba.core import cgutils
 
 from nbdl.kernels.cpu.barrier import LINE, SPINS, give_up_core, load_acquire, pause, store_release
-from nbdl.kernels.cpu.copies import span
-from nbdl.kernels.cpu.jit import kernel, program
-from nbdl.kernels.cpu.tile import multiply_row, multiply_vector
-from nbdl.kernels.cpu.vector import INDEX, VECTOR_BYTES, intrinsic, offset, vector_lanes
+from nbdl.kernels.cpu.jit import program
+from nbdl.kernels.cpu.vector import INDEX, POINTER, intrinsic, offset, pointer
 from nbdl.kernels.cpu.views import array_of
 
 MOST: Final = 3
 """Threads that may stand by."""
 
-PART_BYTES: Final = 2**16
-"""Bytes of the matrix that each gets at least: they take a microsecond, several times what it takes to post a part."""
+NUMBERS: Final = 16
+"""Numbers of a task."""
 
-PART_COLUMNS: Final = 64
-"""Columns that each gets at least: rows are read in pieces of so many, and a vector's width is added up otherwise."""
+SLOTS: Final = 2 * LINE
+"""Slots of a thread: its state, the function, the part, how many parts there are, the numbers, and two counters."""
 
 LATE: Final = 10_000
 """Spins in which a thread that has begun must be done, some 0.2 ms: one that isn't has lost its core."""
@@ -43,19 +44,16 @@ LATE: Final = 10_000
 MOST_MISSED: Final = 16
 """Parts that a thread may miss one after another: an interrupt makes it miss one or two."""
 
-BYTES_A_SPIN: Final = 2**11
-"""Bytes of a matrix that are read, at most, during a spin."""
-
 AWAY, WAITING, CLAIMED, POSTED, WORKING, DONE, DISMISSED = range(7)
 
-PARTS, MISSED = LINE - 2, LINE - 1
+PARTS, MISSED = SLOTS - 2, SLOTS - 1
 """A thread's slots that count the parts it has done, and those that it has missed since."""
 
-ASKED: Final = MOST * LINE
-"""The slot that counts products that are large enough for several threads."""
+ASKED: Final = MOST * SLOTS
+"""The slot that counts tasks that were large enough for several threads."""
 
-memory = np.zeros((MOST + 2) * LINE, np.int64)
-memory = memory[-memory.ctypes.data // 8 % LINE :][: (MOST + 1) * LINE]  # from the beginning of a line on
+memory = np.zeros((MOST + 2) * SLOTS, np.int64)
+memory = memory[-memory.ctypes.data // 8 % LINE :][: (MOST + 1) * SLOTS]  # from the beginning of a line on
 
 _SYMBOL: Final = f"{__name__}.memory"
 llvm.add_symbol(_SYMBOL, memory.ctypes.data)
@@ -88,36 +86,49 @@ def replace(typingctx: Any, array: Any, position: Any, old: Any, new: Any) -> An
 
 
 @intrinsic
-def _number(typingctx: Any, pointer: Any) -> Any:
-    """Return a pointer's address as a number."""
+def pointer_at(typingctx: Any, number: Any, like: Any) -> Any:
+    """Return the pointer of a type at an address."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.ptrtoint(arguments[0], INDEX)
+        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
 
-    return types.int64(pointer), emit
+    return like(types.int64, like), emit
 
 
 @intrinsic
-def _pointer(typingctx: Any, number: Any, scalar: Any) -> Any:
-    """Return the pointer to scalars of a type at an address."""
-    result = types.CPointer(scalar.dtype)
+def task_of(typingctx: Any, numbers: Any) -> Any:
+    """Return a pointer to a task's numbers, which lie on the stack; those that are pointers become addresses."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], context.get_value_type(result))
+        task = cgutils.alloca_once(builder, INDEX, size=NUMBERS)
+        values = cgutils.unpack_tuple(builder, arguments[0])
+        for place, (value, kind) in enumerate(zip(values, numbers, strict=True)):
+            is_pointer = isinstance(kind, types.CPointer)
+            number = builder.ptrtoint(value, INDEX) if is_pointer else context.cast(builder, value, kind, types.int64)
+            builder.store(number, builder.gep(task, [INDEX(place)], source_etype=INDEX))
+        return task
 
-    return result(types.int64, scalar), emit
+    return types.CPointer(types.int64)(numbers), emit
 
 
-@inline
-def _compute(task, part, parts, scalar):
-    """Compute one of several parts of a row of scalars."""
-    row, step, matrix, matrix_row, c, n, depth, transposed, add, _ = task
-    start, size = span(n, part, parts)
-    row, matrix, c = _pointer(row, scalar), _pointer(matrix, scalar), offset(_pointer(c, scalar), start)
-    if transposed != 0:
-        multiply_vector(offset(matrix, start * matrix_row), matrix_row, row, c, size, depth, add != 0)
-    else:
-        multiply_row(row, step, offset(matrix, start), matrix_row, c, size, depth, add != 0)
+def signature(scalar: types.Float) -> Any:
+    """The arguments of a function that does a part of a task."""
+    return types.void(types.CPointer(scalar), types.CPointer(types.int64), types.intp, types.intp)
+
+
+@intrinsic
+def _do(typingctx: Any, work: Any, task: Any, part: Any, parts: Any) -> Any:
+    """Call the function at an address for a part of a task."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address, numbers, *which = arguments
+        kind = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, INDEX, INDEX])
+        result = builder.inttoptr(builder.load(numbers, typ=INDEX), POINTER)
+        function = builder.inttoptr(address, kind.as_pointer())
+        builder.call(function, [result, builder.bitcast(numbers, POINTER), *which])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, task, types.intp, types.intp), emit
 
 
 @inline
@@ -125,28 +136,21 @@ def _claim(slots, most):
     """Claim up to so many threads that stand by; return their places as bits, and their number."""
     claimed = number = 0
     for place in range(MOST):
-        if number < most and replace(slots, place * LINE, WAITING, CLAIMED):
+        slot = place * SLOTS
+        waits = number < most and load_acquire(slots, slot) == WAITING
+        if waits and replace(slots, slot, WAITING, CLAIMED):
             claimed |= 1 << place
             number += 1
     return claimed, number
 
 
 @inline
-def _post(slots, slot, task, part, parts):
+def _post(slots, slot, work, task, part, parts):
     """Leave a part to a thread that was claimed."""
-    for place, number in enumerate(task):
-        slots[slot + 1 + place] = number
-    slots[slot + 11], slots[slot + 12] = part, parts
+    slots[slot + 1], slots[slot + 2], slots[slot + 3] = work, part, parts
+    for place in range(NUMBERS):
+        slots[slot + 4 + place] = task[place]
     store_release(slots, slot, POSTED)
-
-
-@inline
-def _posted(slots, slot):
-    """Return what was posted: task, part and parts."""
-    first, second = slot + 1, slot + 6
-    numbers = slots[first], slots[first + 1], slots[first + 2], slots[first + 3], slots[first + 4]
-    others = slots[second], slots[second + 1], slots[second + 2], slots[second + 3], slots[second + 4]
-    return numbers + others, slots[slot + 11], slots[slot + 12]
 
 
 @inline
@@ -161,17 +165,13 @@ def _wait(slots, slot, most):
     return spins <= most
 
 
-@kernel
-def multiply_together(row, step, matrix, matrix_row, c, n, depth, transposed, add):
-    """c[j] = sum_k row[k * step] * matrix[k * matrix_row + j], or matrix[j * matrix_row + k] of a `transposed` one.
+@inline
+def share(work, task, most, longest):
+    """Do all parts of a task, up to `most`, together with the threads that stand by.
 
-    It is computed by as many threads as stand by and find enough to do; `add` adds it to c.
+    A thread that has begun and takes more than so many spins is late.
     """
-    slots, size = _memory(), VECTOR_BYTES // vector_lanes(c)
-    task = (_number(row), step, _number(matrix), matrix_row, _number(c), n, depth, int(transposed), int(add), size)
-    bytes_read = n * depth * size
-    most = min(bytes_read // PART_BYTES, n // PART_COLUMNS)
-    claimed, others = 0, 0
+    slots, claimed, others = _memory(), 0, 0
     if most > 1:
         slots[ASKED] += 1
         claimed, others = _claim(slots, most - 1)
@@ -179,18 +179,18 @@ def multiply_together(row, step, matrix, matrix_row, c, n, depth, transposed, ad
     for place in range(MOST):
         if claimed >> place & 1:
             part += 1
-            _post(slots, place * LINE, task, part, parts)
-    _compute(task, 0, parts, c)
+            _post(slots, place * SLOTS, work, task, part, parts)
+    _do(work, task, 0, parts)
     part = 0
     for place in range(MOST):
         if claimed >> place & 1:
-            slot, part = place * LINE, part + 1
+            slot, part = place * SLOTS, part + 1
             if replace(slots, slot, POSTED, CLAIMED):  # the thread hasn't begun
-                _compute(task, part, parts, c)
+                _do(work, task, part, parts)
                 slots[slot + MISSED] += 1
                 useful = slots[slot + MISSED] < MOST_MISSED
             else:
-                useful = _wait(slots, slot, LATE + bytes_read // BYTES_A_SPIN)
+                useful = _wait(slots, slot, LATE + longest)
                 slots[slot + MISSED] = 0
             store_release(slots, slot, WAITING if useful else DISMISSED)
 
@@ -201,17 +201,13 @@ def stand_by(place, polls):
 
     There must be one thread at most for each place.
     """
-    slots, slot, left = _memory(), place * LINE, polls
+    slots, slot, left = _memory(), place * SLOTS, polls
     slots[slot + MISSED] = 0
     store_release(slots, slot, WAITING)
     while True:
         state = load_acquire(slots, slot)
         if state == POSTED and replace(slots, slot, POSTED, WORKING):
-            task, part, parts = _posted(slots, slot)
-            if task[-1] == 8:
-                _compute(task, part, parts, types.float64)
-            else:
-                _compute(task, part, parts, types.float32)
+            _do(slots[slot + 1], offset(pointer(slots), slot + 4), slots[slot + 2], slots[slot + 3])
             slots[slot + PARTS] += 1
             store_release(slots, slot, DONE)
             left = polls

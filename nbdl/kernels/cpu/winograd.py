@@ -35,12 +35,15 @@ from typing import Any, Final
 
 from numba import njit, types
 
+from nbdl.kernels.cpu.copies import span
 from nbdl.kernels.cpu.jit import kernel
 from nbdl.kernels.cpu.matmul import rows_of_panel
 from nbdl.kernels.cpu.packing import copy_rows, copy_transposed
+from nbdl.kernels.cpu.row_product import BYTES_A_SPIN, PART_BYTES
 from nbdl.kernels.cpu.shared import shared
+from nbdl.kernels.cpu.standby import pointer_at, share, signature, task_of
 from nbdl.kernels.cpu.tile import TILE_VECTORS
-from nbdl.kernels.cpu.vector import offset, pointer, vector_lanes
+from nbdl.kernels.cpu.vector import VECTOR_BYTES, offset, pointer, vector_lanes
 from nbdl.kernels.cpu.winograd_maps import (
     add_input_back,
     add_weights_back,
@@ -57,24 +60,26 @@ IMAGE: Final = 1
 WEIGHTS: Final = 2
 """What is computed from the two others."""
 
+PART_PRODUCTS: Final = 2**17
+"""Products of points that each thread has at least: they take a microsecond."""
+
+PRODUCTS_A_SPIN: Final = 2**8
+"""Products that are computed, at least, during a spin."""
+
 inline = njit(inline="always")
 """For the parts of the one compiled function."""
 
 
-def _product_signature(scalar: types.Float) -> Any:
-    pointer, n = types.CPointer(scalar), types.intp
-    return types.void(pointer, n, n, n, pointer, n, n, pointer, n, n, n, n, n, n, n)
-
-
-@shared(_product_signature)
-def _multiply(
-    a: Any, a_row: int, a_column: int, a_plane: int, b: Any, b_row: int, b_plane: int, c: Any, c_row: int, c_plane: int,
-    points: int, m: int, n: int, k: int, add: int,
-) -> None:  # fmt: skip
-    """c[m, n] = a[m, k] @ b[k, n], or added to it, for each of the points: their planes lie so far apart."""
-    lanes = vector_lanes(a)
+@shared(signature)
+def _multiply(c: Any, task: Any, part: int, parts: int) -> None:
+    """c[m, n] = a[m, k] @ b[k, n], or added to it, for one of several spans of points; `task` has the distances."""
+    a, a_row, a_column, a_plane = pointer_at(task[1], c), task[2], task[3], task[4]
+    b, b_row, b_plane, c_row, c_plane = pointer_at(task[5], c), task[6], task[7], task[8], task[9]
+    points, m, n, k, add = task[10], task[11], task[12], task[13], task[14]
+    lanes = vector_lanes(c)
     vectors = (n + lanes - 1) // lanes
-    for point in range(points):
+    before, count = span(points, part, parts)
+    for point in range(before, before + count):
         first = 0
         for left in range((vectors + TILE_VECTORS - 1) // TILE_VECTORS, 0, -1):
             width, column = (vectors - first + left - 1) // left, first * lanes
@@ -83,6 +88,17 @@ def _multiply(
             c_part = offset(c, point * c_plane + column)
             rows_of_panel(a_part, a_row, a_column, b_part, b_row, width, columns, c_part, c_row, m, k, add != 0)
             first += width
+
+
+_address_of_multiply = _multiply.address
+
+
+@inline
+def _multiply_together(numbers: Any) -> None:
+    """Multiply the points of some tiles, with the threads that stand by; `numbers` are those of the task."""
+    products = numbers[10] * numbers[11] * numbers[12] * numbers[13]
+    most = min(products // PART_PRODUCTS, numbers[10])
+    share(_address_of_multiply(numbers[0]), task_of(numbers), most, products // PRODUCTS_A_SPIN)
 
 
 @inline
@@ -231,13 +247,19 @@ def _run(
         plane = channels * outputs
         if wanted == RESULT:
             sizes = points, tiles, outputs, channels, 0
-            _multiply((x_points, channels, 1, x_plane, u, outputs, plane, g_points, outputs, g_plane, *sizes))
+            _multiply_together(
+                (g_points, x_points, channels, 1, x_plane, u, outputs, plane, outputs, g_plane, *sizes)
+            )  # fmt: skip
         elif wanted == IMAGE:
             sizes = points, tiles, channels, outputs, 0
-            _multiply((g_points, outputs, 1, g_plane, u, channels, plane, x_points, channels, x_plane, *sizes))
+            _multiply_together(
+                (x_points, g_points, outputs, 1, g_plane, u, channels, plane, channels, x_plane, *sizes)
+            )  # fmt: skip
         else:
             sizes = points, channels, outputs, tiles, first > 0
-            _multiply((x_points, 1, channels, x_plane, g_points, outputs, g_plane, u, outputs, plane, *sizes))
+            _multiply_together(
+                (u, x_points, 1, channels, x_plane, g_points, outputs, g_plane, outputs, plane, *sizes)
+            )  # fmt: skip
         for number in range(first, first + together):
             image, y, z = _place(number, strips, down, tile, count)
             before = (number - first) * count
@@ -299,11 +321,28 @@ def winograd_weights_add(x: Any, g: Any, out: Any, tile: int, top: int, left: in
     add_weights_back(tile, kernel, rest, plane, whole, pointer(out), plane, step, kernel, plane, 0, kernel, rest)
 
 
+@shared(signature)
+def _map_span(u: Any, task: Any, part: int, parts: int) -> None:
+    """Map one of several spans of a kernel's channels to points."""
+    w, lines, kernel, tile, plane = pointer_at(task[1], u), pointer_at(task[2], u), task[3], task[4], task[5]
+    lanes, side, step = vector_lanes(u), tile + kernel - 1, kernel * plane
+    first, count = span((plane + lanes - 1) // lanes, part, parts)
+    start = first * lanes
+    size = count * lanes if count * lanes < plane - start else plane - start
+    w, lines, u = offset(w, start), offset(lines, start), offset(u, start)
+    map_weights(tile, kernel, w, step, plane, lines, step, plane, kernel, size, 0, kernel, lines)
+    map_weights(tile, kernel, lines, plane, step, u, plane, side * plane, side, size, 0, kernel, lines)
+
+
+_address_of_map = _map_span.address
+
+
 @inline
 def _weights_to_points(w: Any, kernel: int, plane: int, tile: int, u: Any, lines: Any) -> None:
-    side, step = tile + kernel - 1, kernel * plane
-    map_weights(tile, kernel, w, step, 0, lines, step, 0, 1, step, 0, kernel, lines)
-    map_weights(tile, kernel, lines, plane, step, u, plane, side * plane, side, plane, 0, kernel, lines)
+    """Map a kernel to points, with the threads that stand by."""
+    written = (tile + kernel - 1) ** 2 * plane * (VECTOR_BYTES // vector_lanes(u))
+    task = task_of((u, w, lines, kernel, tile, plane))
+    share(_address_of_map(u), task, written // PART_BYTES, written // BYTES_A_SPIN)
 
 
 @kernel
