@@ -113,7 +113,7 @@ def make_feed(
             )
         _check_finite(name, array)
     if len(inputs[0]) == 0:
-        raise DataError("there are no rows to train on: x is empty")
+        raise DataError("x has no rows: it is empty")
     return Feed(inputs, target).weighted(sample_weight, class_weight)
 
 
