@@ -19,7 +19,7 @@ from nbdl.kernels.cpu import boxes, conv, pool, winograd
 from nbdl.kernels.cpu.ceilings import peak_flops
 from nbdl.kernels.cpu.jit import OPTIONS
 from nbdl.kernels.geometry import Geometry
-from nbdl.kernels.winograd import best_tile
+from nbdl.kernels.winograd import best_tile, room
 
 SAME = ((1, 1), (1, 1))
 LAYERS = [
@@ -96,7 +96,7 @@ def points_of(w: np.ndarray, direction: str, tile: int) -> np.ndarray:
     side = tile + kernel - 1
     made = aligned(side, side, *((outputs, channels) if transposed else (channels, outputs)))
     make = winograd.winograd_points_transposed if transposed else winograd.winograd_points
-    make(w, made, tile, aligned(conv.SCRATCH))
+    make(w, made, tile, aligned(2 * made.size))
     return made
 
 
@@ -154,7 +154,8 @@ def test_convolution(benchmark: Any, peak: float, n: int, g: Geometry, direction
         first, second, out = operands(direction, n, g)
         if direction != "convolve_weights":
             second = points_of(second, direction, tile)
-        arguments = (first, second, out, aligned(conv.SCRATCH), tile, g.padding[0][0], times)
+        scratch = aligned(max(conv.SCRATCH, room(g, tile)))
+        arguments = (first, second, out, scratch, tile, g.padding[0][0], times)
         benchmark.pedantic(BY_POINTS[direction], arguments, rounds=20, warmup_rounds=1)
     elif library == "nbdl":
         first, second, out = operands(direction, n, g)

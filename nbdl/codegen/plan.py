@@ -13,7 +13,7 @@ Spaces of memory:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -160,7 +160,8 @@ class Plan:
         """Numbers of scratch memory that convolutions need beyond what every program has; 0 if that is enough."""
         if self.outer is not None:
             return self.outer.scratch
-        needed = max(_rooms(self), default=0)
+        nodes = [node for node in self.fusion.order if node.name in NEEDS_ROOM]
+        needed = max((room(node.param("geometry"), node.param("tile")) for node in nodes), default=0)
         return needed if needed > ROOM else 0
 
     @property
@@ -177,15 +178,6 @@ class Plan:
     def arena_local_bytes(self) -> int:
         """Bytes for whole tensors in a worker's arena, of which the body of a scan has a part."""
         return self.local_bytes if self.outer is None else self.outer.arena_local_bytes
-
-
-def _rooms(plan: Plan) -> Iterator[int]:
-    """What each convolution of a program and of its scans' bodies needs to work in."""
-    for node in plan.fusion.order:
-        if node.name in NEEDS_ROOM:
-            yield room(node.param("geometry"), node.param("tile"))
-    for body in plan.bodies.values():
-        yield from _rooms(body)
 
 
 def locate(plan: Plan, root: Node) -> Buffer:

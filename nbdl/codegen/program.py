@@ -80,7 +80,7 @@ class Program:
 
     @property
     def needs_scratch(self) -> bool:
-        """Whether the program multiplies matrices."""
+        """Whether the program has products or convolutions, which need memory to work in."""
         return "SCRATCH" in self.source
 
     def bind(self, arrays: Mapping[str, np.ndarray], *, batch: int = 1, workers: int = 1, seed: int = 0) -> Bound:

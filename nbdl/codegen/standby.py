@@ -104,7 +104,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def shareable_products(program: Program) -> int:
-    """How many products were large enough for several threads so far, if a program has products at all."""
+    """How many products and convolutions were large enough for several threads so far, if a program has any at all."""
     if not program.needs_scratch:
         return 0
     from nbdl.kernels.cpu.standby import ASKED, memory

@@ -113,15 +113,18 @@ def _floats(matrix: Sequence[Sequence[Fraction]]) -> Matrix:
 
 
 def room(geometry: Geometry, tile: int) -> int:
-    """Numbers that the kernels need room for, at most."""
+    """Numbers that the kernels need room for, at most.
+
+    The gradient of weights needs most: their points beside those of tiles, or beside half-mapped ones. To map weights
+    to points takes no more than that, as kernel^2 <= points.
+    """
     channels, outputs, kernel = geometry.image[2], geometry.outputs, geometry.kernel[0]
     side = tile + kernel - 1
     weights, widest, points = channels * outputs, max(channels, outputs), side * side
     together = TOGETHER_SUMMED * (1 if points * weights <= CACHE else MORE)
     tiles = points * ((together + STRIP // tile) * (channels + outputs) + 4 * LANES)
     lines = (2 + side) * (STRIP + kernel - 1) * widest
-    turned = (kernel + side) * kernel * weights + outputs * (channels + LANES)
-    return max(turned, points * weights + max(tiles + lines, kernel * side * weights))
+    return points * weights + max(tiles + lines, kernel * side * weights)
 
 
 def best_tile(geometry: Geometry, images: int = 1) -> int | None:

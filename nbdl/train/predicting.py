@@ -100,7 +100,7 @@ class Repeated:
 
     Args:
         prediction: has run once.
-        shares: whether threads on standby compute parts of its products.
+        shares: whether threads on standby do parts of its work.
     """
 
     def __init__(self, prediction: Prediction, shares: bool):

@@ -23,6 +23,7 @@ import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
+from numba.core.errors import TypingError
 
 from nbdl.kernels.cpu.barrier import LINE, SPINS, give_up_core, load_acquire, pause, store_release
 from nbdl.kernels.cpu.jit import program
@@ -98,6 +99,8 @@ def pointer_at(typingctx: Any, number: Any, like: Any) -> Any:
 @intrinsic
 def task_of(typingctx: Any, numbers: Any) -> Any:
     """Return a pointer to a task's numbers, which lie on the stack; those that are pointers become addresses."""
+    if len(numbers) > NUMBERS:
+        raise TypingError(f"a task has {NUMBERS} numbers at most, not {len(numbers)}")
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         task = cgutils.alloca_once(builder, INDEX, size=NUMBERS)

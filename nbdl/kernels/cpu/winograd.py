@@ -24,8 +24,7 @@ array([[4., 6., 6., 4.],
 
 Images are (n, height, width, channels); `top` lines and `left` pixels of zeros lie before them, and as many behind as
 the result asks for; `tile` is one of TILES. All arrays are C-contiguous and of one dtype, float32 or
-float64, and don't overlap. `scratch` has SCRATCH elements, as for the matrix product, of which the kernels use no more
-than `room` says in `kernels/winograd.py`.
+float64, and don't overlap. `scratch` has as many elements as `room` says in `kernels/winograd.py`.
 
 Source: A. Lavin, S. Gray, Fast algorithms for convolutional neural networks, CVPR 2016, arXiv 1509.09308. With these
 points a result's rounding error is up to twice that of the plain sum, a gradient's up to three and a half times.
@@ -73,13 +72,13 @@ inline = njit(inline="always")
 @shared(signature)
 def _multiply(c: Any, task: Any, part: int, parts: int) -> None:
     """c[m, n] = a[m, k] @ b[k, n], or added to it, for one of several spans of points; `task` has the distances."""
+    # the numbers of the task, in the order in which `_run` writes them behind c
     a, a_row, a_column, a_plane = pointer_at(task[1], c), task[2], task[3], task[4]
     b, b_row, b_plane, c_row, c_plane = pointer_at(task[5], c), task[6], task[7], task[8], task[9]
     points, m, n, k, add = task[10], task[11], task[12], task[13], task[14]
     lanes = vector_lanes(c)
     vectors = (n + lanes - 1) // lanes
-    before, count = span(points, part, parts)
-    for point in range(before, before + count):
+    for point in range(part * points // parts, (part + 1) * points // parts):
         first = 0
         for left in range((vectors + TILE_VECTORS - 1) // TILE_VECTORS, 0, -1):
             width, column = (vectors - first + left - 1) // left, first * lanes
@@ -94,10 +93,14 @@ _address_of_multiply = _multiply.address
 
 
 @inline
-def _multiply_together(numbers: Any) -> None:
-    """Multiply the points of some tiles, with the threads that stand by; `numbers` are those of the task."""
-    products = numbers[10] * numbers[11] * numbers[12] * numbers[13]
-    most = min(products // PART_PRODUCTS, numbers[10])
+def _multiply_together(numbers: Any, alone: bool) -> None:
+    """Multiply the points of some tiles, those of an image that is `alone` with the threads that stand by.
+
+    `numbers` are those of the task. With more images there are workers, and no thread stands by.
+    """
+    points, m, n, k = numbers[10:14]
+    products = points * m * n * k
+    most = min(products // PART_PRODUCTS, points) if alone else 1
     share(_address_of_multiply(numbers[0]), task_of(numbers), most, products // PRODUCTS_A_SPIN)
 
 
@@ -248,17 +251,17 @@ def _run(
         if wanted == RESULT:
             sizes = points, tiles, outputs, channels, 0
             _multiply_together(
-                (g_points, x_points, channels, 1, x_plane, u, outputs, plane, outputs, g_plane, *sizes)
+                (g_points, x_points, channels, 1, x_plane, u, outputs, plane, outputs, g_plane, *sizes), images == 1
             )  # fmt: skip
         elif wanted == IMAGE:
             sizes = points, tiles, channels, outputs, 0
             _multiply_together(
-                (x_points, g_points, outputs, 1, g_plane, u, channels, plane, channels, x_plane, *sizes)
+                (x_points, g_points, outputs, 1, g_plane, u, channels, plane, channels, x_plane, *sizes), images == 1
             )  # fmt: skip
         else:
             sizes = points, channels, outputs, tiles, first > 0
             _multiply_together(
-                (u, x_points, 1, channels, x_plane, g_points, outputs, g_plane, outputs, plane, *sizes)
+                (u, x_points, 1, channels, x_plane, g_points, outputs, g_plane, outputs, plane, *sizes), images == 1
             )  # fmt: skip
         for number in range(first, first + together):
             image, y, z = _place(number, strips, down, tile, count)

@@ -3,9 +3,9 @@
     target[i] = sum over k of matrix[i][k] * source[k]                                      (or target[i] += ...)
 
 where source[k] and target[i] are stretches of numbers: lines of an image, or the channels of pixels that lie side by
-side. A tile is mapped along its columns and then along its rows. The matrices (`nbdl.kernels.winograd.matrices`) hold
-few numbers that aren't 0 or 1, and many that differ from another only in sign, so a map is a handful of additions for
-each number that it writes.
+side. A tile is mapped along its columns and then along its rows. The rows of a matrix
+(`nbdl.kernels.winograd.matrices`) hold two to six numbers other than 0, and many differ from another row only in signs,
+so a map is a handful of operations for each number that it writes.
 """
 
 from collections.abc import Callable, Sequence
