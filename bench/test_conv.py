@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from nbdl.kernels.cpu import boxes, conv, pool, winograd
+from nbdl.kernels.cpu import boxes, conv, pool, winograd, winograd_points
 from nbdl.kernels.cpu.ceilings import peak_flops
 from nbdl.kernels.cpu.jit import OPTIONS
 from nbdl.kernels.geometry import Geometry
@@ -95,7 +95,7 @@ def points_of(w: np.ndarray, direction: str, tile: int) -> np.ndarray:
     transposed = direction == "convolve_back"
     side = tile + kernel - 1
     made = aligned(side, side, *((outputs, channels) if transposed else (channels, outputs)))
-    make = winograd.winograd_points_transposed if transposed else winograd.winograd_points
+    make = winograd_points.winograd_points_transposed if transposed else winograd_points.winograd_points
     make(w, made, tile, aligned(2 * made.size))
     return made
 

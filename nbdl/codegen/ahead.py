@@ -8,7 +8,12 @@ from typing import Any
 
 from nbdl.kernels import helper
 
-SHARED = {"matmul": ["_product"], "conv": ["_run"], "winograd": ["_multiply", "_run"], "pool": ["_pool"]}
+SHARED = {
+    "matmul": ["matmul._product"],
+    "conv": ["conv._run"],
+    "winograd": ["winograd_products._multiply", "winograd._run"],
+    "pool": ["pool._pool"],
+}
 """The functions that the kernels of a module share. They take so long to compile that a second process pays."""
 
 _SCALARS = {"f32": "float32", "f64": "float64"}
@@ -19,7 +24,7 @@ def begin_kernels(text: str) -> None:
     lines = re.findall(r"^from nbdl\.kernels\.cpu\.(\w+) import (.+)$", text, re.MULTILINE)
     kernels = [f"{module}.{name.split(' ')[0]}" for module, names in lines for name in names.split(", ")]
     scalars = [scalar for short, scalar in _SCALARS.items() if f"scratch_{short}" in text]
-    shared = [f"nbdl.kernels.cpu.{module}.{name}" for module, _ in lines for name in SHARED.get(module, ())]
+    shared = [f"nbdl.kernels.cpu.{name}" for module, _ in lines for name in SHARED.get(module, ())]
     helper.start(kernels, scalars, [f"{function}.{scalar}" for function in shared for scalar in scalars])
 
 

@@ -38,9 +38,8 @@ KERNELS = {
     "random": "random_normal random_normal_float64 random_uniform random_uniform_float64".split(),
     "matmul": ["SCRATCH", "matmul_blocks", "matmul_tn_part", *_PRODUCTS, *[f"{name}_add" for name in _PRODUCTS]],
     "conv": "convolve convolve_back convolve_weights".split(),
-    "winograd": (
-        "winograd winograd_back winograd_points winograd_points_transposed winograd_weights winograd_weights_add"
-    ).split(),
+    "winograd": "winograd winograd_back winograd_weights winograd_weights_add".split(),
+    "winograd_points": ["winograd_points", "winograd_points_transposed"],
     "pool": (
         "depthwise depthwise_back depthwise_weights max_pool max_pool_back max_pool_take sum_pool sum_pool_back"
     ).split(),

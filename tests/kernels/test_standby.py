@@ -31,7 +31,8 @@ from nbdl.kernels.cpu.standby import (
     replace,
     stand_by,
 )
-from nbdl.kernels.cpu.winograd import winograd, winograd_points
+from nbdl.kernels.cpu.winograd import winograd
+from nbdl.kernels.cpu.winograd_points import winograd_points
 
 TIMEOUT = 60
 PATIENT = 2**60

@@ -7,7 +7,7 @@ import pytest
 from numba import float32, float64
 
 from nbdl.kernels import reference_images
-from nbdl.kernels.cpu import winograd
+from nbdl.kernels.cpu import winograd, winograd_points, winograd_products
 from nbdl.kernels.cpu.boxes import forward_boxes, input_boxes, weight_boxes
 from nbdl.kernels.cpu.conv import convolve, convolve_back, convolve_weights
 from nbdl.kernels.cpu.matmul import SCRATCH
@@ -57,7 +57,7 @@ def points_of(w, tile, *, transposed=False):
     made, intact = guarded(shape, w.dtype)
     needed = room(geometry(kernel, kernel, channels, outputs, kernel=kernel), tile)
     scratch, scratch_intact = guarded((max(SCRATCH, needed),), w.dtype)
-    getattr(winograd, "winograd_points_transposed" if transposed else "winograd_points")(w, made, tile, scratch)
+    getattr(winograd_points, "winograd_points_transposed" if transposed else "winograd_points")(w, made, tile, scratch)
     assert intact()
     assert scratch_intact()
     return made
@@ -269,7 +269,7 @@ def test_points_of_weights_that_fit_into_no_cache(name, kernel, tile):
 @pytest.mark.parametrize("transposed", [False, True])
 @for_all
 def test_points_take_no_more_room_than_was_said(transposed, kernel, tile):
-    make = winograd.winograd_points_transposed if transposed else winograd.winograd_points
+    make = winograd_points.winograd_points_transposed if transposed else winograd_points.winograd_points
     for channels, outputs in ((40, 9), (3, 50), (2, 3)):
         side = tile + kernel - 1
         shape = (side, side, *((outputs, channels) if transposed else (channels, outputs)))
@@ -279,4 +279,4 @@ def test_points_take_no_more_room_than_was_said(transposed, kernel, tile):
 
 
 def test_all_directions_share_one_compiled_function():
-    assert set(winograd._run.slots) == set(winograd._multiply.slots) == {float32, float64}
+    assert set(winograd._run.slots) == set(winograd_products._multiply.slots) == {float32, float64}

@@ -12,6 +12,7 @@ and for many tiles at a time, they are matrix products, one for each of the poin
 
 >>> import numpy as np
 >>> from nbdl.kernels.cpu.matmul import SCRATCH
+>>> from nbdl.kernels.cpu.winograd_points import winograd_points
 >>> x, w, y = np.ones((1, 4, 4, 1)), np.ones((3, 3, 1, 1)), np.empty((1, 4, 4, 1))
 >>> points, scratch = np.empty((4, 4, 1, 1)), np.empty(SCRATCH)
 >>> winograd_points(w, points, 2, scratch)
@@ -34,24 +35,18 @@ from typing import Any, Final
 
 from numba import njit, types
 
-from nbdl.kernels.cpu.copies import span
 from nbdl.kernels.cpu.jit import kernel
-from nbdl.kernels.cpu.matmul import rows_of_panel
-from nbdl.kernels.cpu.packing import copy_rows, copy_transposed
-from nbdl.kernels.cpu.row_product import BYTES_A_SPIN, PART_BYTES
 from nbdl.kernels.cpu.shared import shared
-from nbdl.kernels.cpu.standby import pointer_at, share, signature, task_of
-from nbdl.kernels.cpu.tile import TILE_VECTORS
-from nbdl.kernels.cpu.vector import VECTOR_BYTES, offset, pointer, vector_lanes
+from nbdl.kernels.cpu.vector import offset, pointer, vector_lanes
 from nbdl.kernels.cpu.winograd_maps import (
     add_input_back,
     add_weights_back,
     map_input,
     map_output,
     map_output_back,
-    map_weights,
     map_weights_back,
 )
+from nbdl.kernels.cpu.winograd_products import multiply_points
 from nbdl.kernels.winograd import CACHE, MORE, STRIP, TOGETHER, TOGETHER_SUMMED
 
 RESULT: Final = 0
@@ -59,49 +54,8 @@ IMAGE: Final = 1
 WEIGHTS: Final = 2
 """What is computed from the two others."""
 
-PART_PRODUCTS: Final = 2**17
-"""Products of points that each thread has at least: they take a microsecond."""
-
-PRODUCTS_A_SPIN: Final = 2**8
-"""Products that are computed, at least, during a spin."""
-
 inline = njit(inline="always")
 """For the parts of the one compiled function."""
-
-
-@shared(signature)
-def _multiply(c: Any, task: Any, part: int, parts: int) -> None:
-    """c[m, n] = a[m, k] @ b[k, n], or added to it, for one of several spans of points; `task` has the distances."""
-    # the numbers of the task, in the order in which `_run` writes them behind c
-    a, a_row, a_column, a_plane = pointer_at(task[1], c), task[2], task[3], task[4]
-    b, b_row, b_plane, c_row, c_plane = pointer_at(task[5], c), task[6], task[7], task[8], task[9]
-    points, m, n, k, add = task[10], task[11], task[12], task[13], task[14]
-    lanes = vector_lanes(c)
-    vectors = (n + lanes - 1) // lanes
-    for point in range(part * points // parts, (part + 1) * points // parts):
-        first = 0
-        for left in range((vectors + TILE_VECTORS - 1) // TILE_VECTORS, 0, -1):
-            width, column = (vectors - first + left - 1) // left, first * lanes
-            columns = width * lanes if width * lanes < n - column else n - column
-            a_part, b_part = offset(a, point * a_plane), offset(b, point * b_plane + column)
-            c_part = offset(c, point * c_plane + column)
-            rows_of_panel(a_part, a_row, a_column, b_part, b_row, width, columns, c_part, c_row, m, k, add != 0)
-            first += width
-
-
-_address_of_multiply = _multiply.address
-
-
-@inline
-def _multiply_together(numbers: Any, alone: bool) -> None:
-    """Multiply the points of some tiles, those of an image that is `alone` with the threads that stand by.
-
-    `numbers` are those of the task. With more images there are workers, and no thread stands by.
-    """
-    points, m, n, k = numbers[10:14]
-    products = points * m * n * k
-    most = min(products // PART_PRODUCTS, points) if alone else 1
-    share(_address_of_multiply(numbers[0]), task_of(numbers), most, products // PRODUCTS_A_SPIN)
 
 
 @inline
@@ -250,17 +204,17 @@ def _run(
         plane = channels * outputs
         if wanted == RESULT:
             sizes = points, tiles, outputs, channels, 0
-            _multiply_together(
+            multiply_points(
                 (g_points, x_points, channels, 1, x_plane, u, outputs, plane, outputs, g_plane, *sizes), images == 1
             )  # fmt: skip
         elif wanted == IMAGE:
             sizes = points, tiles, channels, outputs, 0
-            _multiply_together(
+            multiply_points(
                 (x_points, g_points, outputs, 1, g_plane, u, channels, plane, channels, x_plane, *sizes), images == 1
             )  # fmt: skip
         else:
             sizes = points, channels, outputs, tiles, first > 0
-            _multiply_together(
+            multiply_points(
                 (u, x_points, 1, channels, x_plane, g_points, outputs, g_plane, outputs, plane, *sizes), images == 1
             )  # fmt: skip
         for number in range(first, first + together):
@@ -322,47 +276,3 @@ def winograd_weights_add(x: Any, g: Any, out: Any, tile: int, top: int, left: in
     whole, step = side * plane, kernel * plane
     map_weights_back(tile, kernel, u, whole, 0, rest, whole, 0, 1, whole, 0, kernel, rest)
     add_weights_back(tile, kernel, rest, plane, whole, pointer(out), plane, step, kernel, plane, 0, kernel, rest)
-
-
-@shared(signature)
-def _map_span(u: Any, task: Any, part: int, parts: int) -> None:
-    """Map one of several spans of a kernel's channels to points."""
-    w, lines, kernel, tile, plane = pointer_at(task[1], u), pointer_at(task[2], u), task[3], task[4], task[5]
-    lanes, side, step = vector_lanes(u), tile + kernel - 1, kernel * plane
-    first, count = span((plane + lanes - 1) // lanes, part, parts)
-    start = first * lanes
-    size = count * lanes if count * lanes < plane - start else plane - start
-    w, lines, u = offset(w, start), offset(lines, start), offset(u, start)
-    map_weights(tile, kernel, w, step, plane, lines, step, plane, kernel, size, 0, kernel, lines)
-    map_weights(tile, kernel, lines, plane, step, u, plane, side * plane, side, size, 0, kernel, lines)
-
-
-_address_of_map = _map_span.address
-
-
-@inline
-def _weights_to_points(w: Any, kernel: int, plane: int, tile: int, u: Any, lines: Any) -> None:
-    """Map a kernel to points, with the threads that stand by."""
-    written = (tile + kernel - 1) ** 2 * plane * (VECTOR_BYTES // vector_lanes(u))
-    task = task_of((u, w, lines, kernel, tile, plane))
-    share(_address_of_map(u), task, written // PART_BYTES, written // BYTES_A_SPIN)
-
-
-@kernel
-def winograd_points(w: Any, u: Any, tile: int, scratch: Any) -> None:
-    """u[i, j] = sum G[i, ky] * G[j, kx] * w[ky, kx]: the points of a kernel, (side, side, channels, outputs)."""
-    kernel, _, channels, outputs = w.shape
-    _weights_to_points(pointer(w), kernel, channels * outputs, tile, pointer(u), pointer(scratch))
-
-
-@kernel
-def winograd_points_transposed(w: Any, u: Any, tile: int, scratch: Any) -> None:
-    """The same with the channels last: (side, side, outputs, channels)."""
-    kernel, _, channels, outputs = w.shape
-    plane, turned = channels * outputs, pointer(scratch)
-    lanes = vector_lanes(turned)
-    row, one = (channels + lanes - 1) // lanes * lanes, offset(turned, kernel * kernel * plane)
-    for place in range(kernel * kernel):
-        copy_transposed(offset(pointer(w), place * plane), outputs, channels, outputs, one, row)
-        copy_rows(one, row, outputs, channels, offset(turned, place * plane), channels)
-    _weights_to_points(turned, kernel, plane, tile, pointer(u), one)
