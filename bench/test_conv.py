@@ -39,6 +39,7 @@ LAYERS = [
     (16, Geometry((16, 16, 32), (3, 3), 32, padding=SAME)),
     (16, Geometry((8, 8, 64), (3, 3), 64, padding=SAME)),
     (4, Geometry((28, 28, 128), (3, 3), 128, padding=SAME)),
+    (4, Geometry((14, 14, 512), (3, 3), 512, padding=SAME)),
     # a decoder, which goes the other way; groups
     (16, Geometry((28, 28, 1), (4, 4), 32, stride=(2, 2), padding=SAME)),
     (16, Geometry((14, 14, 32), (4, 4), 64, stride=(2, 2), padding=SAME)),

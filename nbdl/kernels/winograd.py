@@ -25,8 +25,8 @@ PLACES: Final = {
     4: (Fraction(0), Fraction(1), Fraction(-1)),
     6: (Fraction(0), Fraction(5, 8), Fraction(-5, 8), Fraction(3, 2), Fraction(-3, 2)),
 }
-"""Where polynomials are evaluated, for a number of points of which the last lies at infinity. Of fractions with few
-digits these round best: measured with kernels of 3 and 5, forward and backward.
+"""Where polynomials are evaluated, for a number of points of which the last lies at infinity. These fractions are
+exact, and round less than the usual 1 and 2 (a test compares them), whose powers lie further apart.
 """
 
 STRIP: Final = 32
@@ -51,7 +51,7 @@ MOST_ROOM: Final = 2**24
 """Numbers that they may have room for, if they ask for it: 64 MiB of float32 for each worker."""
 
 LANES: Final = 16
-"""Numbers of a vector, at most: the points of some tiles begin with one of their own."""
+"""Numbers of a vector, at most: so many are mapped at once, and a plane of points is rounded up to whole vectors."""
 
 MAPPED: Final = 10
 """Products that take as long as it takes to map a number."""

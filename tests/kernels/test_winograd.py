@@ -2,11 +2,14 @@
 must not be touched.
 """
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from numba import float32, float64
 
 from nbdl.kernels import reference_images
+from nbdl.kernels import winograd as rules
 from nbdl.kernels.cpu import winograd, winograd_points, winograd_products
 from nbdl.kernels.cpu.boxes import forward_boxes, input_boxes, weight_boxes
 from nbdl.kernels.cpu.conv import convolve, convolve_back, convolve_weights
@@ -149,6 +152,32 @@ def test_maps_of_the_smallest_form_are_those_of_the_paper():
     assert found.output == ((1, 1, 1, 0), (0, 1, -1, 1))
     assert found.weights == ((-1, 0, 0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0, 0, 1))
     assert found.input == ((-1, 0, 1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, -1, 0, 1))
+
+
+@pytest.mark.parametrize(("tile", "kernel"), [(4, 3), (2, 5)])
+def test_the_places_round_less_than_the_usual_ones(tile, kernel, monkeypatch):
+    """A result and both gradients along one axis, in float32, as sums over 32 channels."""
+    rng, side = np.random.default_rng(9), tile + kernel - 1
+    x, w, g = (rng.standard_normal((2000, 32, size)).astype(np.float32) for size in (side, kernel, tile))
+
+    def rounding():
+        made = matrices.__wrapped__(tile, kernel)  # none that is kept
+        maps = [np.array(each, np.float32) for each in made]
+        found = []
+        for dtype in (np.float32, np.float64):
+            inputs, weights, outputs = (each.astype(dtype) for each in maps)
+            a, b, c = x.astype(dtype) @ inputs.T, w.astype(dtype) @ weights.T, g.astype(dtype) @ outputs
+            found.append([(a * b).sum(1) @ outputs.T, (b * c).sum(1) @ inputs, (a * c).sum(1) @ weights])
+        return [np.sqrt(np.mean((one - other) ** 2)) for one, other in zip(*found, strict=True)]
+
+    ours = rounding()
+    for near, far in ((1, 2), (Fraction(1, 2), 1), (Fraction(1, 2), 2)):
+        with monkeypatch.context() as patch:
+            patch.setitem(
+                rules.PLACES, 6, (Fraction(0), Fraction(near), -Fraction(near), Fraction(far), -Fraction(far))
+            )
+            theirs = rounding()
+        assert np.prod(ours) < np.prod(theirs)
 
 
 def errors(name, g, tile, rng):

@@ -161,6 +161,23 @@ def _result_to_points(
         map_output_back(tile, kernel, line, channels, tile * channels, place, plane, channels, *sizes, zeros)
 
 
+@inline
+def _multiply(
+    wanted: int, x_points: Any, x_plane: int, u: Any, g_points: Any, g_plane: int, points: int, sizes: Any, add: bool,
+    alone: bool,
+) -> None:  # fmt: skip
+    """Compute the points of what is wanted from those of the two others; those of weights are added up."""
+    channels, outputs, tiles = sizes
+    x, w, g = (x_points, channels, x_plane), (u, channels * outputs), (g_points, outputs, g_plane)
+    if wanted == RESULT:
+        product = g[0], x[0], x[1], 1, x[2], w[0], outputs, w[1], g[1], g[2], points, tiles, outputs, channels, 0
+    elif wanted == IMAGE:
+        product = x[0], g[0], g[1], 1, g[2], w[0], channels, w[1], x[1], x[2], points, tiles, channels, outputs, 0
+    else:
+        product = w[0], x[0], 1, x[1], x[2], g[0], g[1], g[2], outputs, w[1], points, channels, outputs, tiles, int(add)
+    multiply_points(product, alone)
+
+
 def _signature(scalar: types.Float) -> Any:
     pointer, n = types.CPointer(scalar), types.intp
     return types.void(pointer, pointer, pointer, pointer, n, n, n, n, n, n, n, n, n, n, n, n)
@@ -201,22 +218,8 @@ def _run(
                 place = offset(g_points, before * outputs)
                 whole = offset(g, image * lines * pixels * outputs)
                 _result_to_points(whole, lines, pixels, outputs, y, z, tile, kernel, count, place, g_plane, part, zeros)
-        plane = channels * outputs
-        if wanted == RESULT:
-            sizes = points, tiles, outputs, channels, 0
-            multiply_points(
-                (g_points, x_points, channels, 1, x_plane, u, outputs, plane, outputs, g_plane, *sizes), images == 1
-            )  # fmt: skip
-        elif wanted == IMAGE:
-            sizes = points, tiles, channels, outputs, 0
-            multiply_points(
-                (x_points, g_points, outputs, 1, g_plane, u, channels, plane, channels, x_plane, *sizes), images == 1
-            )  # fmt: skip
-        else:
-            sizes = points, channels, outputs, tiles, first > 0
-            multiply_points(
-                (u, x_points, 1, channels, x_plane, g_points, outputs, g_plane, outputs, plane, *sizes), images == 1
-            )  # fmt: skip
+        sizes = channels, outputs, tiles
+        _multiply(wanted, x_points, x_plane, u, g_points, g_plane, points, sizes, first > 0, images == 1)
         for number in range(first, first + together):
             image, y, z = _place(number, strips, down, tile, count)
             before = (number - first) * count

@@ -18,10 +18,8 @@ from nbdl.kernels.cpu.winograd_maps import map_weights
 def _map_span(u: Any, task: Any, part: int, parts: int) -> None:
     """Map one of several spans of a kernel's channels to points."""
     w, lines, kernel, tile, plane = pointer_at(task[1], u), pointer_at(task[2], u), task[3], task[4], task[5]
-    lanes, side, step = vector_lanes(u), tile + kernel - 1, kernel * plane
-    first, count = span((plane + lanes - 1) // lanes, part, parts)
-    start = first * lanes
-    size = count * lanes if count * lanes < plane - start else plane - start
+    side, step = tile + kernel - 1, kernel * plane
+    start, size = span(plane, part, parts)
     w, lines, u = offset(w, start), offset(lines, start), offset(u, start)
     map_weights(tile, kernel, w, step, plane, lines, step, plane, kernel, size, 0, kernel, lines)
     map_weights(tile, kernel, lines, plane, step, u, plane, side * plane, side, size, 0, kernel, lines)

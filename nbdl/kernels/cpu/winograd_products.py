@@ -20,7 +20,7 @@ PRODUCTS_A_SPIN: Final = 2**8
 @shared(signature)
 def _multiply(c: Any, task: Any, part: int, parts: int) -> None:
     """c[m, n] = a[m, k] @ b[k, n], or added to it, for one of several spans of points; `task` has the distances."""
-    # the numbers of the task, in the order in which `_run` writes them behind c
+    # the numbers of the task, in the order in which `winograd.py` writes them behind c
     a, a_row, a_column, a_plane = pointer_at(task[1], c), task[2], task[3], task[4]
     b, b_row, b_plane, c_row, c_plane = pointer_at(task[5], c), task[6], task[7], task[8], task[9]
     points, m, n, k, add = task[10], task[11], task[12], task[13], task[14]
