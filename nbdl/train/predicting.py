@@ -30,26 +30,32 @@ def predict(net: Module, x: Any, batch_size: int = 1024, workers: int | None = N
     # a known program checks what it reads, sooner than NumPy could
     plain = type(x) is np.ndarray and x.dtype is FLOAT32 and x.ndim and x.size
     inputs = (x,) if plain else make_feed(x).inputs
-    key = (batch_size, workers, *[(each.shape, each.dtype) for each in inputs])
+    in_order = x.flags.c_contiguous if plain else all(each.flags.c_contiguous for each in inputs)
+    key = (batch_size, workers, x.shape) if plain else (batch_size, workers, *map(_kind, inputs))
     programs: dict[Key, Repeated] = net.__dict__.setdefault("_predictions", {})
     known = programs.get(key)
     if known is not None:
         if not known.state.is_unchanged():
             programs.clear()
-        elif all([each.flags.c_contiguous for each in inputs]):  # noqa: C419 - a list is quicker than a generator
+        elif in_order:
             return known.run(inputs)
     prediction = Prediction(net, inputs if len(inputs) > 1 else inputs[0], batch_size=batch_size, workers=workers)
     if tracing.is_debugged(net):
         return prediction.run()
     before = shareable_products(prediction.traced.program)
     predicted = prediction.run()
-    if all(each.flags.c_contiguous for each in inputs):
+    if in_order:
         alone = workers == 1 or prediction.bound.workers > 1
         shares = not alone and shareable_products(prediction.traced.program) > before
         programs[key] = Repeated(prediction, shares)
         for old in list(programs)[:-KEPT]:
             programs.pop(old, None)
     return predicted
+
+
+def _kind(array: np.ndarray) -> Key:
+    """What a program depends on; most arrays are float32."""
+    return array.shape if array.dtype is FLOAT32 else (array.shape, array.dtype)
 
 
 class State:
@@ -63,7 +69,7 @@ class State:
             thing
             for module in net.modules()
             for name, thing in vars(module).items()
-            if isinstance(thing, list | tuple | dict | set) and name not in ("_predictions", "_programs")
+            if _may_change(thing) and name not in ("_arguments", "_predictions", "_programs")
         ]
         self.copies = [_copied(thing) for thing in self.things]
 
@@ -77,6 +83,15 @@ class State:
             )
         except ValueError:  # it compared arrays, so one is another now
             return False
+
+
+def _may_change(thing: Any) -> bool:
+    """Whether a thing is, or holds in a tuple, a list or mapping: those change without becoming another thing.
+
+    >>> _may_change((3, 3)), _may_change(((), {"scale": 1.0}))
+    (False, True)
+    """
+    return any(map(_may_change, thing)) if isinstance(thing, tuple) else isinstance(thing, list | dict | set)
 
 
 def _copied(thing: Any) -> Any:
@@ -110,8 +125,9 @@ class Repeated:
             compile_standby()
             self.again = partial(STANDBY.run, self.bound.again)
         rows, inputs, predicted = prediction.feed.rows, prediction.feed.inputs, prediction.predicted
-        self.rows, self.flats = (rows, 1), [(rows, each.size // rows) for each in inputs]
-        self.flat, self.shape, self.dtype = (rows, predicted.size // rows), predicted.shape, predicted.dtype
+        self.rows, self.shape, self.dtype = (rows, 1), predicted.shape, predicted.dtype
+        self.flat, self.flats = (rows, predicted.size // rows), [(rows, each.size // rows) for each in inputs]
+        self.is_flat = self.shape == self.flat and all(each.ndim == 2 for each in inputs)
         names = [each.name for each in self.bound.program.variables if each.role != "key"]
         self.places = [names.index(f"{name}_data") for name in prediction.feed.arrays()]
         self.result = names.index("predicted")
@@ -129,11 +145,11 @@ class Repeated:
         predicted = np.empty(self.flat, self.dtype)
         arrays = self.bound.flat.copy()
         for place, array, flat in zip(self.places, inputs, self.flats):  # noqa: B905 - strict takes its time
-            arrays[place] = array.reshape(flat)
+            arrays[place] = array if self.is_flat else array.reshape(flat)
         arrays[self.result] = predicted
         if self.finite is not None:
             arrays[self.finite] = np.empty(self.rows, bool)
         self.again(arrays)
         if self.finite is not None and 0 in arrays[self.finite].tobytes():  # `all` takes a microsecond more
             make_feed(inputs)  # says where, or that only the sum is too large
-        return predicted.reshape(self.shape)
+        return predicted if self.is_flat else predicted.reshape(self.shape)

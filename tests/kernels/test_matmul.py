@@ -12,8 +12,8 @@ from numba import carray, njit
 
 from nbdl.kernels.cpu import matmul
 from nbdl.kernels.cpu.jit import OPTIONS
-from nbdl.kernels.cpu.tile import ROW_DEPTH
 from nbdl.kernels.cpu.vector import machine_vector, pointer
+from nbdl.kernels.cpu.vector_products import ROW_BLOCKS, ROW_DEPTH, WIDTHS
 from tests.kernels.processes import run_python
 
 SIZES = [0, 1, 2, 5, 6, 7, 13, 15, 16, 17, 31, 33, 63, 64, 65, 100, 257]
@@ -96,7 +96,8 @@ def test_one_row(variant, dtype):
     """One row or column of C, narrower and wider than a tile; rows of B that are added together, and the rest."""
     rng = np.random.default_rng(11)
     lanes = matmul.VECTOR_BYTES // np.dtype(dtype).itemsize
-    widths = [vectors * lanes + rest for vectors in (1, matmul.TILE_VECTORS, 7) for rest in (-1, 0, 1)]
+    edges = {1, matmul.TILE_VECTORS, 7, *[ROW_BLOCKS * width for width in WIDTHS]}
+    widths = [vectors * lanes + rest for vectors in edges for rest in (-1, 0, 1)]
     for width, k in itertools.product(widths, range(2 * ROW_DEPTH + 2)):
         check(variant, 1, width, k, dtype, rng)
         check(variant, width, 1, k, dtype, rng)
@@ -115,6 +116,21 @@ def test_blocks(variant):
         (matmul.PACK_ROWS, 129, 40),
     ]:
         check(variant, m, n, k, np.float32, rng)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_few_rows(variant, dtype):
+    """Fewer rows of A than columns of B, which are multiplied the other way round if that saves transpositions; deeper
+    than a panel, too, and with more columns than there is room for.
+    """
+    rng = np.random.default_rng(12)
+    lanes = matmul.VECTOR_BYTES // np.dtype(dtype).itemsize
+    rows = (2, lanes - 1, lanes, lanes + 1, 2 * lanes, 3 * lanes - 1, 5 * lanes)
+    for m, n, k in itertools.product(rows, (33, 64, 131), (2, 17, 70)):
+        check(variant, m, n, k, dtype, rng)
+    check(variant, lanes, 40, matmul.DEPTH + 3, dtype, rng)
+    check(variant, lanes, matmul.SCRATCH // lanes, 2 * lanes, dtype, rng)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -27,11 +27,12 @@ from numba import njit, types
 
 from nbdl.kernels.cpu.copies import span
 from nbdl.kernels.cpu.jit import kernel
-from nbdl.kernels.cpu.packing import copy_rows, copy_transposed
+from nbdl.kernels.cpu.packing import copy_rows, copy_transposed, write_transposed
 from nbdl.kernels.cpu.row_product import multiply_together
 from nbdl.kernels.cpu.shared import shared
-from nbdl.kernels.cpu.tile import NARROW_ROWS, TILE_ROWS, TILE_VECTORS, multiply_tile, multiply_vector
+from nbdl.kernels.cpu.tile import NARROW_ROWS, TILE_ROWS, TILE_VECTORS, multiply_tile
 from nbdl.kernels.cpu.vector import VECTOR_BYTES, offset, pointer, vector_lanes
+from nbdl.kernels.cpu.vector_products import multiply_vector
 
 PANEL_BYTES: Final = TILE_VECTORS * VECTOR_BYTES
 DEPTH: Final = 1024
@@ -59,6 +60,9 @@ SCRATCH: Final = DEPTH * (PANEL_BYTES + GATHERED_ROWS * 4 + VECTOR_BYTES) // 4
 """Elements of the scratch array that each worker hands in, the same for float32 and float64: a panel of B and, behind
 it, a block of A. Few products touch the second part.
 """
+
+TRANSPOSITION: Final = 8
+"""Products that take as long as the transposition of one number."""
 
 inline = njit(inline="always")
 """For the parts of the one compiled function: as functions of their own, each would compile the tiles again."""
@@ -173,6 +177,14 @@ def _blocks(
         top += rows
 
 
+@inline
+def _turns(m: int, n: int, k: int, lanes: int) -> bool:
+    """Whether `C.T = B @ A.T` takes less time than `C = A @ B.T`: few rows of A are sooner transposed than B."""
+    wide, high = (n + lanes - 1) // lanes * lanes, (m + lanes - 1) // lanes * lanes
+    saved = TRANSPOSITION * (n * k - m * k - m * n)
+    return saved > (high * n - wide * m) * k and n * high <= DEPTH * GATHERED_ROWS
+
+
 @shared(_signature)
 def _product(
     a: Any,
@@ -201,13 +213,18 @@ def _product(
     if n == 1 and a_row == 1 and c_row == 1:  # A is stored as [k, m]: C transposed is a row, B transposed times A
         step = 1 if transposed else b_row
         a, b, transposed, a_row, a_column, b_row, n, m = b, a, 0, 1, step, a_column, m, 1
-    # A single row reads each number of B once: the panels of a B that no cache holds would only get in memory's way.
-    # Columns that fill no more than a vector are too few for a tile: it would wait for its own sums.
-    lanes = vector_lanes(a)
-    if m == 1 and transposed == 0 and (n > TILE_VECTORS * lanes or n <= lanes):
+    # A single row reads each number of B once: panels would only get in memory's way.
+    if m == 1 and transposed == 0:
         multiply_together(a, a_column, b, b_row, c, n, k, False, add != 0)
         return
+    lanes, result, result_row = vector_lanes(a), c, c_row
+    turns = transposed != 0 and a_column == 1 and add == 0 and _turns(m, n, k, lanes)
+    if turns:
+        a, a_row, b, b_row, m, n = b, b_row, a, a_row, n, m
+        c, c_row = offset(packed, DEPTH * TILE_VECTORS * lanes), (n + lanes - 1) // lanes * lanes
     _blocks(a, a_row, a_column, b, b_row, transposed, c, c_row, m, n, k, add != 0, packed)
+    if turns:
+        write_transposed(c, c_row, m, n, result, result_row)
 
 
 @kernel

@@ -1,6 +1,7 @@
 """How matrices are copied for the matrix product to where it reads them fast: row by row, or transposed."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 from llvmlite import ir
@@ -34,6 +35,16 @@ def copy_transposed(
     return call_outlined("nbdl.copy_transposed", types.void(source, n, n, n, target, n), _emit_transposed)
 
 
+@intrinsic
+def write_transposed(
+    typingctx: Any, source: Any, source_row: Any, rows: Any, columns: Any, target: Any, target_row: Any
+) -> Any:
+    """As `copy_transposed`, but nothing is written besides the elements."""
+    n = types.intp
+    emit = partial(_emit_transposed, exact=True)
+    return call_outlined("nbdl.write_transposed", types.void(source, n, n, n, target, n), emit)
+
+
 def _emit_rows(v: Vectors, arguments: Sequence[ir.Value]) -> None:
     """Emit whole vectors of each row and then, if elements are left, one with a mask."""
     source, source_row, rows, columns, target, target_row = arguments
@@ -50,8 +61,11 @@ def _emit_rows(v: Vectors, arguments: Sequence[ir.Value]) -> None:
             v.store(v.load(v.address(start, whole), mask), v.address(place, whole), mask)
 
 
-def _emit_transposed(v: Vectors, arguments: Sequence[ir.Value]) -> None:
-    """Emit squares of `lanes x lanes` that are transposed in registers; past the last row it is read again."""
+def _emit_transposed(v: Vectors, arguments: Sequence[ir.Value], exact: bool = False) -> None:
+    """Emit squares of `lanes x lanes` that are transposed in registers; past the last row it is read again.
+
+    What lies outside of the target is written as well, unless it must be `exact`.
+    """
     source, source_row, rows, columns, target, target_row = arguments
     builder = v.builder
     lanes = ir.Constant(INDEX, v.lanes)
@@ -62,7 +76,12 @@ def _emit_transposed(v: Vectors, arguments: Sequence[ir.Value]) -> None:
         read = [builder.select(builder.icmp_signed("<", number, last), number, last) for number in numbers]
         starts = [v.address(start, builder.mul(number, source_row)) for number in read]
         with cgutils.for_range_slice(builder, _ZERO, columns, lanes, INDEX) as (j, _):
-            mask, square = v.prefix_mask(builder.sub(columns, j)), v.address(place, builder.mul(j, target_row))
+            left = builder.sub(columns, j)
+            mask, square = v.prefix_mask(left), v.address(place, builder.mul(j, target_row))
             loaded = [v.load(v.address(each, j), mask) for each in starts]
             for number, vector in zip(numbers, v.transpose(loaded), strict=True):
-                v.store(vector, v.address(square, builder.mul(number, target_row)))
+                inside = None
+                if exact:
+                    is_row = builder.icmp_signed("<", number, left)
+                    inside = v.prefix_mask(builder.select(is_row, builder.sub(rows, i), _ZERO))
+                v.store(vector, v.address(square, builder.mul(number, target_row)), inside)

@@ -6,8 +6,8 @@ from nbdl.kernels.cpu.copies import span
 from nbdl.kernels.cpu.jit import kernel
 from nbdl.kernels.cpu.shared import shared
 from nbdl.kernels.cpu.standby import pointer_at, share, signature, task_of
-from nbdl.kernels.cpu.tile import multiply_row, multiply_vector
 from nbdl.kernels.cpu.vector import VECTOR_BYTES, offset, vector_lanes
+from nbdl.kernels.cpu.vector_products import multiply_row, multiply_vector
 
 PART_BYTES: Final = 2**16
 """Bytes of the matrix that each thread gets at least: they take a microsecond, several times what it takes to post a

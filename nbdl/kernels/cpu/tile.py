@@ -12,14 +12,12 @@ even, which halves the time to compile them: an odd tile computes its last row t
 """
 
 from collections.abc import Mapping, Sequence
-from functools import reduce
 from typing import Any, Final
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 
-from nbdl.kernels.cpu.vector import BIT, INDEX, POINTER, VECTOR_REGISTERS, Vectors, call_outlined, intrinsic, outlined
+from nbdl.kernels.cpu.vector import BIT, INDEX, POINTER, VECTOR_REGISTERS, Vectors, intrinsic, outlined
 
 TILE_ROWS: Final = 6
 TILE_VECTORS: Final = 4 if VECTOR_REGISTERS == 32 else 2
@@ -27,12 +25,6 @@ TILE_VECTORS: Final = 4 if VECTOR_REGISTERS == 32 else 2
 
 NARROW_ROWS: Final = 2 * TILE_ROWS
 """Rows of a tile that is one vector wide: half as many sums would wait for each other."""
-
-VECTOR_ROWS: Final = 8
-"""Rows of a matrix times a vector that go along k together: that many independent sums hide the latency."""
-
-ROW_DEPTH: Final = 8
-"""Rows of B that are added to a row of C together: it is read and written once for so many."""
 
 TILE_ARGUMENTS: Final = (POINTER, INDEX, INDEX, POINTER, INDEX, POINTER, INDEX, INDEX, INDEX, BIT, BIT)
 
@@ -192,115 +184,3 @@ def emit_results(
             v.store(value, *place)
         builder.branch(done)
     builder.position_at_end(done)
-
-
-@intrinsic
-def multiply_vector(
-    typingctx: Any, matrix: Any, row: Any, vector: Any, c: Any, rows: Any, depth: Any, accumulate: Any
-) -> Any:
-    """Compute `c[i] = sum_k matrix[i * row + k] * vector[k]`, or add it to c: one column of C, a vector along k."""
-    n = types.intp
-    return call_outlined(
-        "nbdl.multiply_vector", types.void(matrix, n, vector, c, n, n, types.boolean), _emit_vector_rows
-    )
-
-
-def _emit_vector_rows(v: Vectors, arguments: Sequence[ir.Value]) -> None:
-    """Emit the loop over the rows, VECTOR_ROWS at a time; past the last row the last one is computed again."""
-    matrix, row, vector, c, rows, depth, accumulate = arguments
-    builder = v.builder
-    with cgutils.for_range_slice(builder, ir.Constant(INDEX, 0), rows, ir.Constant(INDEX, VECTOR_ROWS), INDEX) as (
-        i,
-        _,
-    ):
-        last = builder.sub(rows, ir.Constant(INDEX, 1))
-        numbers = [builder.add(i, ir.Constant(INDEX, r)) for r in range(VECTOR_ROWS)]
-        numbers = [builder.select(builder.icmp_signed("<", n, last), n, last) for n in numbers]
-        starts = [v.address(matrix, builder.mul(n, row)) for n in numbers]
-        places = [v.address(c, n) for n in numbers]
-        old = [builder.select(accumulate, builder.load(p, typ=v.scalar), ir.Constant(v.scalar, 0.0)) for p in places]
-        sums = _emit_dot_products(v, starts, vector, depth)
-        for place, before, total in zip(places, old, sums, strict=True):
-            builder.store(builder.fadd(before, v.sum_lanes(total)), place)
-
-
-def _emit_dot_products(v: Vectors, starts: list[ir.Value], vector: ir.Value, depth: ir.Value) -> list[ir.Value]:
-    """Emit the loop along k, whole vectors and then a masked one; return an unreduced sum for each row."""
-    builder = v.builder
-    lanes, zero = ir.Constant(INDEX, v.lanes), ir.Constant(INDEX, 0)
-    whole = builder.sub(depth, builder.srem(depth, lanes))
-    totals = [cgutils.alloca_once_value(builder, v.zero) for _ in starts]
-    for total in totals:
-        builder.store(v.zero, total)
-
-    def step(k: ir.Value, mask: ir.Value | None) -> None:
-        factor = v.load(v.address(vector, k), mask)
-        for start, total in zip(starts, totals, strict=True):
-            old = builder.load(total, typ=v.type)
-            builder.store(v.multiply_add(v.load(v.address(start, k), mask), factor, old), total)
-
-    with cgutils.for_range_slice(builder, zero, whole, lanes, INDEX) as (k, _):
-        step(k, None)
-    step(whole, v.prefix_mask(builder.sub(depth, whole)))
-    return [builder.load(total, typ=v.type) for total in totals]
-
-
-@intrinsic
-def multiply_row(
-    typingctx: Any, a: Any, a_column: Any, b: Any, b_row: Any, c: Any, columns: Any, depth: Any, accumulate: Any
-) -> Any:
-    """Compute `c[j] = sum_k a[k * a_column] * b[k * b_row + j]`, or add it to c: one row of C, vectors along it."""
-    n = types.intp
-    return call_outlined("nbdl.multiply_row", types.void(a, n, b, n, c, n, n, types.boolean), _emit_row)
-
-
-def _emit_row(v: Vectors, arguments: Sequence[ir.Value]) -> None:
-    """Emit the loop over the rows of B, which are read whole and in order, as memory likes it best.
-
-    Rows that a vector holds are added up in registers, in sums that don't wait for each other.
-    """
-    a, a_column, b, b_row, c, columns, depth, accumulate = arguments
-    builder = v.builder
-    zero, one = ir.Constant(INDEX, 0), ir.Constant(INDEX, 1)
-    with builder.if_then(builder.not_(accumulate)):
-        cgutils.memset(builder, c, builder.mul(columns, ir.Constant(INDEX, v.size)), 0)
-    narrow = builder.icmp_signed("<=", columns, ir.Constant(INDEX, v.lanes))
-    sums = [cgutils.alloca_once_value(builder, v.zero) for _ in range(ROW_DEPTH)]
-    mask = v.prefix_mask(columns)
-    together = ir.Constant(INDEX, ROW_DEPTH)
-    whole = builder.sub(depth, builder.srem(depth, together))
-    for first, end, rows in ((zero, whole, together), (whole, depth, one)):
-        with cgutils.for_range_slice(builder, first, end, rows, INDEX) as (k, _):
-            places = [(v.address(a, builder.mul(k, a_column)), v.address(b, builder.mul(k, b_row)))]
-            for _ in range(1, rows.constant):
-                places.append((v.address(places[-1][0], a_column), v.address(places[-1][1], b_row)))
-            factors = [(v.splat(factor), row) for factor, row in places]
-            with builder.if_else(narrow) as (in_registers, in_memory):
-                with in_registers:
-                    for total, (factor, row) in zip(sums, factors, strict=False):
-                        old = builder.load(total, typ=v.type)
-                        builder.store(v.multiply_add(factor, v.load(row, mask), old), total)
-                with in_memory:
-                    _emit_added_rows(v, factors, c, columns)
-    with builder.if_then(narrow):
-        v.store(reduce(builder.fadd, [builder.load(each, typ=v.type) for each in sums], v.load(c, mask)), c, mask)
-
-
-def _emit_added_rows(v: Vectors, rows: list[tuple[ir.Value, ir.Value]], c: ir.Value, columns: ir.Value) -> None:
-    """Emit the loop that adds rows, each times its factor, to c: whole vectors and then a masked one."""
-    builder = v.builder
-    lanes, zero = ir.Constant(INDEX, v.lanes), ir.Constant(INDEX, 0)
-    rest = builder.srem(columns, lanes)
-    whole = builder.sub(columns, rest)
-
-    def add(j: ir.Value, mask: ir.Value | None) -> None:
-        place = v.address(c, j)
-        total = v.load(place, mask)
-        for factor, row in rows:
-            total = v.multiply_add(factor, v.load(v.address(row, j), mask), total)
-        v.store(total, place, mask)
-
-    with cgutils.for_range_slice(builder, zero, whole, lanes, INDEX) as (j, _):
-        add(j, None)
-    with builder.if_then(builder.icmp_signed(">", rest, zero)):
-        add(whole, v.prefix_mask(rest))

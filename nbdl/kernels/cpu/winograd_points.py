@@ -1,6 +1,6 @@
 """What Winograd's convolution (see `winograd.py`) makes of weights before it begins: their points."""
 
-from typing import Any
+from typing import Any, Final
 
 from numba import njit
 
@@ -13,16 +13,23 @@ from nbdl.kernels.cpu.standby import pointer_at, share, signature, task_of
 from nbdl.kernels.cpu.vector import VECTOR_BYTES, offset, pointer, vector_lanes
 from nbdl.kernels.cpu.winograd_maps import map_weights
 
+SPAN: Final = 256
+"""Numbers of each place of a kernel that are mapped together: half-mapped, they stay in the first-level cache."""
+
 
 @shared(signature)
 def _map_span(u: Any, task: Any, part: int, parts: int) -> None:
     """Map one of several spans of a kernel's channels to points."""
     w, lines, kernel, tile, plane = pointer_at(task[1], u), pointer_at(task[2], u), task[3], task[4], task[5]
-    side, step = tile + kernel - 1, kernel * plane
+    side = tile + kernel - 1
     start, size = span(plane, part, parts)
-    w, lines, u = offset(w, start), offset(lines, start), offset(u, start)
-    map_weights(tile, kernel, w, step, plane, lines, step, plane, kernel, size, 0, kernel, lines)
-    map_weights(tile, kernel, lines, plane, step, u, plane, side * plane, side, size, 0, kernel, lines)
+    step = kernel * SPAN
+    lines = offset(lines, part * side * step)
+    for first in range(start, start + size, SPAN):
+        length = SPAN if first + SPAN < start + size else start + size - first
+        kernels, points = offset(w, first), offset(u, first)
+        map_weights(tile, kernel, kernels, kernel * plane, plane, lines, step, SPAN, kernel, length, 0, kernel, lines)
+        map_weights(tile, kernel, lines, SPAN, step, points, plane, side * plane, side, length, 0, kernel, lines)
 
 
 _address_of_map = _map_span.address
