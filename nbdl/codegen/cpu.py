@@ -108,6 +108,7 @@ class ModulePrinter(StepPrinter):
             "    first, steps, batch, examples = control[0], control[1], control[2], control[3]",
             "    capacity, workers, seed, offset = control[4], control[5], control[6], control[7]",
             "    apart = control[8]  # so far lie the orders of two epochs",
+            "    begin_call(sync, worker, workers)",
             "    for number in range(first, first + steps):",
             "        epoch, place = divmod(number, max(1, (examples + batch - 1) // batch))",
             "        begin = place * batch",
@@ -117,6 +118,7 @@ class ModulePrinter(StepPrinter):
             "        picked = part(order, epoch * apart + begin + low, (rows,))",
             f"        if not step({', '.join(arguments)}):",
             "            return False",
+            "    end_call(sync, worker, workers)",
             "    return True",
         ]
 

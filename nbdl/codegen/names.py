@@ -45,6 +45,7 @@ KERNELS = {
     ).split(),
     "boxes": "Geometry forward_boxes input_boxes pool_boxes weight_boxes".split(),
     "barrier": ["barrier"],
+    "handover": ["begin_call", "end_call"],
     "clock": ["clock"],
     "views": ["part", "view"],
 }

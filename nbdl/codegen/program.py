@@ -128,7 +128,7 @@ class Bound:
         self.shared = _aligned(plan.shared_size(batch, workers))
         self.sync = _barrier_state(workers)
         self.order = np.zeros(1, np.int64)
-        self._threads = Threads(workers - 1) if workers > 1 else None
+        self._threads = Threads(workers - 1, self.sync) if workers > 1 else None
         self._busy = threading.Lock()
 
     def run(self, order: np.ndarray, first: int, steps: int, offset: int = 0) -> None:

@@ -16,16 +16,11 @@ from typing import Any
 
 from nbdl.codegen.ahead import compile_for
 from nbdl.codegen.program import Program
+from nbdl.codegen.threads import LONGEST, PAUSE
 from nbdl.machine import cores
-
-PAUSE = 1e-4
-"""Seconds between two calls that follow one another at once."""
 
 POLLS = 5000
 """How often a thread looks for something to do before it goes to sleep: for longer than `PAUSE`."""
-
-LONGEST = 1.0
-"""Seconds that the interpreter's end waits for threads, which are done within a thousandth unless they have no core."""
 
 REST = 0.01
 """Seconds in which a thread is left alone after it came too late: others want its core."""

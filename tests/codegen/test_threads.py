@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
 import time
 
+import numpy as np
 import pytest
 
+from nbdl.codegen import threads as module
 from nbdl.codegen.threads import Threads
+from nbdl.kernels.cpu.barrier import LINE, barrier_state
+from nbdl.kernels.cpu.handover import CALLS, QUICK, begin_call, end_call
+from tests.kernels.processes import run_python
+from tests.kernels.test_standby import until
 
 
 def test_each_thread_has_its_number_in_every_call() -> None:
@@ -75,3 +82,73 @@ def test_a_fork_has_threads_of_its_own() -> None:
         threads.run(seen.append)
         os._exit(len(seen))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 4
+
+
+def working(sync: np.ndarray, seen: list[int]) -> module.Work:
+    """What `run` of a program does about calls: the workers meet before they end one."""
+    meeting = threading.Barrier(2)
+
+    def work(number: int) -> None:
+        begin_call(sync, number, 2)
+        seen.append(number)
+        meeting.wait(60)
+        end_call(sync, number, 2)
+
+    return work
+
+
+def test_threads_stand_by_between_calls_that_follow_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    sync, seen = barrier_state(2), []  # type: ignore[var-annotated]
+    threads, work = Threads(1, sync), working(sync, seen)
+    threads.run(work)
+    monkeypatch.setattr(module, "PAUSE", math.inf)  # however long it takes
+    for _ in range(9):
+        threads.run(work)
+    assert sync[QUICK] == 1
+    until(lambda: sync[CALLS] == sync[LINE + CALLS] == 10)
+    monkeypatch.setattr(module, "PAUSE", 0.0)
+    threads.run(work)
+    assert sync[QUICK] == 0
+    assert sorted(seen) == [0] * 11 + [1] * 11
+
+
+@pytest.mark.parametrize("bad", [0, 1])
+def test_an_error_between_calls_that_follow_at_once(monkeypatch: pytest.MonkeyPatch, bad: int) -> None:
+    """Worker 0 may fail before it has begun a call, another worker in the middle."""
+    monkeypatch.setattr(module, "PAUSE", math.inf)
+    sync, seen = barrier_state(2), []  # type: ignore[var-annotated]
+    threads, work = Threads(1, sync), working(sync, seen)
+
+    def fail(number: int) -> None:
+        if number == bad:
+            raise ZeroDivisionError(number)
+        begin_call(sync, number, 2)
+        end_call(sync, number, 2)
+
+    for _ in range(3):
+        threads.run(work)
+        with pytest.raises(ZeroDivisionError, match=str(bad)):
+            threads.run(fail)
+    threads.run(work)
+    assert sorted(seen) == [0] * 4 + [1] * 4
+
+
+def test_the_end_of_the_interpreter_waits_for_threads_that_stand_by() -> None:
+    """Those look for the next call for a tenth of a second here."""
+    script = """
+    import atexit, math, sys
+    atexit.register(lambda: print(sys.modules["nbdl.codegen.threads"]._STANDING))  # the first to register comes last
+
+    from nbdl.codegen import threads
+    from nbdl.kernels.cpu import handover
+    from nbdl.kernels.cpu.barrier import barrier_state
+
+    threads.PAUSE, handover.POLLS = math.inf, 3_000_000
+    both = threads.Threads(1, barrier_state(2))
+    for _ in range(3):
+        both.run(lambda number: None)
+    while not threads._STANDING:
+        pass
+    print(threads._STANDING)
+    """
+    assert run_python(script).split() == ["[1]", "[]"]
