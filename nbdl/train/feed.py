@@ -105,7 +105,7 @@ def make_feed(
         DataError: there are no rows, the numbers of rows differ, or a floating-point input is NaN or infinite.
     """
     inputs = tuple(_as_rows(each, "x") for each in (x if isinstance(x, tuple) else (x,)))
-    target = None if y is None else _as_rows(y, "y")
+    target = None if y is None else inputs[0] if y is x and len(inputs) == 1 else _as_rows(y, "y")
     for name, array in [("x", each) for each in inputs] + ([] if target is None else [("y", target)]):
         if len(array) != len(inputs[0]):
             raise DataError(

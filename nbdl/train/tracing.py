@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import add
 from typing import Any
@@ -19,7 +19,7 @@ from nbdl.errors import OptionError, UntraceableError
 from nbdl.functions import isfinite
 from nbdl.functions import sum as total
 from nbdl.ir import ops
-from nbdl.ir.graph import Node, scope, topological
+from nbdl.ir.graph import Node, scope, substitute, topological
 from nbdl.ir.interpret import evaluate_all
 from nbdl.ir.shapes import product
 from nbdl.nn.module import Module, Parameter, building
@@ -260,7 +260,19 @@ def trace_training(net: Module, feed: Feed, batch: int | None = None) -> Traced:
         if not logs:
             raise OptionError("train_step must return what it reports, at least one number: {'loss': loss}")
         results = {name: variable.node for name, variable in recorded.symbols.variables.items()}
-    return _program(recorded, "Training", logs, results, batch=batch)
+    return _program(recorded, "Training", logs, results, batch=batch, merged=_twins(feed, recorded.leaves))
+
+
+def _twins(feed: Feed, leaves: Mapping[str, Node]) -> dict[Node, Node]:
+    """Leaves whose array is that of a leaf before, as the targets of an autoencoder are, and that leaf."""
+    seen: list[tuple[np.ndarray, Node]] = []
+    twins = {}
+    for name, array in feed.arrays().items():
+        same = [leaf for other, leaf in seen if other.__array_interface__ == array.__array_interface__]
+        if same:
+            twins[leaves[name]] = same[0]
+        seen.append((array, leaves[name]))
+    return twins
 
 
 def trace_evaluation(net: Module, feed: Feed, batch: int | None = None) -> Traced:
@@ -326,6 +338,7 @@ def _program(
     *,
     in_order: bool = False,
     batch: int | None = None,
+    merged: Mapping[Node, Node] | None = None,
 ) -> Traced:
     symbols = recorded.symbols
     arrays = {f"{name}_data": array for name, array in recorded.feed.arrays().items()}
@@ -351,6 +364,9 @@ def _program(
         variables.append(Variable(name, "value", constant))
         assert constant.value is not None  # that is what makes it a constant
         arrays[name] = constant.value
+    if merged:
+        new = substitute(_results(variables), lambda node, inputs: merged.get(node))
+        variables = [each if each.result is None else replace(each, result=new[each.result]) for each in variables]
     used = set(_used(variables))
     kept = [each for each in variables if each.result is not None or each.leaf in used or each.role == "rows"]
     title = f"{kind} program of {recorded.net.title()}."
@@ -386,7 +402,11 @@ def _scalar(name: str, log: Tensor) -> Node:
 
 
 def _used(variables: Sequence[Variable]) -> list[Node]:
-    return topological([each.result for each in variables if each.result is not None])
+    return topological(_results(variables))
+
+
+def _results(variables: Sequence[Variable]) -> list[Node]:
+    return [each.result for each in variables if each.result is not None]
 
 
 def _constants(variables: Sequence[Variable]) -> list[Node]:

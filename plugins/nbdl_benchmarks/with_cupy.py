@@ -35,7 +35,8 @@ def trainer(workload: Workload, numpy: Any, wait: Callable[[], None]) -> Trainer
 
     def run(order: np.ndarray) -> None:
         for rows in numpy.asarray(order):
-            network.step(x[rows], y[rows])
+            picked = x[rows]
+            network.step(picked, picked if workload.repeats else y[rows])
         wait()
 
     return Trainer(run, lambda: float(network.loss(x, y)))

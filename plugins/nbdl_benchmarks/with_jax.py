@@ -90,7 +90,9 @@ def _single(workload: Workload) -> tuple[Callable[..., Any], Any, Callable[[Any]
 
     def step(state: Any, rows: Any) -> Any:
         parameters, adam = state
-        return _adam(parameters, jax.grad(loss_of)(parameters, x[rows], y[rows]), adam)
+        picked = x[rows]
+        gradients = jax.grad(loss_of)(parameters, picked, picked if workload.repeats else y[rows])
+        return _adam(parameters, gradients, adam)
 
     start = _start(workload.row, workload.layers)
     return step, (start, _fresh(start)), lambda state: loss_of(state[0], x, y)

@@ -104,7 +104,12 @@ class _Single(_Training):
         super().__init__(workload, network(workload.row, workload.layers), **options)
         criterion: Callable[..., torch.Tensor] = nn.MSELoss() if workload.loss == "mse" else _crossentropy
         (net,) = self.nets
-        self.loss_of = lambda rows: criterion(net(self.x[rows]), self.y[rows])
+
+        def loss_of(rows: torch.Tensor) -> torch.Tensor:
+            picked = self.x[rows]
+            return criterion(net(picked), picked if workload.repeats else self.y[rows])
+
+        self.loss_of = loss_of
         self.loss = lambda: criterion(net(self.x), self.y)  # type: ignore[method-assign]
 
     def compile(self) -> None:

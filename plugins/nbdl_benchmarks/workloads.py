@@ -83,6 +83,11 @@ class Workload:
         """The shape of a row and the layers of what predicts: of a generative adversarial network the generator."""
         return (self.noise, self.generator) if self.generator else (self.row, self.layers)
 
+    @property
+    def repeats(self) -> bool:
+        """Whether the targets are the inputs: a batch of them is gathered once."""
+        return self.loss == "mse" and self.output == self.row
+
     def inputs(self, rows: int) -> np.ndarray:
         """So many rows for the network that predicts."""
         data = self.data()[1 if self.generator else 0]
@@ -100,7 +105,7 @@ class Workload:
             return x, rng.standard_normal((self.rows, *self.noise), dtype=np.float32)
         if self.loss == "crossentropy":
             return x, rng.integers(0, self.output[-1], self.rows)
-        return x, x if self.output == self.row else rng.random((self.rows, *self.output), dtype=np.float32)
+        return x, x if self.repeats else rng.random((self.rows, *self.output), dtype=np.float32)
 
 
 def _mlp(*units: int, activation: str = "relu", last: str = "linear") -> tuple[Layer, ...]:
