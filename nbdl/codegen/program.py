@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from nbdl.aligned import aligned_zeros
 from nbdl.codegen.ahead import begin_kernels, compile_for
 from nbdl.codegen.cpu import ModulePrinter
 from nbdl.codegen.plan import Plan, Variable
@@ -124,8 +125,8 @@ class Bound:
         self.control = np.array([0, 1, batch, 0, capacity, workers, seed, 0, 0], np.int64)
         scratch = _scratch_bytes(program) if program.needs_scratch else 0
         size = plan.row_bytes * capacity + plan.local_bytes + scratch
-        self.arenas = [_aligned(size) for _ in range(workers)]
-        self.shared = _aligned(plan.shared_size(batch, workers))
+        self.arenas = [aligned_zeros(max(size, 1), np.uint8) for _ in range(workers)]
+        self.shared = aligned_zeros(max(plan.shared_size(batch, workers), 1), np.uint8)
         self.sync = _barrier_state(workers)
         self.order = np.zeros(1, np.int64)
         self._threads = Threads(workers - 1, self.sync) if workers > 1 else None
@@ -229,13 +230,6 @@ def _flat(variable: Variable, array: np.ndarray) -> np.ndarray:
 def _has_whole_rows(array: np.ndarray) -> bool:
     """Whether each row is contiguous; where the next one begins is free, so windows over a text may overlap."""
     return array[:1].flags.c_contiguous and array.strides[0] % array.itemsize == 0
-
-
-def _aligned(size: int) -> np.ndarray:
-    """Zeroed memory that begins at a cache line."""
-    memory = np.zeros(size + 64, np.uint8)
-    start = -memory.ctypes.data % 64
-    return memory[start : start + max(size, 1)]
 
 
 def _scratch_bytes(program: Program) -> int:

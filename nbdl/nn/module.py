@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from nbdl import random
+from nbdl.aligned import aligned_copy
 from nbdl.errors import NbdlError, OptionError, ShapeError
 from nbdl.ir import ops
 from nbdl.ir.graph import current_scope, scope
@@ -87,7 +88,7 @@ class Parameter(Tensor):
 
     def __init__(self, data: TensorLike, dtype: Any = None, *, trainable: bool = True, name: str = ""):
         # An array of its own: training changes it in place, and what was given may be read-only or a user's data.
-        super().__init__(np.array(as_array(data, dtype)), requires_grad=trainable)
+        super().__init__(aligned_copy(as_array(data, dtype)), requires_grad=trainable)
         self.trainable = trainable
         self.name = name
 
@@ -113,7 +114,7 @@ class Parameter(Tensor):
             return
         node = ops.stop_gradient(ops.cast(tensor.node, self.dtype))
         if tensor.node.value is not None:
-            node = ops.value(np.array(tensor.node.value, self.dtype), differentiable=self.trainable)
+            node = ops.value(aligned_copy(tensor.node.value, self.dtype), differentiable=self.trainable)
         grad = self.grad
         self._set(node)
         self.grad = grad

@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
+from nbdl.aligned import aligned_zeros
 from nbdl.errors import DtypeError
 from nbdl.ir import ops
 from nbdl.ir.graph import PARAMETER, Node, scope
@@ -65,7 +66,7 @@ class Flat:
 
     def pack_arrays(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
         """Lay arrays of the parameters' shapes down in a new vector."""
-        vector = np.zeros(self.size, self.dtype)
+        vector = aligned_zeros(self.size, self.dtype)
         for array, view in zip(arrays, self.views(vector), strict=True):
             view[...] = array
         return vector

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nbdl import lazy
+from nbdl.aligned import aligned_copy
 from nbdl.ir import ops
 from nbdl.ir.graph import Node
 from nbdl.ir.shapes import concrete
@@ -72,7 +73,7 @@ class NativeUpdate:
 
     def run(self, state: OptimizerState, leaves: Sequence[Node]) -> list[np.ndarray]:
         """Update the state's arrays; return the values of the tensors that the caller still holds."""
-        vector = state.vector.numpy().copy()  # what was computed from the old parameters keeps them
+        vector = aligned_copy(state.vector.numpy())  # what was computed from the old parameters keeps them
         state.vector._set(ops.value(vector, differentiable=True))
         made = [np.empty(shape, dtype) for shape, dtype in self.outputs]
         own = [lazy.known_value(state.variables[name].node) for name in self.names]

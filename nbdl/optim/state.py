@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nbdl import functions, lazy
+from nbdl.aligned import aligned_copy
 from nbdl.errors import OptionError
 from nbdl.ir import ops
 from nbdl.ir.graph import Node, scope
@@ -86,7 +87,8 @@ class OptimizerState:
         changed = [each.node is not own for each, own in zip(self.parameters, self.shared, strict=True)]
         if not any(changed):
             return
-        vector = lazy.known_value(self.vector.node).copy()  # what was computed from the old parameters keeps them
+        # A copy: what was computed from the old parameters keeps them.
+        vector = aligned_copy(lazy.known_value(self.vector.node))
         for parameter, view, new in zip(self.parameters, self.flat.views(vector), changed, strict=True):
             if new:
                 view[...] = parameter.numpy()
