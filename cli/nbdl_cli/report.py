@@ -45,7 +45,8 @@ def _kept_best(run: Run, folder: RunFolder) -> dict[str, Any]:
 def print_report(report: dict[str, Any]) -> None:
     """Print a report for people."""
     speed = f", {report['samples_per_second']:,} samples/s" if report["samples_per_second"] else ""
-    epochs = f"{report['epochs']} epoch{'s' * (report['epochs'] != 1)}"
+    now = report["epochs"] - report["done_before"]
+    epochs = f"{now} epoch{'s' * (now != 1)}" + f" ({report['epochs']} in all)" * bool(report["done_before"])
     typer.echo(f"Trained {epochs} in {report['seconds']:.1f} s{speed}.")
     if report["stopped"]:
         typer.echo(f"Stopped early: {report['stopped']}.")

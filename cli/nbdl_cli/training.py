@@ -87,7 +87,7 @@ def resume_training(request: Request, path: Path, out: Path | None) -> None:
                 f"the data of {path} have changed since it began: it would not go on as it began; train anew"
             )
         folder.write_config(config)
-        _train(request, config, dataset, run, folder)
+        _train(request, config, dataset, run, folder, done=_epochs_done(folder))
 
 
 def _resumed_config(request: Request, folder: RunFolder) -> Config:
@@ -166,7 +166,10 @@ def _new_folder(config: Config, dataset: Dataset) -> Path:
 # --- the run ----------------------------------------------------------------------------------------------------------
 
 
-def _train(request: Request, config: Config, dataset: Dataset, run: Run, folder: RunFolder) -> None:
+def _train(
+    request: Request, config: Config, dataset: Dataset, run: Run, folder: RunFolder, done: int = 0
+) -> None:
+    """Train in a folder, where so many epochs may be done already, and tell what came out."""
     for note in dataset.notes:
         typer.echo(f"Note: {note}.", err=True)
     typer.echo(f"Training {config['model']['name']} on {dataset.name}, into {shown(folder.path)}", err=True)
@@ -185,7 +188,8 @@ def _train(request: Request, config: Config, dataset: Dataset, run: Run, folder:
         raise InterruptedTraining(
             f"{where}\nGo on with: nbdl train --resume {shlex.quote(shown(folder.path))}"
         ) from None
-    report = make_report(dataset, run, folder) | {"seconds": round(time.perf_counter() - begin, 3)}
+    seconds = round(time.perf_counter() - begin, 3)
+    report = make_report(dataset, run, folder) | {"seconds": seconds, "done_before": done}
     folder.write_report(report)
     if request.plot:
         from nbdl_cli.plot import draw_run

@@ -132,6 +132,7 @@ def test_more_epochs_give_the_bits_of_a_long_run(train, done, work):
     assert RunFolder.open("parts").config() == RunFolder.open("whole").config()
     assert "epoch 3/5" in result.stderr
     assert "epoch 2/5" not in result.stderr
+    assert "Trained 3 epochs (5 in all) in " in result.stdout
 
 
 def test_a_finished_run_has_nothing_to_do(train, done, work):
