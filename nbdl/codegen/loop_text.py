@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from nbdl.codegen.expressions import Text, constant, dtype_name, length, number, operation
 from nbdl.codegen.index import Index, core, size_text
-from nbdl.codegen.names import RESERVED, short_label
+from nbdl.codegen.names import KERNELS, RESERVED, short_label
 from nbdl.codegen.plan import Plan, Slot, memory_of
 from nbdl.codegen.times import Times
 from nbdl.codegen.work import Loop, Value, is_scalar, reduced_variables, result_index
@@ -15,6 +15,7 @@ from nbdl.ir.shapes import Batch, has_batch
 
 VARIABLES = "ijklmopq"
 LONGEST = 72  # an expression that gets longer is given a name
+WHOLE = 16  # numbers that fill whole vectors of any machine and dtype
 
 
 @dataclass
@@ -110,8 +111,35 @@ class LoopPrinter:
 
     def _indent_loops(self, body: list[str], variables: range) -> list[str]:
         for variable in reversed(variables):
-            body = [f"for {VARIABLES[variable]} in range({self._bound(variable)}):", *("    " + line for line in body)]
+            size = self.loop.domain[variable]
+            if isinstance(size, int) and variable == len(self.loop.domain) - 1 and self._is_cut_short(size, body):
+                body = self._in_whole_vectors(body, variable, size)
+            else:
+                header = f"for {VARIABLES[variable]} in range({self._bound(variable)}):"
+                body = [header, *("    " + line for line in body)]
         return body
+
+    def _is_cut_short(self, size: int, body: list[str]) -> bool:
+        """Whether the last numbers of a row don't fill a vector, take long one by one, and may be computed twice."""
+        written = {memory_of(self.plan, node) for node in self.results}
+        return (
+            size > WHOLE
+            and size % WHOLE > 0
+            and not self.splittable
+            and not any(seed.primitive.kind == "reduction" for seed in self.loop.seeds)
+            and not any(memory_of(self.plan, node) in written for node in self.arrays)
+            and any(f"{name}(" in line for line in body for name in KERNELS["elementary"])
+        )
+
+    def _in_whole_vectors(self, body: list[str], variable: int, size: int) -> list[str]:
+        """A loop over whole vectors, of which the last begins earlier, so that it is one."""
+        vector, start, name = self._unique("vector"), self._unique("start"), VARIABLES[variable]
+        return [
+            f"for {vector} in range({-(-size // WHOLE)}):",
+            f"    {start} = min({WHOLE} * {vector}, {size - WHOLE})  # whole vectors: the last one overlaps",
+            f"    for {name} in range({start}, {start} + {WHOLE}):",
+            *("        " + line for line in body),
+        ]
 
     def _bound(self, variable: int) -> str:
         return "size" if self.splittable else size_text(self.loop.domain[variable])

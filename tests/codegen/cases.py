@@ -496,6 +496,30 @@ def order_of_operators(make: Maker) -> None:
 
 
 @case
+def rows_that_end_within_a_vector(make: Maker) -> None:
+    """Loops over whole vectors, of which the last overlaps the one before; some write over what they read."""
+    for width in (16, 17, 31, 61):
+        x, wide = make.rows(f"x_{width}", width), make.rows(f"wide_{width}", 3 * width)
+        vector, matrix = make.state(f"vector_{width}", width), make.state(f"matrix_{width}", 2, width)
+        parts = [ops.slice_axis(wide, 1, place * width, width) for place in range(3)]
+        gate, candidate = apply("sigmoid", parts[2] + vector), apply("tanh", parts[0] * parts[1])
+        noise = ops.random("random_normal", make.key, (Batch(), width), make.dtype, width)
+        make.result(gate, candidate, gate * candidate + x, apply("tanh", x + noise))
+        make.result(ops.iota(width, make.dtype) * ops.exp(x))
+        make.update(vector, apply("tanh", vector * 2) + vector)
+        make.update(matrix, apply("sigmoid", matrix) - matrix)
+
+
+@case
+def sums_of_rows_that_end_within_a_vector(make: Maker) -> None:
+    x = make.rows("x", 31)
+    exponentials = ops.exp(x)
+    make.result(exponentials / total(exponentials, 1), total(apply("tanh", x), 0), mean(ops.exp(-x * x)))
+    matrix = make.state("matrix", 2, 31)
+    make.update(matrix, apply("sigmoid", matrix) - ops.reshape(total(matrix, 1), (2, 1)))
+
+
+@case
 def awkward_names(make: Maker) -> None:
     names = [
         "lambda",

@@ -20,6 +20,7 @@ COMPILED = [
     ("random_numbers", "float64"),
     ("statistics_of_a_batch", "float32"),
     ("gradients_of_maxima", "float32"),
+    ("rows_that_end_within_a_vector", "float32"),
 ]
 OTHERS = [(name, dtype) for name in CASES for dtype in ("float32", "float64") if (name, dtype) not in COMPILED]
 TOLERANCE = {"float64": 1e-9, "float32": 1e-3}

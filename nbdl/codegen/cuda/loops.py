@@ -114,6 +114,10 @@ class KernelPrinter(LoopPrinter):
 
     # --- the nest ---
 
+    def _is_cut_short(self, size: int, body: list[str]) -> bool:
+        """Never: a thread's numbers come one by one."""
+        return False
+
     def _nest(self) -> list[str]:
         if self.way == "across":
             return self._nest_across()
