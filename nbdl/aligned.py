@@ -4,6 +4,7 @@ read or write.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,7 +20,9 @@ def aligned_zeros(shape: int | Sequence[int], dtype: Any) -> np.ndarray:
     >>> aligned_zeros((2, 3), "float32").ctypes.data % LINE
     0
     """
-    return _aligned(np.zeros, shape, dtype)
+    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    dtype = np.dtype(dtype)
+    return _aligned(np.zeros, sizes, dtype, math.prod(sizes) * dtype.itemsize)
 
 
 def aligned_copy(array: Any, dtype: Any = None) -> np.ndarray:
@@ -29,14 +32,11 @@ def aligned_copy(array: Any, dtype: Any = None) -> np.ndarray:
     array([1, 2])
     """
     array = np.asarray(array, dtype)
-    made = _aligned(np.empty, array.shape, array.dtype)
+    made = _aligned(np.empty, array.shape, array.dtype, array.nbytes)
     made[...] = array
     return made
 
 
-def _aligned(make: Callable[..., np.ndarray], shape: int | Sequence[int], dtype: Any) -> np.ndarray:
-    dtype = np.dtype(dtype)
-    size = int(np.prod(shape)) * dtype.itemsize
+def _aligned(make: Callable[..., np.ndarray], shape: tuple[int, ...], dtype: np.dtype, size: int) -> np.ndarray:
     memory = make(size + LINE, np.uint8)
-    start = -memory.ctypes.data % LINE
-    return memory[start : start + size].view(dtype).reshape(shape)
+    return np.ndarray(shape, dtype, memory, -memory.ctypes.data % LINE)

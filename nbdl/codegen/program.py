@@ -181,6 +181,9 @@ class Bound:
         else:
             self._threads.run(lambda worker: self._work(worker, flat))
 
+    def _work(self, worker: int, flat: Sequence[np.ndarray]) -> None:
+        self.program.call(worker, self.control, self.sync, self.arenas[worker], self.shared, self.order, *flat)
+
     @property
     def working_bytes(self) -> int:
         """Bytes of memory besides the arrays."""
@@ -199,13 +202,6 @@ class Bound:
         with self._busy:
             flat = [np.ascontiguousarray(array.reshape(-1)) for array in arrays]
             self.program.call(0, self.control, self.sync, self.arenas[0], self.shared, self.order, *flat)
-
-    def _work(self, worker: int, flat: Sequence[np.ndarray]) -> None:
-        try:
-            self.program.call(worker, self.control, self.sync, self.arenas[worker], self.shared, self.order, *flat)
-        except BaseException:
-            _abort(self.sync)
-            raise
 
 
 def _flat(variable: Variable, array: np.ndarray) -> np.ndarray:
@@ -237,13 +233,6 @@ def _scratch_bytes(program: Program) -> int:
     from nbdl.kernels.cpu.matmul import SCRATCH
 
     return max(SCRATCH, program.plan.scratch) * (8 if "scratch_f64" in program.source else 4)
-
-
-def _abort(sync: np.ndarray) -> None:
-    """Make the other workers leave their barrier."""
-    from nbdl.kernels.cpu.barrier import abort_barrier
-
-    abort_barrier(sync)
 
 
 def _barrier_state(workers: int) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Threads that wait for their part of a program's steps.
 
 A pool of `concurrent.futures` would do the same, but what it keeps in Python for each call takes as long as a small
-network's step. Here a call is an entry in each thread's queue and one in the caller's. Where calls follow one another
-at once, threads wait for them in compiled code (`nbdl.kernels.cpu.handover`).
+network's step. Here a call lies on a board that all threads see, and they are told by queues to look there. Where calls
+follow one another at once, they wait for the next one in compiled code (`nbdl.kernels.cpu.handover`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from queue import SimpleQueue
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
 import numpy as np
@@ -21,54 +22,133 @@ import numpy as np
 from nbdl.codegen.ahead import compile_for
 
 Work: TypeAlias = Callable[[int], None]
-Answers: TypeAlias = "SimpleQueue[BaseException | None]"
-Inbox: TypeAlias = "SimpleQueue[tuple[Work, Answers, Work | None] | None]"
+Inbox: TypeAlias = "SimpleQueue[bool]"
 
 PAUSE = 1e-4
 """Seconds between two calls that follow one another at once."""
 
+LATE = 1e-3
+"""Seconds after which a thread that stands by has long given up, if it has a core of its own."""
+
+REST = 0.1
+"""Seconds in which no thread stands by after one was late: others want its core, and get it sooner if it sleeps."""
+
+LOOK = 1.0
+"""Seconds after which the caller looks for answers without being told to."""
+
 LONGEST = 1.0
 """Seconds that the interpreter's end waits for threads, which are done within a thousandth unless they have no core."""
 
-
 NAP = 1e-4
-"""Seconds between its looks at them."""
+"""Seconds that it sleeps meanwhile."""
+
+
+@dataclass(eq=False)
+class _Call:
+    """What all threads do once; `wait` lets one stand by afterwards, if the next call may follow at once."""
+
+    number: int
+    work: Work
+    wait: Work | None
+    errors: dict[int, BaseException | None] = field(default_factory=dict)
+    answered: Inbox = field(default_factory=SimpleQueue)
+
+
+@dataclass(eq=False)
+class _Board:
+    """What threads share with their owner, which they don't keep alive."""
+
+    sync: np.ndarray | None
+    call: _Call | None = None
+    failed: bool = False
+    resting_until: float = 0.0
+
+    def fail(self) -> None:
+        """Let all who wait at the barrier, or come there later, leave it."""
+        self.failed = True
+        if self.sync is not None:
+            from nbdl.kernels.cpu.barrier import abort_barrier
+
+            abort_barrier(self.sync)
 
 
 class Threads:
     """Threads number 1 to `count`; the caller is number 0. They begin with the first call and end with this object.
 
     `sync` is the memory of the barrier of a program's workers, if that is what they run: `run` of `nbdl.codegen.cpu`
-    tells those who stand by when to begin.
+    tells those who stand by when to begin, and all of them leave it when one has failed.
     """
 
     def __init__(self, count: int, sync: np.ndarray | None = None):
         self.count = count
         self._sync = sync
+        self._board = _Board(sync)
         self._inboxes: list[Inbox] = []
         self._process = 0
+        self._number = 0
         self._last = 0.0
         self._wait: Work | None = None
 
     def run(self, work: Work) -> None:
-        """Call `work(number)` in each thread and here; raise what one of them raised."""
+        """Call `work(number)` in each thread and here; raise what one of them raised.
+
+        Nobody is left at work behind it, whenever Ctrl-C comes.
+        """
         if self._process != os.getpid():  # at first, and in a fork, where threads don't live on
-            self._process = os.getpid()
-            self._inboxes = [_begin(number, self) for number in range(1, self.count + 1)]
-        quick = time.perf_counter() - self._last < PAUSE
+            self._process, self._board = os.getpid(), _Board(self._sync, failed=True)
+            self._inboxes = [_begin(number, self, self._board) for number in range(1, self.count + 1)]
+        if self._board.call is not None or self._board.failed:
+            self._begin_anew(self._board.call)
+        now = time.perf_counter()
+        quick = now - self._last < PAUSE and now >= self._board.resting_until
         if self._sync is not None and quick != (self._wait is not None):
             self._wait = _wait_for_calls(self._sync, quick)
-        # Answers to a call that Ctrl-C has ended must not be taken for those of the next one.
-        answers: Answers = SimpleQueue()
-        for inbox in self._inboxes:
-            inbox.put((work, answers, self._wait))
+        self._number += 1
+        call = _Call(self._number, work, self._wait)
         try:
+            self._board.call = call
+            self._tell()
             work(0)
+        except BaseException:
+            self._leave()
+            raise
         finally:
-            errors = [answers.get() for _ in self._inboxes]
+            self._take_answers(call)
             self._last = time.perf_counter()
-            for error in filter(None, errors):
-                raise error
+        for error in filter(None, call.errors.values()):
+            raise error
+
+    def _begin_anew(self, unfinished: _Call | None) -> None:
+        """After a call that has failed, or that Ctrl-C has left before all had answered."""
+        if unfinished is not None:
+            self._leave()
+            self._take_answers(unfinished)
+        if self._sync is not None:
+            self._sync[:] = 0
+        self._wait, self._board.failed = None, False
+
+    def _tell(self) -> None:
+        """Let threads look at the board; who has seen what is there doesn't mind."""
+        for inbox in self._inboxes:
+            inbox.put(True)
+
+    def _leave(self) -> None:
+        """Let threads that wait for this one leave their work."""
+        self._board.fail()
+        self._tell()
+
+    def _take_answers(self, call: _Call) -> None:
+        interrupted = None
+        while len(call.errors) < self.count:
+            try:
+                call.answered.get(timeout=LOOK)
+            except Empty:
+                pass
+            except KeyboardInterrupt as error:  # once more
+                interrupted = error
+        self._board.call = None
+        if interrupted is not None:
+            raise interrupted
 
 
 def _wait_for_calls(sync: np.ndarray, quick: bool) -> Work | None:
@@ -82,34 +162,51 @@ def _wait_for_calls(sync: np.ndarray, quick: bool) -> Work | None:
     return lambda number: stand_by(sync, number, POLLS)
 
 
-def _begin(number: int, owner: Threads) -> Inbox:
+def _begin(number: int, owner: Threads, board: _Board) -> Inbox:
     inbox: Inbox = SimpleQueue()
     # A daemon: it must not keep the interpreter from ending.
-    threading.Thread(target=_serve, args=(number, inbox), name=f"nbdl_{number}", daemon=True).start()
-    weakref.finalize(owner, inbox.put, None).atexit = False
+    threading.Thread(target=_serve, args=(number, inbox, board), name=f"nbdl_{number}", daemon=True).start()
+    weakref.finalize(owner, inbox.put, False).atexit = False
     return inbox
 
 
-def _serve(number: int, inbox: Inbox) -> None:
-    """Do what comes, until the owner is gone; between two calls nothing of it is held."""
-    while (call := inbox.get()) is not None:
-        work, answers, wait = call
-        try:
-            work(number)
-        except BaseException as error:
-            answers.put(error)
-        else:
-            answers.put(None)
-        del call, work, answers
+def _serve(number: int, inbox: Inbox, board: _Board) -> None:
+    """Do what is on the board, until the owner is gone; between two calls nothing of it is held."""
+    done = 0
+    while inbox.get():
+        done, wait = _do(number, board, done)
         if wait is not None:
-            _STANDING.append(number)
-            wait(number)
-            _STANDING.remove(number)
-        del wait
+            _stand_by(number, wait, board)
+
+
+def _do(number: int, board: _Board, done: int) -> tuple[int, Work | None]:
+    """Do the call on the board, unless it was done before; return its number and how to stand by afterwards."""
+    call, error = board.call, None
+    if call is None or call.number <= done:
+        return done, None
+    try:
+        call.work(number)
+    except BaseException as raised:
+        board.fail()
+        error = raised
+    if call.wait is not None:
+        _STANDING.append(number)
+    call.errors[number] = error
+    call.answered.put(True)
+    return call.number, call.wait
+
+
+def _stand_by(number: int, wait: Work, board: _Board) -> None:
+    begin = time.perf_counter()
+    wait(number)
+    _STANDING.remove(number)
+    end = time.perf_counter()
+    if end - begin > LATE:
+        board.resting_until = end + REST
 
 
 _STANDING: list[int] = []
-"""The numbers of the threads that stand by."""
+"""The numbers of the threads that stand by, or are about to."""
 
 
 @atexit.register

@@ -105,8 +105,9 @@ def make_feed(
         DataError: there are no rows, the numbers of rows differ, or a floating-point input is NaN or infinite.
     """
     inputs = tuple(_as_rows(each, "x") for each in (x if isinstance(x, tuple) else (x,)))
-    target = None if y is None else inputs[0] if y is x and len(inputs) == 1 else _as_rows(y, "y")
-    for name, array in [("x", each) for each in inputs] + ([] if target is None else [("y", target)]):
+    same = y is x and not isinstance(x, tuple)
+    target = None if y is None else inputs[0] if same else _as_rows(y, "y")
+    for name, array in [("x", each) for each in inputs] + ([] if target is None or same else [("y", target)]):
         if len(array) != len(inputs[0]):
             raise DataError(
                 f"x has {len(inputs[0])} rows, but {name} has {len(array)}; each row of x needs one of {name}"

@@ -86,7 +86,7 @@ class State:
 
 
 def _may_change(thing: Any) -> bool:
-    """Whether a thing is, or holds in a tuple, a list or mapping: those change without becoming another thing.
+    """Whether a thing can change and stay the same object: a list, mapping or set, or a tuple that holds one.
 
     >>> _may_change((3, 3)), _may_change(((), {"scale": 1.0}))
     (False, True)

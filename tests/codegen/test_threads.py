@@ -84,6 +84,12 @@ def test_a_fork_has_threads_of_its_own() -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 4
 
 
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls follow one another at once, and nobody is late, however long it takes."""
+    monkeypatch.setattr(module, "PAUSE", math.inf)
+    monkeypatch.setattr(module, "LATE", math.inf)
+
+
 def working(sync: np.ndarray, seen: list[int]) -> module.Work:
     """What `run` of a program does about calls: the workers meet before they end one."""
     meeting = threading.Barrier(2)
@@ -101,7 +107,7 @@ def test_threads_stand_by_between_calls_that_follow_at_once(monkeypatch: pytest.
     sync, seen = barrier_state(2), []  # type: ignore[var-annotated]
     threads, work = Threads(1, sync), working(sync, seen)
     threads.run(work)
-    monkeypatch.setattr(module, "PAUSE", math.inf)  # however long it takes
+    at_once(monkeypatch)
     for _ in range(9):
         threads.run(work)
     assert sync[QUICK] == 1
@@ -115,7 +121,7 @@ def test_threads_stand_by_between_calls_that_follow_at_once(monkeypatch: pytest.
 @pytest.mark.parametrize("bad", [0, 1])
 def test_an_error_between_calls_that_follow_at_once(monkeypatch: pytest.MonkeyPatch, bad: int) -> None:
     """Worker 0 may fail before it has begun a call, another worker in the middle."""
-    monkeypatch.setattr(module, "PAUSE", math.inf)
+    at_once(monkeypatch)
     sync, seen = barrier_state(2), []  # type: ignore[var-annotated]
     threads, work = Threads(1, sync), working(sync, seen)
 
@@ -143,7 +149,8 @@ def test_the_end_of_the_interpreter_waits_for_threads_that_stand_by() -> None:
     from nbdl.kernels.cpu import handover
     from nbdl.kernels.cpu.barrier import barrier_state
 
-    threads.PAUSE, handover.POLLS = math.inf, 3_000_000
+    threads.PAUSE = threads.LATE = math.inf
+    handover.POLLS = 3_000_000
     both = threads.Threads(1, barrier_state(2))
     for _ in range(3):
         both.run(lambda number: None)
@@ -152,3 +159,47 @@ def test_the_end_of_the_interpreter_waits_for_threads_that_stand_by() -> None:
     print(threads._STANDING)
     """
     assert run_python(script).split() == ["[1]", "[]"]
+
+
+def test_after_a_late_thread_none_stands_by_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once(monkeypatch)
+    monkeypatch.setattr(module, "LATE", 0.0)
+    monkeypatch.setattr(module, "REST", math.inf)
+    sync, seen = barrier_state(2), []  # type: ignore[var-annotated]
+    threads, work = Threads(1, sync), working(sync, seen)
+    threads.run(work)
+    threads.run(work)
+    assert sync[QUICK] == 1
+    until(lambda: threads._board.resting_until == math.inf)
+    threads.run(work)
+    assert sync[QUICK] == 0
+
+
+@pytest.mark.parametrize("place", ["_tell", "_take_answers"])
+def test_ctrl_c_around_the_work(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """Before worker 0 begins, while another waits for it, and before it has taken the answers."""
+    sync, seen = barrier_state(2), []  # type: ignore[var-annotated]
+    threads, real = Threads(1, sync), getattr(Threads, place)
+
+    def interrupted(self: Threads, *given: object) -> None:
+        monkeypatch.setattr(Threads, place, real)
+        if place == "_tell":
+            real(self, *given)
+        raise KeyboardInterrupt
+
+    def meeting(name: str) -> module.Work:
+        def work(number: int) -> None:
+            while number and not sync[0] and not sync[-LINE]:  # for worker 0, or to be sent off
+                time.sleep(0.001)
+            sync[0] = 1
+            seen.append((name, number))
+
+        return work
+
+    monkeypatch.setattr(Threads, place, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        threads.run(meeting("first"))
+    threads.run(meeting("second"))
+    assert sorted(seen[-2:]) == [("second", 0), ("second", 1)]
+    assert ("first", 1) in seen[:-2]
+    assert not sync[-LINE]

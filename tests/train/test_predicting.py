@@ -12,6 +12,7 @@ import pytest
 import nbdl
 from nbdl import nn
 from nbdl.codegen import schedule
+from nbdl.codegen.program import Program
 from nbdl.errors import DataError
 from nbdl.train import predicting, tracing
 from nbdl.train.feed import make_feed
@@ -203,6 +204,24 @@ def test_threads_may_predict_at_once():
     for each in threads:
         each.join()
     assert not wrong
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_after_ctrl_c_predictions_are_right(monkeypatch, workers):
+    """It comes before the compiled call, in one of the workers; more than one step is to be done afterwards."""
+    net = Scaled()
+    before = net.predict(X, workers=workers, batch_size=2)
+    real = Program._compile
+
+    def interrupted(self, arguments):
+        monkeypatch.setattr(Program, "_compile", real)
+        raise KeyboardInterrupt
+
+    for _ in range(3):
+        monkeypatch.setattr(Program, "_compile", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            net.predict(X, workers=workers, batch_size=2)
+        np.testing.assert_array_equal(net.predict(X, workers=workers, batch_size=2), before)
 
 
 def test_several_workers_predict_the_same():
