@@ -33,6 +33,11 @@ LATE = 1e-3
 REST = 0.1
 """Seconds in which no thread stands by after one was late: others want its core, and get it sooner if it sleeps."""
 
+AWAKE = 0.01
+"""Seconds after which threads that stand by sleep for once: the system gives who wakes an idle core, but may leave two
+who never sleep on one.
+"""
+
 LOOK = 1.0
 """Seconds after which the caller looks for answers without being told to."""
 
@@ -86,7 +91,8 @@ class Threads:
         self._inboxes: list[Inbox] = []
         self._process = 0
         self._number = 0
-        self._last = 0.0
+        self._last = self._since = 0.0
+        self._standing: Work | None = None
         self._wait: Work | None = None
 
     def run(self, work: Work) -> None:
@@ -95,14 +101,12 @@ class Threads:
         Nobody is left at work behind it, whenever Ctrl-C comes.
         """
         if self._process != os.getpid():  # at first, and in a fork, where threads don't live on
-            self._process, self._board = os.getpid(), _Board(self._sync, failed=True)
+            self._board = _Board(self._sync, failed=True)
             self._inboxes = [_begin(number, self, self._board) for number in range(1, self.count + 1)]
+            self._process = os.getpid()
         if self._board.call is not None or self._board.failed:
             self._begin_anew(self._board.call)
-        now = time.perf_counter()
-        quick = now - self._last < PAUSE and now >= self._board.resting_until
-        if self._sync is not None and quick != (self._wait is not None):
-            self._wait = _wait_for_calls(self._sync, quick)
+        self._choose_to_wait(time.perf_counter())
         self._number += 1
         call = _Call(self._number, work, self._wait)
         try:
@@ -117,6 +121,19 @@ class Threads:
             self._last = time.perf_counter()
         for error in filter(None, call.errors.values()):
             raise error
+
+    def _choose_to_wait(self, now: float) -> None:
+        """Let threads stand by after this call if it follows the last one at once, and tell the workers."""
+        quick = now - self._last < PAUSE and now >= self._board.resting_until
+        if self._wait is not None:
+            quick = quick and now - self._since < AWAKE
+        if self._sync is None or quick == (self._wait is not None):
+            return
+        from nbdl.kernels.cpu.handover import QUICK
+
+        self._standing = self._standing or _standing_by(self._sync)
+        self._wait, self._since = self._standing if quick else None, now
+        self._sync[QUICK] = quick
 
     def _begin_anew(self, unfinished: _Call | None) -> None:
         """After a call that has failed, or that Ctrl-C has left before all had answered."""
@@ -144,20 +161,18 @@ class Threads:
                 call.answered.get(timeout=LOOK)
             except Empty:
                 pass
-            except KeyboardInterrupt as error:  # once more
+            except KeyboardInterrupt as error:  # once more, maybe before anybody was told to leave
                 interrupted = error
+                self._leave()
         self._board.call = None
         if interrupted is not None:
             raise interrupted
 
 
-def _wait_for_calls(sync: np.ndarray, quick: bool) -> Work | None:
-    """Tell a program's workers whether the next call follows at once; return what lets a thread stand by for it."""
-    from nbdl.kernels.cpu.handover import POLLS, QUICK, stand_by
+def _standing_by(sync: np.ndarray) -> Work:
+    """Return what lets a thread stand by for the next call."""
+    from nbdl.kernels.cpu.handover import POLLS, stand_by
 
-    sync[QUICK] = quick
-    if not quick:
-        return None
     compile_for(stand_by, (sync, 1, POLLS))  # here, not in a thread that the interpreter's end would cut off
     return lambda number: stand_by(sync, number, POLLS)
 

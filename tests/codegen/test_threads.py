@@ -88,6 +88,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls follow one another at once, and nobody is late, however long it takes."""
     monkeypatch.setattr(module, "PAUSE", math.inf)
     monkeypatch.setattr(module, "LATE", math.inf)
+    monkeypatch.setattr(module, "AWAKE", math.inf)
 
 
 def working(sync: np.ndarray, seen: list[int]) -> module.Work:
@@ -149,7 +150,7 @@ def test_the_end_of_the_interpreter_waits_for_threads_that_stand_by() -> None:
     from nbdl.kernels.cpu import handover
     from nbdl.kernels.cpu.barrier import barrier_state
 
-    threads.PAUSE = threads.LATE = math.inf
+    threads.PAUSE = threads.LATE = threads.AWAKE = math.inf
     handover.POLLS = 3_000_000
     both = threads.Threads(1, barrier_state(2))
     for _ in range(3):
@@ -203,3 +204,16 @@ def test_ctrl_c_around_the_work(monkeypatch: pytest.MonkeyPatch, place: str) -> 
     assert sorted(seen[-2:]) == [("second", 0), ("second", 1)]
     assert ("first", 1) in seen[:-2]
     assert not sync[-LINE]
+
+
+def test_who_stands_by_for_long_sleeps_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every other call, if no time at all is short enough."""
+    at_once(monkeypatch)
+    monkeypatch.setattr(module, "AWAKE", 0.0)
+    sync, seen = barrier_state(2), []  # type: ignore[var-annotated]
+    threads, work, quick = Threads(1, sync), working(sync, seen), []
+    for _ in range(6):
+        threads.run(work)
+        quick.append(int(sync[QUICK]))
+    assert quick == [1, 0, 1, 0, 1, 0] or quick == [0, 1, 0, 1, 0, 1]
+    assert len(seen) == 12
