@@ -41,6 +41,12 @@ SHAPES = [
     ("nn", 128, 512, 512),
     ("tn", 784, 128, 512),
     ("nt", 128, 512, 512),
+    # few rows: input gradients that transpose these, and rows alone
+    ("nt", 16, 512, 512),
+    ("nt", 32, 784, 128),
+    ("nn", 1, 784, 100),
+    ("nn", 1, 784, 256),
+    ("nn", 1, 784, 512),
     # beyond the caches
     ("nn", 1024, 1024, 1024),
     ("tn", 1024, 1024, 1024),

@@ -6,7 +6,6 @@ are woken by the second of two calls that follow one another at once, and go to 
 
 from __future__ import annotations
 
-import atexit
 import os
 import threading
 import time
@@ -16,7 +15,7 @@ from typing import Any
 
 from nbdl.codegen.ahead import compile_for
 from nbdl.codegen.program import Program
-from nbdl.codegen.threads import LONGEST, PAUSE
+from nbdl.codegen.waiting import IN_COMPILED_CODE, PAUSE
 from nbdl.machine import cores
 
 POLLS = 5000
@@ -64,33 +63,27 @@ class Standby:
     def _begin(self, asleep: list[threading.Lock]) -> None:
         from nbdl.kernels.cpu.standby import MOST
 
-        atexit.register(leave_compiled_code)
         with suppress(RuntimeError):  # no more threads are allowed, or the interpreter is about to end: then without
             for place in range(min(cores() - 1, MOST)):
                 # A daemon: it must not keep the interpreter from ending.
-                threading.Thread(target=_serve, args=(place, asleep), name=f"nbdl_standby_{place}", daemon=True).start()
+                name = f"nbdl_standby_{place}"
+                threading.Thread(target=_serve, args=(place, name, asleep), name=name, daemon=True).start()
 
 
-def _serve(place: int, asleep: list[threading.Lock]) -> None:
+def _serve(place: int, name: str, asleep: list[threading.Lock]) -> None:
     """Stand by, again and again; in between sleep, until somebody takes the lock from those asleep and releases it."""
     from nbdl.kernels.cpu.standby import stand_by
 
     wake = threading.Lock()
     wake.acquire()
     while True:
-        if not stand_by(place, POLLS):
+        IN_COMPILED_CODE.append(name)
+        useful = stand_by(place, POLLS)
+        IN_COMPILED_CODE.remove(name)
+        if not useful:
             time.sleep(REST)
         asleep.append(wake)
         wake.acquire()
-
-
-def leave_compiled_code() -> None:
-    """Wait until all threads sleep: at the interpreter's end their machine code goes, and they would run on in it."""
-    from nbdl.kernels.cpu.standby import AWAY, MOST, SLOTS, memory
-
-    end = time.perf_counter() + LONGEST
-    while (memory[: MOST * SLOTS : SLOTS] != AWAY).any() and time.perf_counter() < end:
-        time.sleep(PAUSE)
 
 
 STANDBY = Standby()

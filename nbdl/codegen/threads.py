@@ -7,7 +7,6 @@ follow one another at once, they wait for the next one in compiled code (`nbdl.k
 
 from __future__ import annotations
 
-import atexit
 import os
 import threading
 import time
@@ -20,12 +19,10 @@ from typing import TypeAlias
 import numpy as np
 
 from nbdl.codegen.ahead import compile_for
+from nbdl.codegen.waiting import IN_COMPILED_CODE, PAUSE
 
 Work: TypeAlias = Callable[[int], None]
 Inbox: TypeAlias = "SimpleQueue[bool]"
-
-PAUSE = 1e-4
-"""Seconds between two calls that follow one another at once."""
 
 LATE = 1e-3
 """Seconds after which a thread that stands by has long given up, if it has a core of its own."""
@@ -40,12 +37,6 @@ who never sleep on one.
 
 LOOK = 1.0
 """Seconds after which the caller looks for answers without being told to."""
-
-LONGEST = 1.0
-"""Seconds that the interpreter's end waits for threads, which are done within a thousandth unless they have no core."""
-
-NAP = 1e-4
-"""Seconds that it sleeps meanwhile."""
 
 
 @dataclass(eq=False)
@@ -180,9 +171,13 @@ def _standing_by(sync: np.ndarray) -> Work:
 def _begin(number: int, owner: Threads, board: _Board) -> Inbox:
     inbox: Inbox = SimpleQueue()
     # A daemon: it must not keep the interpreter from ending.
-    threading.Thread(target=_serve, args=(number, inbox, board), name=f"nbdl_{number}", daemon=True).start()
+    threading.Thread(target=_serve, args=(number, inbox, board), name=_name(number), daemon=True).start()
     weakref.finalize(owner, inbox.put, False).atexit = False
     return inbox
+
+
+def _name(number: int) -> str:
+    return f"nbdl_{number}"
 
 
 def _serve(number: int, inbox: Inbox, board: _Board) -> None:
@@ -205,7 +200,7 @@ def _do(number: int, board: _Board, done: int) -> tuple[int, Work | None]:
         board.fail()
         error = raised
     if call.wait is not None:
-        _STANDING.append(number)
+        IN_COMPILED_CODE.append(_name(number))
     call.errors[number] = error
     call.answered.put(True)
     return call.number, call.wait
@@ -214,23 +209,7 @@ def _do(number: int, board: _Board, done: int) -> tuple[int, Work | None]:
 def _stand_by(number: int, wait: Work, board: _Board) -> None:
     begin = time.perf_counter()
     wait(number)
-    _STANDING.remove(number)
+    IN_COMPILED_CODE.remove(_name(number))
     end = time.perf_counter()
     if end - begin > LATE:
         board.resting_until = end + REST
-
-
-_STANDING: list[int] = []
-"""The numbers of the threads that stand by, or are about to."""
-
-
-@atexit.register
-def _leave_compiled_code() -> None:
-    """Wait until no thread stands by: at the interpreter's end their machine code goes, and they would run on in it."""
-    end = time.perf_counter() + LONGEST
-    while _STANDING and time.perf_counter() < end:
-        time.sleep(NAP)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_STANDING.clear)

@@ -9,7 +9,7 @@ from nbdl.train.metric import Metric, batch_sums
 from nbdl.train.predicting import predict
 from nbdl.train.run import Run
 from nbdl.train.runfolder import RunFolder
-from nbdl.train.tracing import Measured
+from nbdl.train.totals import Measured
 
 __all__ = [
     "Batch",

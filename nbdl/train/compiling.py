@@ -18,7 +18,8 @@ from nbdl.resolve import resolve
 from nbdl.tensor import Tensor
 from nbdl.train.feed import Batch
 from nbdl.train.metric import Metric
-from nbdl.train.tracing import Measured, has_own_step, has_own_test
+from nbdl.train.totals import Measured
+from nbdl.train.tracing import has_own_step, has_own_test
 from nbdl.train.weighting import weigh_rows
 
 

@@ -13,7 +13,8 @@ from nbdl.ir import ops
 from nbdl.nn.module import Module
 from nbdl.tensor import Tensor
 from nbdl.train.feed import Batch, Feed
-from nbdl.train.tracing import Logs, Measured, Traced
+from nbdl.train.totals import Logs, Measured
+from nbdl.train.tracing import Traced
 
 
 class DebugProgram:

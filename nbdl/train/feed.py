@@ -42,6 +42,17 @@ class Feed:
             for name, array in self.arrays().items()
         }
 
+    def twins(self) -> dict[str, str]:
+        """Arrays that are also another one, as the targets of an autoencoder are its inputs, and that other one."""
+        found: dict[str, str] = {}
+        seen: list[tuple[str, np.ndarray]] = []
+        for name, array in self.arrays().items():
+            same = [other for other, earlier in seen if earlier.__array_interface__ == array.__array_interface__]
+            if same:
+                found[name] = same[0]
+            seen.append((name, array))
+        return found
+
     def split(self, share: float) -> tuple[Feed, Feed]:
         """Cut off the last `share` of the rows. Raises `DataError` if one of the parts would be empty."""
         kept = self.rows - int(self.rows * share)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -28,38 +27,10 @@ from nbdl.optim.state import OptimizerState
 from nbdl.targets import Range, noted_ranges
 from nbdl.tensor import Tensor
 from nbdl.train.feed import Batch, Feed, batch_of
-from nbdl.train.metric import Metric
+from nbdl.train.totals import Logs, Total, lay_out_totals
 
 FLOAT64 = np.dtype(np.float64)
 EXAMPLES = 8  # rows whose values code sees while it is recorded with debug=True
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Sums over the batch that a metric will turn into its result."""
-
-    metric: Metric
-    sums: Tensor
-
-
-Logs = Mapping[str, "Tensor | Measured"]
-
-
-@dataclass(frozen=True)
-class Total:
-    """A part of the vector of totals: what is added up over the batches for one number that is reported."""
-
-    name: str
-    start: int
-    shape: tuple[int, ...]
-    metric: Metric | None
-
-    def result(self, totals: np.ndarray, rows: int) -> float | np.ndarray:
-        """The reported value, given the totals over `rows` rows."""
-        if self.metric is None:  # the mean of a scalar
-            return float(totals[self.start]) / max(rows, 1)
-        sums = totals[self.start : self.start + math.prod(self.shape)].reshape(self.shape)
-        return self.metric.result(sums)
 
 
 @dataclass
@@ -226,6 +197,10 @@ class _Recording:
         """The batch that the network sees."""
         return batch_of(self.leaves)
 
+    def same_leaves(self) -> dict[Node, Node]:
+        """Leaves that have the same rows as another one, and that one."""
+        return {self.leaves[name]: self.leaves[other] for name, other in self.feed.twins().items()}
+
 
 @contextmanager
 def _recording(net: Module, feed: Feed) -> Iterator[_Recording]:
@@ -260,19 +235,7 @@ def trace_training(net: Module, feed: Feed, batch: int | None = None) -> Traced:
         if not logs:
             raise OptionError("train_step must return what it reports, at least one number: {'loss': loss}")
         results = {name: variable.node for name, variable in recorded.symbols.variables.items()}
-    return _program(recorded, "Training", logs, results, batch=batch, merged=_twins(feed, recorded.leaves))
-
-
-def _twins(feed: Feed, leaves: Mapping[str, Node]) -> dict[Node, Node]:
-    """Leaves whose array is that of a leaf before, as the targets of an autoencoder are, and that leaf."""
-    seen: list[tuple[np.ndarray, Node]] = []
-    twins = {}
-    for name, array in feed.arrays().items():
-        same = [leaf for other, leaf in seen if other.__array_interface__ == array.__array_interface__]
-        if same:
-            twins[leaves[name]] = same[0]
-        seen.append((array, leaves[name]))
-    return twins
+    return _program(recorded, "Training", logs, results, batch=batch, same=recorded.same_leaves())
 
 
 def trace_evaluation(net: Module, feed: Feed, batch: int | None = None) -> Traced:
@@ -338,8 +301,9 @@ def _program(
     *,
     in_order: bool = False,
     batch: int | None = None,
-    merged: Mapping[Node, Node] | None = None,
+    same: Mapping[Node, Node] | None = None,
 ) -> Traced:
+    """The program; `same` are leaves that stand for others, which have the same rows and need not be gathered."""
     symbols = recorded.symbols
     arrays = {f"{name}_data": array for name, array in recorded.feed.arrays().items()}
     variables = [
@@ -353,7 +317,7 @@ def _program(
         )
         arrays[name] = symbols.array(name)
     with scope("totals"):
-        totals, vector, total_leaf = _totals(logs)
+        totals, vector, total_leaf = lay_out_totals(logs)
     if totals:
         variables.append(Variable("totals", "state", total_leaf, vector, anew=True))
         arrays["totals"] = np.zeros(total_leaf.shape, FLOAT64)  # type: ignore[arg-type]
@@ -364,8 +328,8 @@ def _program(
         variables.append(Variable(name, "value", constant))
         assert constant.value is not None  # that is what makes it a constant
         arrays[name] = constant.value
-    if merged:
-        new = substitute(_results(variables), lambda node, inputs: merged.get(node))
+    if same:
+        new = substitute(_results(variables), lambda node, inputs: same.get(node))
         variables = [each if each.result is None else replace(each, result=new[each.result]) for each in variables]
     used = set(_used(variables))
     kept = [each for each in variables if each.result is not None or each.leaf in used or each.role == "rows"]
@@ -373,32 +337,6 @@ def _program(
     kept_arrays = {each.name: arrays[each.name] for each in kept if each.name in arrays}
     program = Program(kept, title, batch)
     return Traced(program, kept_arrays, totals, symbols.variables, list(symbols.states.values()))
-
-
-def _totals(logs: Logs) -> tuple[list[Total], Node, Node]:
-    """Lay out what is added up over batches in one vector of float64."""
-    totals: list[Total] = []
-    parts: list[Node] = []
-    size = 0
-    for name, log in logs.items():
-        node = (
-            log.sums.node if isinstance(log, Measured) else ops.multiply(_scalar(name, log), ops.batch_size(log.dtype))
-        )
-        shape = tuple(each for each in node.shape if isinstance(each, int))
-        if len(shape) != len(node.shape):
-            raise OptionError(f"the log {name!r} has a value for each row; take its mean")
-        totals.append(Total(name, size, shape, log.metric if isinstance(log, Measured) else None))
-        parts.append(ops.cast(node, FLOAT64))
-        size += int(np.prod(shape))
-    leaf = ops.leaf((max(size, 1),), FLOAT64, name="totals")
-    vector = ops.add(leaf, ops.pack(parts, [each.start for each in totals], size)) if totals else leaf
-    return totals, vector, leaf
-
-
-def _scalar(name: str, log: Tensor) -> Node:
-    if product(log.shape) != 1:
-        raise OptionError(f"train_step must return scalars; {name!r} has the shape {log.shape}: take its mean")
-    return ops.reshape(log.node, ())
 
 
 def _used(variables: Sequence[Variable]) -> list[Node]:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from nbdl import nn
-from nbdl.codegen import standby
+from nbdl.codegen import standby, waiting
 from nbdl.codegen.standby import STANDBY, Standby
 from nbdl.machine import cores
 from tests.kernels.test_standby import nobody_at_a_place, nobody_stands_by, parts_done, until
@@ -142,21 +142,35 @@ def test_rows_are_predicted_where_no_thread_can_begin(monkeypatch: pytest.Monkey
 
 
 def test_the_end_waits_until_threads_have_left_compiled_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    from nbdl.kernels.cpu.standby import AWAY, MOST, SLOTS, WAITING, memory
-
-    until(lambda: bool((memory[: MOST * SLOTS : SLOTS] == AWAY).all()))
+    waiting.IN_COMPILED_CODE.append("somebody")
     naps: list[float] = []
 
     def nap(seconds: float) -> None:
         naps.append(seconds)
         if len(naps) == 3:
-            memory[(MOST - 1) * SLOTS] = AWAY
+            waiting.IN_COMPILED_CODE.remove("somebody")
 
-    monkeypatch.setattr(standby.time, "sleep", nap)
-    memory[(MOST - 1) * SLOTS] = WAITING
-    standby.leave_compiled_code()
+    until(lambda: waiting.IN_COMPILED_CODE == ["somebody"])
+    monkeypatch.setattr(waiting.time, "sleep", nap)
+    waiting.leave_compiled_code()
     assert len(naps) == 3
-    monkeypatch.setattr(standby, "LONGEST", 0.0)
-    memory[(MOST - 1) * SLOTS] = WAITING
-    standby.leave_compiled_code()  # not for ever
-    memory[(MOST - 1) * SLOTS] = AWAY
+    monkeypatch.setattr(waiting, "LONGEST", 0.0)
+    waiting.IN_COMPILED_CODE.append("somebody")
+    waiting.leave_compiled_code()  # not for ever
+    waiting.IN_COMPILED_CODE.remove("somebody")
+
+
+@two_cores
+@pytest.mark.usefixtures("at_once")
+def test_threads_that_stand_by_are_among_those_that_the_end_waits_for() -> None:
+    share(large(), ROW)
+    until(lambda: not waiting.IN_COMPILED_CODE)
+    seen: list[str] = []
+
+    def one_was_seen() -> bool:
+        share(large(), ROW)
+        seen.extend(waiting.IN_COMPILED_CODE)
+        return "nbdl_standby_0" in seen
+
+    until(one_was_seen)
+    until(lambda: not waiting.IN_COMPILED_CODE)

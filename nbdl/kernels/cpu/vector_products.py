@@ -4,7 +4,7 @@ is read.
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial, reduce
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from llvmlite import ir
 from numba import types
@@ -85,62 +85,64 @@ def multiply_row(
     return call_outlined("nbdl.multiply_row", types.void(a, n, b, n, c, n, n, types.boolean), _emit_row)
 
 
+class _RowProduct(NamedTuple):
+    """c[j] += sum_k a[k * a_column] * b[k * b_row + j], for `columns` j and `depth` k."""
+
+    a: ir.Value
+    a_column: ir.Value
+    b: ir.Value
+    b_row: ir.Value
+    c: ir.Value
+    columns: ir.Value
+    depth: ir.Value
+
+    def factor(self, v: Vectors, k: ir.Value) -> ir.Value:
+        """Where the factor of a row of B is."""
+        return v.address(self.a, v.builder.mul(k, self.a_column))
+
+    def row(self, v: Vectors, k: ir.Value) -> ir.Value:
+        """Where a row of B begins."""
+        return v.address(self.b, v.builder.mul(k, self.b_row))
+
+
 def _emit_row(v: Vectors, arguments: Sequence[ir.Value]) -> None:
     """Emit the loops over the rows of B for rows of each width; the sums begin with what c holds."""
-    a, a_column, b, b_row, c, columns, depth, accumulate = arguments
+    product, accumulate = _RowProduct(*arguments[:-1]), arguments[-1]
     builder = v.builder
-    row_bytes = builder.mul(columns, ir.Constant(INDEX, v.size))
+    row_bytes = builder.mul(product.columns, ir.Constant(INDEX, v.size))
     with builder.if_then(builder.not_(accumulate)):
-        cgutils.memset(builder, c, row_bytes, 0)
+        cgutils.memset(builder, product.c, row_bytes, 0)
     done = builder.append_basic_block("row.done")
     ways: list[tuple[int, Callable[..., None]]] = [(v.lanes, _emit_rows_of_a_vector)]
     for vectors in WIDTHS:
         ways.append((ROW_BLOCKS * vectors * v.lanes, partial(_emit_rows_in_registers, vectors=vectors)))
     for width, emit in ways:
-        with builder.if_then(builder.icmp_signed("<=", columns, ir.Constant(INDEX, width))):
-            emit(v, a, a_column, b, b_row, c, columns, depth)
+        with builder.if_then(builder.icmp_signed("<=", product.columns, ir.Constant(INDEX, width))):
+            emit(v, product)
             builder.branch(done)
-    _emit_rows_in_memory(v, a, a_column, b, b_row, c, columns, depth)
+    _emit_rows_in_memory(v, product)
     builder.branch(done)
     builder.position_at_end(done)
 
 
-def _emit_rows_of_a_vector(
-    v: Vectors,
-    a: ir.Value,
-    a_column: ir.Value,
-    b: ir.Value,
-    b_row: ir.Value,
-    c: ir.Value,
-    columns: ir.Value,
-    depth: ir.Value,
-) -> None:
+def _emit_rows_of_a_vector(v: Vectors, product: _RowProduct) -> None:
     """Emit rows that a vector holds: several at a time, in sums that don't wait for each other."""
-    mask, sums = v.prefix_mask(columns), [cgutils.alloca_once_value(v.builder, v.zero) for _ in range(ROW_DEPTH)]
-    for rows in _emit_some_rows(v, a, a_column, b, b_row, depth):
+    mask = v.prefix_mask(product.columns)
+    sums = [cgutils.alloca_once_value(v.builder, v.zero) for _ in range(ROW_DEPTH)]
+    for rows in _emit_some_rows(v, product):
         for total, (factor, row) in zip(sums, rows, strict=False):
             _add_product(v, total, factor, v.load(row, mask))
     loaded = [v.builder.load(each, typ=v.type) for each in sums]
-    v.store(reduce(v.builder.fadd, loaded, v.load(c, mask)), c, mask)
+    v.store(reduce(v.builder.fadd, loaded, v.load(product.c, mask)), product.c, mask)
 
 
-def _emit_rows_in_registers(
-    v: Vectors,
-    a: ir.Value,
-    a_column: ir.Value,
-    b: ir.Value,
-    b_row: ir.Value,
-    c: ir.Value,
-    columns: ir.Value,
-    depth: ir.Value,
-    vectors: int,
-) -> None:
+def _emit_rows_in_registers(v: Vectors, product: _RowProduct, vectors: int) -> None:
     """Emit rows that ROW_BLOCKS blocks of some vectors hold: one after another, in registers.
 
     Blocks that would reach beyond the end of a row lie before it, and compute once more what others compute.
     """
     builder, width = v.builder, vectors * v.lanes
-    last = builder.sub(columns, ir.Constant(INDEX, width))
+    last = builder.sub(product.columns, ir.Constant(INDEX, width))
     starts = [ir.Constant(INDEX, block * width) for block in range(ROW_BLOCKS)]
     starts = [builder.select(builder.icmp_signed("<", start, last), start, last) for start in starts]
 
@@ -148,62 +150,51 @@ def _emit_rows_in_registers(
         return [v.vector_address(v.address(row, start), j) for start in starts for j in range(vectors)]
 
     sums = [cgutils.alloca_once_value(builder, v.zero) for _ in range(ROW_BLOCKS * vectors)]
-    for total, place in zip(sums, places(c), strict=True):
+    for total, place in zip(sums, places(product.c), strict=True):
         builder.store(v.load(place), total)
-    with cgutils.for_range(builder, depth, intp=INDEX) as loop:
-        factor = v.splat(v.address(a, builder.mul(loop.index, a_column)))
-        for total, place in zip(sums, places(v.address(b, builder.mul(loop.index, b_row))), strict=True):
+    with cgutils.for_range(builder, product.depth, intp=INDEX) as loop:
+        factor = v.splat(product.factor(v, loop.index))
+        for total, place in zip(sums, places(product.row(v, loop.index)), strict=True):
             _add_product(v, total, factor, v.load(place))
-    for total, place in zip(sums, places(c), strict=True):
+    for total, place in zip(sums, places(product.c), strict=True):
         v.store(builder.load(total, typ=v.type), place)
 
 
-def _emit_rows_in_memory(
-    v: Vectors,
-    a: ir.Value,
-    a_column: ir.Value,
-    b: ir.Value,
-    b_row: ir.Value,
-    c: ir.Value,
-    columns: ir.Value,
-    depth: ir.Value,
-) -> None:
+def _emit_rows_in_memory(v: Vectors, product: _RowProduct) -> None:
     """Emit rows of any width, which are read whole and in order, as memory likes it best: several are added to c at a
     time, by whole vectors and then a masked one.
     """
     builder = v.builder
     lanes, zero = ir.Constant(INDEX, v.lanes), ir.Constant(INDEX, 0)
-    rest = builder.srem(columns, lanes)
-    whole, some, mask = builder.sub(columns, rest), builder.icmp_signed(">", rest, zero), v.prefix_mask(rest)
+    rest = builder.srem(product.columns, lanes)
+    whole, some, mask = builder.sub(product.columns, rest), builder.icmp_signed(">", rest, zero), v.prefix_mask(rest)
 
     def add(rows: list[tuple[ir.Value, ir.Value]], j: ir.Value, mask: ir.Value | None) -> None:
-        place = v.address(c, j)
+        place = v.address(product.c, j)
         total = v.load(place, mask)
         for factor, row in rows:
             total = v.multiply_add(factor, v.load(v.address(row, j), mask), total)
         v.store(total, place, mask)
 
-    for rows in _emit_some_rows(v, a, a_column, b, b_row, depth):
+    for rows in _emit_some_rows(v, product):
         with cgutils.for_range_slice(builder, zero, whole, lanes, INDEX) as (j, _):
             add(rows, j, None)
         with builder.if_then(some):
             add(rows, whole, mask)
 
 
-def _emit_some_rows(
-    v: Vectors, a: ir.Value, a_column: ir.Value, b: ir.Value, b_row: ir.Value, depth: ir.Value
-) -> Iterator[list[tuple[ir.Value, ir.Value]]]:
+def _emit_some_rows(v: Vectors, product: _RowProduct) -> Iterator[list[tuple[ir.Value, ir.Value]]]:
     """Emit a loop over ROW_DEPTH rows of B at a time, then one over those that are left; yield, inside of each, the
     rows' factors and places.
     """
-    builder = v.builder
+    builder, depth = v.builder, product.depth
     zero, one, together = (ir.Constant(INDEX, number) for number in (0, 1, ROW_DEPTH))
     whole = builder.sub(depth, builder.srem(depth, together))
     for first, end, rows in ((zero, whole, together), (whole, depth, one)):
         with cgutils.for_range_slice(builder, first, end, rows, INDEX) as (k, _):
-            places = [(v.address(a, builder.mul(k, a_column)), v.address(b, builder.mul(k, b_row)))]
+            places = [(product.factor(v, k), product.row(v, k))]
             for _ in range(1, rows.constant):
-                places.append((v.address(places[-1][0], a_column), v.address(places[-1][1], b_row)))
+                places.append((v.address(places[-1][0], product.a_column), v.address(places[-1][1], product.b_row)))
             yield [(v.splat(factor), row) for factor, row in places]
 
 
