@@ -171,6 +171,25 @@ def clip(x: TensorLike, low: float | None = None, high: float | None = None) -> 
     return _wrap(node if high is None else ops.minimum(node, high))
 
 
+def fast_divide(x: TensorLike, y: TensorLike) -> Tensor:
+    """x / y to within three units of the last place, for y that are known to be finite and far from 0.
+
+    Such as what an update rule divides by: sqrt(v) + epsilon. On a CPU an update takes about three quarters of the time
+    that it takes with `/`, in float32; float64 is divided exactly. Where y is infinite, or as small as 1e-38, the result
+    may be NaN.
+
+    Raises:
+        ShapeError: shapes that can't be broadcast together.
+
+    >>> import nbdl
+    >>> print(nbdl.fast_divide(nbdl.asarray([1.0, 3.0]), nbdl.asarray([4.0, 2.0])).numpy())
+    [0.25 1.5 ]
+
+    Source: Muller et al., Handbook of Floating-Point Arithmetic, Birkhäuser 2018 (division by Newton's method).
+    """
+    return _wrap(ops.fast_divide(operand(x), operand(y)))
+
+
 def where(condition: TensorLike, x: TensorLike, y: TensorLike) -> Tensor:
     """x where the condition holds, else y."""
     return _wrap(ops.where(node_of(condition), operand(x), operand(y)))
@@ -372,7 +391,7 @@ def outer(x: TensorLike, y: TensorLike) -> Tensor:
 
 __all__ = [
     "abs", "arange", "argmax", "asarray", "broadcast_to", "clip", "concat", "cos", "erf", "exp", "expand_dims",
-    "expm1", "floor",
+    "expm1", "fast_divide", "floor",
     "full", "full_like", "isfinite", "log", "log1p", "log_softmax", "logsumexp", "matmul", "max", "maximum", "mean",
     "min",
     "minimum", "one_hot", "ones", "ones_like", "outer", "permute_dims", "power", "reshape", "sigmoid", "sign", "sin",

@@ -35,6 +35,7 @@ ELEMENTWISE: dict[str, Callable[..., float]] = {
     "subtract": lambda x, y: x - y,
     "multiply": lambda x, y: x * y,
     "divide": _divide,
+    "fast_divide": _divide,
     "power": _power,
     "remainder": lambda x, y: x % y,
     "maximum": lambda x, y: x if x >= y else y,

@@ -365,6 +365,7 @@ _NAMES = {
     "input": "value",
     "subtract": "difference",
     "divide": "quotient",
+    "fast_divide": "quotient",
 }
 
 

@@ -16,7 +16,7 @@ _CHEAP = (
     "add subtract multiply negative cast where maximum minimum abs sign floor is_finite "
     "less less_equal equal not_equal logical_and logical_or logical_not"
 ).split()
-COSTS = {**dict.fromkeys(_CHEAP, 1), "divide": 3, "sqrt": 3}
+COSTS = {**dict.fromkeys(_CHEAP, 1), "divide": 3, "fast_divide": 3, "sqrt": 3}
 EXPENSIVE = 10  # exp, tanh, random numbers, ...
 WORTH_STORING = 8  # computing a value again in another loop costs more than reading it back from here on
 WORTH_KEEPING = 3  # the same, for a value that one loop would compute again for every step of an outer variable

@@ -96,6 +96,13 @@ _row("multiply", NUMBERS, np.multiply, "{0} * {1}", lambda node, g: [g * node.in
 _row(
     "divide", FLOATS, np.divide, "{0} / {1}", lambda node, g: [g / node.inputs[1], -(g * node) / node.inputs[1]]
 )
+_row(
+    "fast_divide",
+    FLOATS,
+    np.divide,
+    "fast_divide({0}, {1})",
+    lambda node, g: [ops.fast_divide(g, node.inputs[1]), -ops.fast_divide(g * node, node.inputs[1])],
+)
 _row("power", FLOATS, np.power, "power({0}, {1})", _power_derivative)
 _row(
     "remainder", NUMBERS, np.remainder, "{0} % {1}",

@@ -120,6 +120,12 @@ def divide(x: Node | Number, y: Node | Number) -> Node:
     return apply("divide", as_float(x), as_float(y))
 
 
+def fast_divide(x: Node | Number, y: Node | Number) -> Node:
+    """x / y, to within three units of the last place where y is finite and far from 0."""
+    x, y = promote(x, y)
+    return apply("fast_divide", as_float(x), as_float(y))
+
+
 def power(x: Node | Number, y: Node | Number) -> Node:
     """x ** y; small whole and half exponents become products and roots, which are exact and fast."""
     if isinstance(x, Node) and isinstance(y, int | float) and x.dtype.kind == "f":

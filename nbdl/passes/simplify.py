@@ -186,6 +186,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "subtract": (_drop_zero, _subtract_negative),
     "multiply": (_drop_one, _join_factors, _negative_outside),
     "divide": (_drop_one, _negative_outside),
+    "fast_divide": (_drop_one, _negative_outside),
     "sum": (_nothing_to_reduce, _negative_outside),
     "max": (_nothing_to_reduce,),
     "negative": (_same_twice,),

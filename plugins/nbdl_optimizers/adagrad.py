@@ -55,7 +55,7 @@ class Adagrad(Optimizer):
         """Move against the gradient, scaled by its history."""
         rate = self.learning_rate(step.astype(parameter.dtype))
         total = slots["total"] + gradient * gradient
-        return parameter - rate * gradient / (nbdl.sqrt(total) + self.epsilon), {"total": total}
+        return parameter - rate * nbdl.fast_divide(gradient, nbdl.sqrt(total) + self.epsilon), {"total": total}
 
 
 class Adadelta(Optimizer):
@@ -102,6 +102,7 @@ class Adadelta(Optimizer):
         """Move by the typical step, scaled by how the gradient compares with its typical size."""
         rate = self.learning_rate(step.astype(parameter.dtype))
         v = running_mean(slots["squared_gradient"], gradient * gradient, self.rho)
-        delta = nbdl.sqrt((slots["squared_delta"] + self.epsilon) / (v + self.epsilon)) * gradient
+        ratio = nbdl.fast_divide(slots["squared_delta"] + self.epsilon, v + self.epsilon)
+        delta = nbdl.sqrt(ratio) * gradient
         u = running_mean(slots["squared_delta"], delta * delta, self.rho)
         return parameter - rate * delta, {"squared_gradient": v, "squared_delta": u}

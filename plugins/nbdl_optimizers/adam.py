@@ -74,7 +74,7 @@ class Adam(Optimizer):
             second = new["largest_second_moment"] = nbdl.maximum(slots["largest_second_moment"], second)
         root = nbdl.sqrt(start_correction(self.beta2, updates))
         rate = self.learning_rate(step) * root / start_correction(self.beta1, updates)
-        return parameter - rate * new["first_moment"] / (nbdl.sqrt(second) + self.epsilon * root), new
+        return parameter - rate * nbdl.fast_divide(new["first_moment"], nbdl.sqrt(second) + self.epsilon * root), new
 
 
 class AdamW(Adam):

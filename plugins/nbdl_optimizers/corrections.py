@@ -8,6 +8,9 @@ import nbdl
 from nbdl.errors import OptionError
 from nbdl.tensor import Tensor
 
+SMALLEST_EPSILON = 1e-30
+"""So that float32 holds its reciprocal, also after it was multiplied by Adam's correction of the start."""
+
 
 def check_decay(owner: str, **decays: float) -> None:
     """Raise `OptionError` for a decay rate of a running mean that isn't in [0, 1)."""
@@ -17,14 +20,14 @@ def check_decay(owner: str, **decays: float) -> None:
 
 
 def check_epsilon(owner: str, epsilon: float) -> None:
-    """Raise `OptionError` for an epsilon of 0 or less: an element that never had a gradient would become 0 / 0."""
-    if epsilon <= 0:
-        raise OptionError(f"{owner} takes a positive epsilon, not {epsilon}")
+    """Raise `OptionError` for an epsilon so small that an element that never had a gradient would become 0 / 0."""
+    if not epsilon >= SMALLEST_EPSILON:
+        raise OptionError(f"{owner} takes an epsilon of at least {SMALLEST_EPSILON:g}, not {epsilon}")
 
 
 def running_mean(mean: Tensor, new: Tensor, decay: float) -> Tensor:
-    """decay * mean + (1 - decay) * new"""
-    return decay * mean + (1 - decay) * new
+    """decay * mean + (1 - decay) * new, as one multiplication less: mean + (1 - decay) * (new - mean)."""
+    return mean + (1 - decay) * (new - mean)
 
 
 def start_correction(decay: float, updates: Tensor) -> Tensor | float:

@@ -77,7 +77,8 @@ class NAdam(Optimizer):
         rate = self.learning_rate(step) * root
         of_gradient = rate * (1 - momentum) / (1 - product)
         of_moment = rate * coming / (1 - product * coming)
-        direction = (of_gradient * gradient + of_moment * first) / (nbdl.sqrt(second) + self.epsilon * root)
+        move = of_gradient * gradient + of_moment * first
+        direction = nbdl.fast_divide(move, nbdl.sqrt(second) + self.epsilon * root)
         new = {"first_moment": first, "second_moment": second, "momentum_product": product}
         return parameter - direction, new
 

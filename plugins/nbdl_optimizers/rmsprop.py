@@ -65,7 +65,7 @@ class RMSProp(Optimizer):
         if self.centered:
             mean = new["mean_gradient"] = running_mean(slots["mean_gradient"], gradient, self.rho)
             variance = nbdl.maximum(variance - mean * mean, 0.0)
-        direction = gradient / (nbdl.sqrt(variance) + self.epsilon)
+        direction = nbdl.fast_divide(gradient, nbdl.sqrt(variance) + self.epsilon)
         if self.momentum:
             direction = new["velocity"] = self.momentum * slots["velocity"] + direction
         return parameter - rate * direction, new

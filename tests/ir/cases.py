@@ -76,8 +76,8 @@ def _booleans(generator: Generator, shape: tuple[int, ...]) -> np.ndarray:
 
 
 DOMAINS: dict[str, tuple[Callable[[Generator, tuple[int, ...]], np.ndarray], ...]] = {
-    **dict.fromkeys(("add", "subtract", "multiply", "divide", "remainder", "maximum", "minimum"), (_numbers, _numbers)),
-    **dict.fromkeys(("less", "less_equal", "equal", "not_equal"), (_numbers, _numbers)),
+    **dict.fromkeys(("add", "subtract", "multiply", "divide", "fast_divide", "remainder"), (_numbers, _numbers)),
+    **dict.fromkeys(("maximum", "minimum", "less", "less_equal", "equal", "not_equal"), (_numbers, _numbers)),
     **dict.fromkeys(
         ("negative", "abs", "sign", "floor", "exp", "expm1", "sin", "cos", "tanh", "sigmoid", "erf"), (_numbers,)
     ),

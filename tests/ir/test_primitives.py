@@ -101,7 +101,7 @@ def test_the_batch_does_not_broadcast_against_a_number(name: str):
         cases.Case(name, ()).build(*symbolic[:-1], ops.value(arrays[-1]))
 
 
-FLOAT_ONLY = sorted({"sqrt", "exp", "log", "tanh", "erf", "divide", "power"} & set(ROWS))
+FLOAT_ONLY = sorted({"sqrt", "exp", "log", "tanh", "erf", "divide", "fast_divide", "power"} & set(ROWS))
 
 
 @every(FLOAT_ONLY)

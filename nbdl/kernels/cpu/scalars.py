@@ -43,6 +43,24 @@ minimum = intrinsic(_extreme("minimum"))
 """The smaller of two numbers; NaN if one of them is."""
 
 
+@intrinsic
+def fast_divide(typingctx: Any, x: Any, y: Any) -> Any:
+    """x / y, without the processor's divider for whole vectors of float32.
+
+    To know that y is no infinity is enough for LLVM to begin with an estimate of 1 / y, which it refines by a step of
+    Newton's method. A vector takes an estimate and three multiplications then, in place of some six clock cycles of a
+    unit that square roots need as well. An infinite y, or one whose reciprocal is infinite, gives NaN.
+    """
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> ir.Value:
+        kind = signature.return_type
+        x, y = (context.cast(builder, *each, kind) for each in zip(arguments, signature.args, strict=True))
+        return builder.fdiv(x, y, flags=("arcp", "ninf", "contract"))
+
+    kind = typingctx.unify_types(x, y)
+    return (kind(x, y), emit) if isinstance(kind, types.Float) else None
+
+
 @kernel
 def sign(x):
     """-1, 0 or 1; NaN of NaN."""
