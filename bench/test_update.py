@@ -1,9 +1,9 @@
-"""Adam's loop over parameters, with fast and with exact divisions; alone, and with a reader on another core.
+"""Adam's loop over parameters: with fast and with exact divisions; and after another core has read the parameters.
 
     pytest bench/test_update.py --benchmark-only --benchmark-columns=min,median --benchmark-group-by=group
 
-What another core has read since it was last written must be taken away from that core, line by line, before it is
-written again. That is what updates of several workers wait for: each reads all parameters, and writes its part.
+With several workers each reads all parameters, and writes its part. What another core has read must be taken away from
+it, line by line, before it is written: on the way of the loop, or at once (`claim`).
 """
 
 from collections.abc import Callable
@@ -17,6 +17,7 @@ from numba import float32 as f32
 
 from nbdl.aligned import aligned_zeros
 from nbdl.kernels.cpu.jit import loop, program
+from nbdl.kernels.cpu.ownership import claim
 from nbdl.kernels.cpu.scalars import fast_divide
 
 
@@ -51,6 +52,12 @@ def run_exact(p, m, v, g):
 
 
 @program
+def run_claimed(p, m, v, g):
+    claim(p, 2)
+    update_fast(p, m, v, g)
+
+
+@program
 def add_up(p, out):
     total = p[0]
     for i in range(1, len(p)):
@@ -58,21 +65,28 @@ def add_up(p, out):
     out[0] = total
 
 
-UPDATES: dict[str, Callable[..., None]] = {"fast": run_fast, "exact": run_exact}
+CASES: dict[str, tuple[Callable[..., None], bool]] = {
+    "exact": (run_exact, False),
+    "fast": (run_fast, False),
+    "fast, read by another core": (run_fast, True),
+    "fast, read by another core, claimed": (run_claimed, True),
+}
+"""Updates, and whether another core reads the parameters before each."""
 
 
-@pytest.mark.parametrize("reader", ["alone", "read by another core"])
-@pytest.mark.parametrize("division", UPDATES)
+@pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("size", [27_456, 104_832, 334_880])
-def test_adam(benchmark: Any, size: int, division: str, reader: str) -> None:
+def test_adam(benchmark: Any, size: int, case: str) -> None:
+    update, is_read = CASES[case]
     arrays = [aligned_zeros(size, np.float32) for _ in range(4)]
     arrays[3][:] = np.random.default_rng(0).normal(size=size)
-    out, update = np.zeros(1, np.float32), UPDATES[division]
+    out = np.zeros(1, np.float32)
     benchmark.group = f"Adam, {size:,} parameters"
     with ThreadPoolExecutor(1) as pool:
 
         def read() -> None:
-            if reader != "alone":
+            add_up(arrays[0], out)
+            if is_read:
                 pool.submit(add_up, arrays[0], out).result()
 
-        benchmark.pedantic(update, arrays, setup=read, rounds=400, warmup_rounds=5)
+        benchmark.pedantic(update, arrays, setup=read, rounds=1000, warmup_rounds=5)

@@ -175,8 +175,8 @@ def fast_divide(x: TensorLike, y: TensorLike) -> Tensor:
     """x / y to within three units of the last place, for y that are known to be finite and far from 0.
 
     Such as what an update rule divides by: sqrt(v) + epsilon. On a CPU an update takes about three quarters of the time
-    that it takes with `/`, in float32; float64 is divided exactly. Where y is infinite, or as small as 1e-38, the result
-    may be NaN.
+    that it takes with `/`, in float32; float64 is divided exactly. Where y is infinite, or as small as 1e-38, the
+    result may be NaN.
 
     Raises:
         ShapeError: shapes that can't be broadcast together.

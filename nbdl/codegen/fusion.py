@@ -111,6 +111,12 @@ class Fusion:
         found, _ = self.walk(node, index)
         return found
 
+    def read_by(self, kernel: Kernel) -> list[Node]:
+        """The nodes that a kernel reads; some may come more than once."""
+        if isinstance(kernel, Call):
+            return list(kernel.node.inputs)
+        return [node for seed in kernel.seeds for node, _ in self.reads(seed, kernel.index[seed])]
+
     def walk(self, node: Node, index: Index) -> tuple[list[Value], list[Value]]:
         """What a seed reads, and what is computed in between.
 

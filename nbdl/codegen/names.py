@@ -47,6 +47,7 @@ KERNELS = {
     "barrier": ["barrier"],
     "handover": ["begin_call", "end_call"],
     "clock": ["clock"],
+    "ownership": ["claim"],
     "views": ["part", "view"],
 }
 RESERVED = {*keyword.kwlist, *_WORDS, *DTYPE_NAMES.values(), *[name for group in KERNELS.values() for name in group]}

@@ -29,7 +29,7 @@ class Placement:
         self.plan = plan
         self.fusion = plan.fusion
         self.number = {kernel: place for place, kernel in enumerate(plan.kernels)}
-        self.reads = {kernel: self._reads(kernel) for kernel in plan.kernels}
+        self.reads = {kernel: self.fusion.read_by(kernel) for kernel in plan.kernels}
         self.readers: dict[Node, list[int]] = {}
         for kernel, nodes in self.reads.items():
             for node in nodes:
@@ -103,11 +103,6 @@ class Placement:
                     meeting.pieces.extend((offset, count) for offset, count in around if count)
                     meeting.pieces.sort()
                     return
-
-    def _reads(self, kernel: Kernel) -> list[Node]:
-        if isinstance(kernel, Call):
-            return list(kernel.node.inputs)
-        return [node for seed in kernel.seeds for node, _ in self.fusion.reads(seed, kernel.index[seed])]
 
     def _first_after(self, position: Position) -> int:
         return next(

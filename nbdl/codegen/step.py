@@ -13,9 +13,10 @@ from nbdl.codegen.loop_text import LoopFunction, LoopPrinter
 from nbdl.codegen.names import RESERVED, heading, loop_name
 from nbdl.codegen.numbers import Numbers
 from nbdl.codegen.parts import LONGEST_STEP, print_parts
-from nbdl.codegen.plan import Meeting, Plan
+from nbdl.codegen.plan import Meeting, Plan, locate
 from nbdl.codegen.views import Views
 from nbdl.codegen.work import Call, Kernel, Loop, is_scalar_work, root_of, scope_of
+from nbdl.ir.graph import Node
 from nbdl.ir.shapes import product
 
 MOST_PIECES = 3
@@ -142,9 +143,24 @@ class StepPrinter:
         if splittable:
             length = size_text(loop.domain[0])
             arrays = [f"part({array}, low, (size,))" for array in arrays]
-            return [f"low, size = span({length}, worker, workers)", f"{name}({', '.join([*arguments, *arrays])})"]
+            written = zip(function.results, arrays[len(function.arrays) :], strict=True)
+            return [
+                f"low, size = span({length}, worker, workers)",
+                *[f"claim({array}, workers)" for node, array in written if self._is_read_elsewhere(node, loop)],
+                f"{name}({', '.join([*arguments, *arrays])})",
+            ]
         line = f"{name}({', '.join([*arguments, *arrays])})"
         return ["if worker == 0:", "    " + line] if loop.shared else [line]
+
+    def _is_read_elsewhere(self, node: Node, loop: Loop) -> bool:
+        """Whether a loop writes a value where other kernels have read the one before, as each worker reads all
+        parameters.
+        """
+        variable = locate(self.plan, root_of(node)).variable
+        if variable is None:
+            return False
+        others = [each for each in self.plan.kernels if each is not loop]
+        return any(root_of(each) is variable.leaf for other in others for each in self.fusion.read_by(other))
 
     def _is_splittable(self, loop: Loop) -> bool:
         """Whether each worker can be handed a part of every array: nothing depends on the position but by reading

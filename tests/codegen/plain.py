@@ -266,6 +266,7 @@ def namespace() -> dict[str, Any]:
         "view": _view,
         "part": _part,
         "move": _move,
+        "claim": lambda array, workers: None,
         "SCRATCH": SCRATCH,
         "matmul_blocks": _matmul_blocks,
         "matmul_tn_part": _matmul_tn_part,
