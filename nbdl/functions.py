@@ -172,11 +172,12 @@ def clip(x: TensorLike, low: float | None = None, high: float | None = None) -> 
 
 
 def fast_divide(x: TensorLike, y: TensorLike) -> Tensor:
-    """x / y to within three units of the last place, for y that are known to be finite and far from 0.
+    """x / y to within three units of the last place, for |y| that is known to lie between 1e-37 and 8e37.
 
     Such as what an update rule divides by: sqrt(v) + epsilon. On a CPU an update takes about three quarters of the time
-    that it takes with `/`, in float32; float64 is divided exactly. Where y is infinite, or as small as 1e-38, the
-    result may be NaN.
+    that it takes with `/`, in float32; float64 is divided as by `/`. Outside of these bounds, and where x or the
+    quotient is infinite or subnormal, the result may be 0, NaN or less precise, for some elements of a tensor and not
+    for others.
 
     Raises:
         ShapeError: shapes that can't be broadcast together.

@@ -18,7 +18,7 @@ class Adagrad(Optimizer):
     Args:
         lr: learning rate: a number or a schedule.
         initial_total: what the sum of squares starts from; more makes the first steps smaller.
-        epsilon: added to the denominator.
+        epsilon: added to the denominator; at least 1e-30.
         weight_decay: adds `weight_decay * parameter` to the gradient (L2 penalty).
         clip_value: limits each element of the gradient to [-clip_value, clip_value].
         clip_norm: scales the gradient down so that its norm over all parameters is at most this.
@@ -67,7 +67,7 @@ class Adadelta(Optimizer):
     Args:
         lr: factor on the steps: a number or a schedule; the paper has none, which is 1.
         rho: decay of the running means; from 0 to below 1.
-        epsilon: added inside the roots; it sets the size of the first steps.
+        epsilon: added inside the roots, at least 1e-30; it sets the size of the first steps.
         weight_decay: adds `weight_decay * parameter` to the gradient (L2 penalty).
         clip_value: limits each element of the gradient to [-clip_value, clip_value].
         clip_norm: scales the gradient down so that its norm over all parameters is at most this.
@@ -102,7 +102,6 @@ class Adadelta(Optimizer):
         """Move by the typical step, scaled by how the gradient compares with its typical size."""
         rate = self.learning_rate(step.astype(parameter.dtype))
         v = running_mean(slots["squared_gradient"], gradient * gradient, self.rho)
-        ratio = nbdl.fast_divide(slots["squared_delta"] + self.epsilon, v + self.epsilon)
-        delta = nbdl.sqrt(ratio) * gradient
+        delta = nbdl.sqrt((slots["squared_delta"] + self.epsilon) / (v + self.epsilon)) * gradient
         u = running_mean(slots["squared_delta"], delta * delta, self.rho)
         return parameter - rate * delta, {"squared_gradient": v, "squared_delta": u}

@@ -22,7 +22,7 @@ class Adam(Optimizer):
         lr: learning rate: a number or a schedule.
         beta1: decay of the running mean of the gradient; from 0 to below 1.
         beta2: decay of the running mean of its square; from 0 to below 1.
-        epsilon: added to the denominator.
+        epsilon: added to the denominator; at least 1e-30.
         amsgrad: whether v may never fall.
         weight_decay: adds `weight_decay * parameter` to the gradient (L2 penalty).
         clip_value: limits each element of the gradient to [-clip_value, clip_value].
@@ -87,7 +87,7 @@ class AdamW(Adam):
         lr: learning rate: a number or a schedule.
         beta1: decay of the running mean of the gradient; from 0 to below 1.
         beta2: decay of the running mean of its square; from 0 to below 1.
-        epsilon: added to the denominator.
+        epsilon: added to the denominator; at least 1e-30.
         amsgrad: whether the mean of the square may never fall.
         weight_decay: share of a parameter that is taken away each step, times the learning rate.
         clip_value: limits each element of the gradient to [-clip_value, clip_value].

@@ -20,14 +20,19 @@ def check_decay(owner: str, **decays: float) -> None:
 
 
 def check_epsilon(owner: str, epsilon: float) -> None:
-    """Raise `OptionError` for an epsilon so small that an element that never had a gradient would become 0 / 0."""
-    if not epsilon >= SMALLEST_EPSILON:
-        raise OptionError(f"{owner} takes an epsilon of at least {SMALLEST_EPSILON:g}, not {epsilon}")
+    """Raise `OptionError` for an epsilon so small that an element that never had a gradient would become 0 / 0, or so
+    large that nothing would move.
+    """
+    if not SMALLEST_EPSILON <= epsilon < math.inf:
+        raise OptionError(f"{owner} takes a finite epsilon of at least {SMALLEST_EPSILON:g}, not {epsilon}")
 
 
 def running_mean(mean: Tensor, new: Tensor, decay: float) -> Tensor:
-    """decay * mean + (1 - decay) * new, as one multiplication less: mean + (1 - decay) * (new - mean)."""
-    return mean + (1 - decay) * (new - mean)
+    """decay * mean + (1 - decay) * new, with one multiplication less.
+
+    It begins with the one that counts more: a small number would be rounded away beside a mean that counts for nothing.
+    """
+    return mean + (1 - decay) * (new - mean) if decay >= 0.5 else new + decay * (mean - new)
 
 
 def start_correction(decay: float, updates: Tensor) -> Tensor | float:

@@ -24,7 +24,7 @@ class NAdam(Optimizer):
         lr: learning rate: a number or a schedule.
         beta1: decay of the running mean of the gradient; from 0 to below 1.
         beta2: decay of the running mean of its square; from 0 to below 1.
-        epsilon: added to the denominator.
+        epsilon: added to the denominator; at least 1e-30.
         momentum_decay: how fast the momentum grows to beta1; at least 0.
         weight_decay: adds `weight_decay * parameter` to the gradient (L2 penalty).
         clip_value: limits each element of the gradient to [-clip_value, clip_value].

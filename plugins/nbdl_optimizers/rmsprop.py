@@ -20,7 +20,7 @@ class RMSProp(Optimizer):
         rho: decay of the running mean; from 0 to below 1.
         momentum: share of the velocity that is kept from step to step; from 0 to below 1.
         centered: whether to divide by the standard deviation of the gradient.
-        epsilon: added to the denominator.
+        epsilon: added to the denominator; at least 1e-30.
         weight_decay: adds `weight_decay * parameter` to the gradient (L2 penalty).
         clip_value: limits each element of the gradient to [-clip_value, clip_value].
         clip_norm: scales the gradient down so that its norm over all parameters is at most this.

@@ -100,6 +100,27 @@ def test_the_first_step_of_adam_is_the_learning_rate_in_float32():
     np.testing.assert_allclose(weight.numpy(), [-0.5, 0.5, -0.5], rtol=5e-7)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"name": "adam", "beta1": 0.0, "beta2": 0.0},
+        {"name": "adam", "beta1": 1e-7, "beta2": 1e-7},
+        {"name": "rmsprop", "rho": 0.0},
+    ],
+    ids=str,
+)
+def test_a_mean_without_memory_forgets_large_gradients(options: dict):
+    """Each step is then as long as the learning rate, however small the gradient beside those before."""
+    weight = Parameter(np.zeros(3, np.float32))
+    optimizer = resolve("optimizers", {"lr": 1.0, **options}).attach([weight])
+    for slope in (10.0, 1e-2):
+        optimizer.zero_grad()
+        nbdl.sum(weight * np.full(3, slope, np.float32)).backward()
+        optimizer.step()
+    # with 1e-7: sqrt(1e-7 * 100 + 1e-4) in place of 1e-2, and the correction of the start
+    np.testing.assert_allclose(weight.numpy(), -2.0 if 0.0 in options.values() else -1.954, rtol=2e-3)
+
+
 def test_clipping_as_in_pytorch():
     torch = pytest.importorskip("torch")
     start, slope = np.array([1.0, 2.0, 3.0]), np.array([3.0, -4.0, 12.0])
@@ -126,9 +147,11 @@ def test_clipping_as_in_pytorch():
         ({"name": "sgd", "nesterov": True}, "needs a momentum"),
         ({"name": "adam", "beta2": 1.0}, "adam takes beta2 from 0"),
         ({"name": "adamw", "beta1": -0.1}, "adamw takes beta1 from 0"),
-        ({"name": "adam", "epsilon": 0.0}, "an epsilon of at least 1e-30, not 0"),
+        ({"name": "adam", "epsilon": 0.0}, "a finite epsilon of at least 1e-30, not 0"),
+        ({"name": "adam", "epsilon": float("inf")}, "not inf"),
+        ({"name": "rmsprop", "epsilon": float("nan")}, "not nan"),
         ({"name": "rmsprop", "rho": 2.0}, "rmsprop takes rho"),
-        ({"name": "adadelta", "epsilon": -1.0}, "adadelta takes an epsilon of at least"),
+        ({"name": "adadelta", "epsilon": -1.0}, "adadelta takes a finite epsilon"),
         ({"name": "adagrad", "initial_total": -1.0}, "initial_total of at least 0"),
         ({"name": "nadam", "momentum_decay": -1.0}, "momentum_decay of at least 0"),
         ({"name": "lion", "beta1": 1.5}, "lion takes beta1"),
