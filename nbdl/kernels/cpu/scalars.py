@@ -49,8 +49,8 @@ def fast_divide(typingctx: Any, x: Any, y: Any) -> Any:
 
     To know that y is no infinity is enough for LLVM to begin with an estimate of 1 / y, which it refines by a step of
     Newton's method. A vector takes an estimate and three multiplications then, in place of some six clock cycles of a
-    unit that square roots need as well. An infinite y, or one whose reciprocal is infinite or
-    subnormal, gives NaN or 0; to ask whether a quotient is finite tells nothing, as LLVM may take it for granted.
+    unit that square roots need as well. An infinite y, or one whose reciprocal is infinite or subnormal, gives NaN or
+    0; to ask whether a quotient is finite tells nothing, as LLVM may take it for granted.
     """
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> ir.Value:
