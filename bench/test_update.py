@@ -34,9 +34,9 @@ def update_fast(p, m, v, g):
 @loop
 def update_exact(p, m, v, g):
     for i in range(len(p)):
-        first = f32(0.9) * m[i] + f32(0.1) * g[i]
-        second = f32(0.999) * v[i] + f32(0.001) * (g[i] * g[i])
-        p[i] = p[i] - f32(1e-3) * first / (sqrt(second) + f32(1e-8))
+        first = m[i] + f32(0.1) * (g[i] - m[i])
+        second = v[i] + f32(0.001) * (g[i] * g[i] - v[i])
+        p[i] = p[i] - f32(1e-3) * (first / (sqrt(second) + f32(1e-8)))
         m[i] = first
         v[i] = second
 

@@ -392,12 +392,8 @@ def outer(x: TensorLike, y: TensorLike) -> Tensor:
 
 __all__ = [
     "abs", "arange", "argmax", "asarray", "broadcast_to", "clip", "concat", "cos", "erf", "exp", "expand_dims",
-    "expm1", "fast_divide", "floor",
-    "full", "full_like", "isfinite", "log", "log1p", "log_softmax", "logsumexp", "matmul", "max", "maximum", "mean",
-    "min",
-    "minimum", "one_hot", "ones", "ones_like", "outer", "permute_dims", "power", "reshape", "sigmoid", "sign", "sin",
-    "softmax",
-    "sqrt", "square", "squeeze", "stack", "std", "stop_gradient", "sum", "take", "tanh", "tensordot", "var", "where",
-    "zeros",
-    "zeros_like",
+    "expm1", "fast_divide", "floor", "full", "full_like", "isfinite", "log", "log1p", "log_softmax", "logsumexp",
+    "matmul", "max", "maximum", "mean", "min", "minimum", "one_hot", "ones", "ones_like", "outer", "permute_dims",
+    "power", "reshape", "sigmoid", "sign", "sin", "softmax", "sqrt", "square", "squeeze", "stack", "std",
+    "stop_gradient", "sum", "take", "tanh", "tensordot", "var", "where", "zeros", "zeros_like",
 ]  # fmt: skip

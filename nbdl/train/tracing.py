@@ -27,9 +27,8 @@ from nbdl.optim.state import OptimizerState
 from nbdl.targets import Range, noted_ranges
 from nbdl.tensor import Tensor
 from nbdl.train.feed import Batch, Feed, batch_of
-from nbdl.train.totals import Logs, Total, lay_out_totals
+from nbdl.train.totals import FLOAT64, Logs, Total, lay_out_totals
 
-FLOAT64 = np.dtype(np.float64)
 EXAMPLES = 8  # rows whose values code sees while it is recorded with debug=True
 
 

@@ -1,7 +1,7 @@
 """Whose a cache line is: what several cores have read, one of them must have to itself before it writes.
 
-To take a line away from other cores takes as long as a hundred instructions. A processor asks for many lines at a time
-while it reads, but for few while it writes: its writes wait in line behind the first that isn't answered yet.
+To take a line away from another core takes as long as many an instruction, and a line that lies in its own cache as
+well a core seems to ask for late, when the write is the next in line. `bench/test_update.py` shows what that costs.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def _write_again(typingctx: Any, array: Any, position: Any) -> Any:
 def claim(array, workers):
     """Take the lines of an array that is about to be written away from the cores that have read it.
 
-    One number of each line is written, as it is: short writes and nothing in between, so that as many as possible are
-    under way at a time. A loop that writes several arrays, of which the others are its own, would ask for one or two.
+    One number of each line is written, as it is: short writes, with nothing in between. The loop that follows writes
+    other arrays as well, and whole vectors: behind those such lines wait longer.
     """
     if workers > 1:
         for i in range(0, len(array), LINE // array.itemsize):
