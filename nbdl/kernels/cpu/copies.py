@@ -3,15 +3,25 @@
 from math import nan
 
 from nbdl.kernels.cpu.jit import kernel
-from nbdl.kernels.cpu.views import move, part, view
+from nbdl.kernels.cpu.views import move, part, prefetch, view
+
+LONG = 512
+"""Bytes of a row of which a processor doesn't read the next ones ahead while it copies one."""
 
 
 @kernel
 def take_rows(data, picked, out):
     """out[i] = data[picked[i]], for two-dimensional arrays of one dtype; `picked` lies within the data (checked
     before). Rows of the data are contiguous, and may overlap.
+
+    Long rows are asked for before any is copied: a processor sees by itself that memory is read in order, but each row
+    begins elsewhere, and so may its second page.
     """
     width, stride = data.shape[1], data.strides[0] // data.itemsize
+    if width * data.itemsize >= LONG:
+        for i in range(len(picked)):
+            prefetch(data, picked[i] * stride)
+            prefetch(data, picked[i] * stride + width - 1)
     if width == 1:  # a call of memcpy takes longer than one number
         for i in range(len(picked)):
             out[i, 0] = data[picked[i], 0]

@@ -71,6 +71,22 @@ def move(typingctx: Any, source: Any, source_start: Any, target: Any, target_sta
     return signature, codegen
 
 
+@intrinsic
+def prefetch(typingctx: Any, array: Any, position: Any) -> Any:
+    """Ask for the cache line of an element of a C-ordered array, and don't wait for it."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, arguments: list[ir.Value]) -> ir.Value:
+        address = builder.gep(_data(context, builder, signature.args[0], arguments[0]), [arguments[1]])
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, number, number, number])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        read, keep, data = (ir.Constant(number, value) for value in (0, 3, 1))
+        builder.call(function, [builder.bitcast(address, cgutils.voidptr_t), read, keep, data])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), codegen
+
+
 def array_of(
     context: Any, builder: ir.IRBuilder, array_type: Any, address: ir.Value, sizes: list[ir.Value]
 ) -> ir.Value:
