@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from math import prod
 from operator import add
 from typing import Any
 
@@ -20,7 +21,7 @@ from nbdl.functions import sum as total
 from nbdl.ir import ops
 from nbdl.ir.graph import Node, scope, substitute, topological
 from nbdl.ir.interpret import evaluate_all
-from nbdl.ir.shapes import product
+from nbdl.ir.shapes import has_batch
 from nbdl.nn.module import Module, Parameter, building
 from nbdl.optim.optimizer import Optimizer
 from nbdl.optim.state import OptimizerState
@@ -249,14 +250,17 @@ def trace_prediction(
 ) -> tuple[Traced, tuple[int, ...], np.dtype]:
     """The program that predicts, `batch` rows at a time if that is known, and the shape and dtype of a predicted row.
 
-    Beside the rows it predicts, it says of which ones it read the sum is `finite`, unless they all are.
+    Beside the rows it predicts, it says of which ones it read the sum is `finite`, unless they all are; or the sum of a
+    smaller product with all of a row.
     """
     with _evaluating(net), _recording(net, feed) as recorded:
         output = net(*recorded.batch.inputs)
-        finite = _finite_sums(recorded.batch.inputs)
-    leaves, ranges = recorded.leaves, recorded.ranges
-    if not isinstance(output, Tensor) or not output.shape or output.shape[0] != next(iter(leaves.values())).shape[0]:
-        raise UntraceableError("predict needs a network that returns one tensor with a row for each row of its input")
+        leaves, ranges = recorded.leaves, recorded.ranges
+        if not isinstance(output, Tensor) or not output.shape or output.shape[0] != recorded.batch.inputs[0].shape[0]:
+            raise UntraceableError(
+                "predict needs a network that returns one tensor with a row for each row of its input"
+            )
+        finite = _finite_sums(recorded.batch.inputs, output)
     row = tuple(size for size in output.shape[1:] if isinstance(size, int))
     rows = ({} if finite is None else {"finite": finite.node}) | {"predicted": output.node}
     traced = _program(recorded, "Prediction", {}, rows=rows, in_order=True, batch=batch)
@@ -265,11 +269,37 @@ def trace_prediction(
     return traced, row, output.dtype
 
 
-def _finite_sums(inputs: Sequence[Tensor]) -> Tensor | None:
+def _finite_sums(inputs: Sequence[Tensor], output: Tensor) -> Tensor | None:
     """Which rows have a finite sum, so that none of their numbers is NaN or infinite; None if none can be."""
+    order = topological([output.node])
     with scope("inputs"):
-        rows = [each.reshape(-1, product(each.shape[1:])) for each in inputs if each.dtype.kind == "f"]
+        read = [Tensor.wrap(_smallest_with_all_of(each.node, order)) for each in inputs if each.dtype.kind == "f"]
+        rows = [each.reshape(-1, _numbers_of_a_row(each.node)) for each in read]
         return isfinite(reduce(add, [total(each, axis=1) for each in rows])) if rows else None
+
+
+def _smallest_with_all_of(x: Node, order: Sequence[Node]) -> Node:
+    """The rows of `x`, or of their products with weights those that have the fewest numbers.
+
+    What isn't finite in a row shows in all of its product: NaN and infinity, times anything, are not finite either.
+    """
+    return min([x, *(node for node in order if _is_product_with(node, x))], key=_numbers_of_a_row)
+
+
+def _numbers_of_a_row(node: Node) -> int:
+    return prod(size for size in node.shape if isinstance(size, int))
+
+
+def _is_product_with(node: Node, x: Node) -> bool:
+    """Whether a node is the product of a matrix, whose rows are those of `x`, and a matrix that has nothing to do with
+    rows.
+    """
+    if node.name != "matmul" or len(node.shape) != 2 or node.param("transpose_x"):
+        return False
+    rows, weights = node.inputs
+    while rows.name == "reshape":
+        rows = rows.inputs[0]
+    return rows is x and node.shape[0] == x.shape[0] and not has_batch(weights.shape)
 
 
 def _check_ranges(ranges: Sequence[Range], feed: Feed, leaves: Mapping[str, Node]) -> None:

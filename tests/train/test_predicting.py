@@ -154,6 +154,30 @@ def test_values_that_are_not_finite_are_found_wherever_they_are(value, options):
                 net.predict(inputs, **options)
 
 
+@pytest.mark.parametrize("units", [2, 40])
+@pytest.mark.parametrize("options", [{}, {"workers": 2}, {"batch_size": 1, "workers": 3}])
+def test_values_that_are_not_finite_show_in_a_product(units, options):
+    """Also where all weights are zero; a smaller product is looked at in place of the rows."""
+    net = nn.Sequential(nn.Flatten(), nn.Dense(units, "relu", kernel_initializer="zeros"), nn.Dense(1))
+    right = np.ones((7, 5, 3), np.float32)
+    for value in (np.nan, np.inf, -np.inf):
+        wrong = right.copy()
+        wrong[4, 3, 2] = value
+        assert (net.predict(right, **options) == 0).all()
+        with pytest.raises(DataError, match=r"first at \(4, 3, 2\)"):
+            net.predict(wrong, **options)
+    assert ("x[i, j]" in net.source("prediction")) == (units > 5 * 3)
+
+
+def test_values_that_are_not_finite_are_found_where_no_product_has_all_of_them():
+    net, right = nn.Sequential(nn.Activation("relu"), nn.Dense(2)), np.ones((7, 5), np.float32)
+    wrong = right.copy()
+    wrong[4, 3] = -np.inf
+    net.predict(right)
+    with pytest.raises(DataError, match=r"first at \(4, 3\)"):
+        net.predict(wrong)
+
+
 def test_tokens_are_checked_each_time():
     net = nn.Sequential(nn.Embedding(5, 3), nn.Flatten(), nn.Dense(2))
     tokens = np.array([[0, 1, 4], [2, 2, 3]])
