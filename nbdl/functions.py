@@ -14,7 +14,7 @@ import numpy as np
 from nbdl.errors import ShapeError
 from nbdl.ir import ops
 from nbdl.ir.graph import Node
-from nbdl.ir.shapes import Shape, Size, normalize_axes, show_shape
+from nbdl.ir.shapes import Shape, Size, normalize_axes, one_axis, show_shape, sizes_of
 from nbdl.tensor import Tensor, TensorLike, as_array, node_of, operand
 
 Axis = int | Sequence[int] | None
@@ -28,16 +28,17 @@ def _wrap(node: Node) -> Tensor:
 
 
 def asarray(x: TensorLike, dtype: Any = None) -> Tensor:
-    """Turn anything array-like into a tensor."""
+    """Turn anything array-like into a tensor; an array isn't copied, so what is pending sees what is written to it."""
     if isinstance(x, Tensor):
         return x if dtype is None else x.astype(dtype)
+    if isinstance(x, list | tuple) and dtype is None:
+        return _wrap(node_of(x))
     return _wrap(ops.value(as_array(x, dtype)))
 
 
 def full(shape: int | Sequence[Size], value: float, dtype: Any = np.float32) -> Tensor:
     """A tensor filled with one value."""
-    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
-    return _wrap(ops.broadcast_to(ops.constant(value, np.dtype(dtype)), sizes))
+    return _wrap(ops.broadcast_to(ops.constant(value, np.dtype(dtype)), sizes_of(shape)))
 
 
 def zeros(shape: int | Sequence[Size], dtype: Any = np.float32) -> Tensor:
@@ -249,20 +250,23 @@ def max(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 def min(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Smallest element along axes."""
-    return -max(-asarray(x), axis, keepdims)
+    source = asarray(x)
+    if source.dtype.kind == "i":  # the smallest whole number has no negative
+        return -1 - max(-1 - source, axis, keepdims)
+    return -max(-source, axis, keepdims)
 
 
 def argmax(x: TensorLike, axis: int = -1, keepdims: bool = False) -> Tensor:
     """Index of the first largest element along an axis."""
     node = node_of(x)
-    axes = normalize_axes(axis, len(node.shape))
-    return _reduced(ops.argmax(node, axes[0]), axes, keepdims)
+    return _reduced(ops.argmax(node, axis), normalize_axes(axis, len(node.shape)), keepdims)
 
 
 def logsumexp(x: TensorLike, axis: int = -1, keepdims: bool = False) -> Tensor:
     """log(sum(exp(x))) along an axis, without overflow: the maximum is taken out first."""
     source = asarray(x)
     top = stop_gradient(max(source, axis, keepdims=True))
+    top = where(isfinite(top), top, 0)  # an infinite one can't be taken out
     total = log(sum(exp(source - top), axis, keepdims=True)) + top
     return _reduced(total.node, normalize_axes(axis, source.ndim), keepdims)
 
@@ -301,7 +305,7 @@ def permute_dims(x: TensorLike, axes: Sequence[int]) -> Tensor:
 def expand_dims(x: TensorLike, axis: int) -> Tensor:
     """Insert an axis of size 1."""
     node = node_of(x)
-    place = normalize_axes(axis, len(node.shape) + 1)[0]
+    place = one_axis(axis, len(node.shape) + 1)
     return _wrap(ops.reshape(node, (*node.shape[:place], 1, *node.shape[place:])))
 
 
@@ -325,6 +329,8 @@ def broadcast_to(x: TensorLike, shape: Sequence[Size]) -> Tensor:
 
 def concat(tensors: Sequence[TensorLike], axis: int = 0) -> Tensor:
     """Join along an existing axis."""
+    if not len(tensors):
+        raise ShapeError("there are no tensors to join")
     nodes = ops.promote(*[node_of(each) for each in tensors])
     return _wrap(ops.concatenate(nodes, normalize_axes(axis, len(nodes[0].shape))[0]))
 
@@ -342,6 +348,8 @@ def take(x: TensorLike, indices: TensorLike) -> Tensor:
 def one_hot(indices: TensorLike, size: int, dtype: Any = np.float32) -> Tensor:
     """1 at the index and 0 elsewhere along a new last axis of `size`."""
     node = node_of(indices)
+    if node.dtype.kind in "ub":  # there may be more classes than the dtype can count
+        node = ops.cast(node, np.int64)
     hit = ops.binary("equal", ops.reshape(node, (*node.shape, 1)), ops.iota(size, node.dtype))
     return _wrap(ops.cast(hit, dtype))
 

@@ -33,7 +33,7 @@ def index(x: Node, key: Any) -> Node:
         if isinstance(part, slice):
             x = _take_slice(x, axis, part)
             shape.append(x.shape[axis])
-        elif isinstance(part, int | np.integer):
+        elif isinstance(part, int | np.integer) and not isinstance(part, bool):
             if isinstance(size, Batch):
                 raise ShapeError("one row of the batch can't be picked: a program must work for every batch size")
             if not -size <= part < size:

@@ -7,22 +7,28 @@ Random Numbers: As Easy as 1, 2, 3, SC 2011).
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from nbdl.ir import ops
 from nbdl.ir.graph import Node
-from nbdl.ir.shapes import Size
+from nbdl.ir.shapes import Size, sizes_of
 from nbdl.tensor import Tensor
 
 
-@dataclass
-class _State:
-    generator: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
+class _Drawn:
+    """What all threads draw from."""
+
+    generator = np.random.default_rng(0)
+
+
+class _State(threading.local):
+    """What a thread records."""
+
     key: Node | None = None
     stream: int = 0
 
@@ -32,13 +38,13 @@ _state = _State()
 
 def set_seed(seed: int) -> None:
     """Start the generator of starting values and random tensors anew."""
-    _state.generator = np.random.default_rng(seed)
+    _Drawn.generator = np.random.default_rng(seed)
     _state.key = None
 
 
 def generator() -> np.random.Generator:
     """The NumPy generator from which starting values are drawn."""
-    return _state.generator
+    return _Drawn.generator
 
 
 @contextmanager
@@ -67,7 +73,7 @@ def drawn_again() -> Iterator[Callable[[], None]]:
 
 def fresh_key() -> Node:
     """A key drawn from the generator."""
-    return ops.value(_state.generator.integers(0, 2**31, size=2, dtype=np.int64))
+    return ops.value(_Drawn.generator.integers(0, 2**31, size=2, dtype=np.int64))
 
 
 def _key_and_stream() -> tuple[Node, int]:
@@ -80,10 +86,10 @@ def _key_and_stream() -> tuple[Node, int]:
 def uniform(shape: Sequence[Size], dtype: Any = np.float32) -> Tensor:
     """Random numbers, evenly distributed from 0 (included) to 1 (excluded)."""
     key, stream = _key_and_stream()
-    return Tensor.wrap(ops.random("random_uniform", key, tuple(shape), dtype, stream))
+    return Tensor.wrap(ops.random("random_uniform", key, sizes_of(shape), dtype, stream))
 
 
 def normal(shape: Sequence[Size], dtype: Any = np.float32) -> Tensor:
     """Random numbers with mean 0 and standard deviation 1, normally distributed."""
     key, stream = _key_and_stream()
-    return Tensor.wrap(ops.random("random_normal", key, tuple(shape), dtype, stream))
+    return Tensor.wrap(ops.random("random_normal", key, sizes_of(shape), dtype, stream))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from operator import index
 from typing import Any
 
 from nbdl import (
@@ -79,15 +80,16 @@ def _names(structure: Structure, name: str) -> list[str]:
 
 
 def _length(elements: Sequence[Node], length: int | None) -> int:
-    sizes = [each.shape[0] if each.shape else None for each in elements]
-    for size in sizes:
+    sizes = []
+    for each in elements:
+        size = each.shape[0] if each.shape else None
         if not isinstance(size, int):
             reason = "the batch axis" if isinstance(size, Batch) else "no axis"
             raise ShapeError(f"scan goes along the first axis of its elements, and one of them has {reason} there")
-    wanted = length if length is not None else next(iter(sizes), None)
-    if wanted is None:
+        sizes.append(size)
+    if length is None and not sizes:
         raise ShapeError("scan needs elements, or the number of steps as length=...")
-    assert isinstance(wanted, int)
+    wanted = sizes[0] if length is None else index(length)
     if any(size != wanted for size in sizes) or wanted < 1:
         shapes = f" through elements {', '.join(show_shape(each.shape) for each in elements)}" if elements else ""
         raise ShapeError(f"a scan can't go {wanted} steps{shapes}")

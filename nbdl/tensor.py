@@ -10,6 +10,7 @@ array([2., 4., 6.], dtype=float32)
 
 from __future__ import annotations
 
+import copy
 import weakref
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -22,6 +23,7 @@ from nbdl.ir import ops
 from nbdl.ir.graph import Node
 from nbdl.ir.shapes import Batch, Shape, Size, product, show_shape
 
+LARGEST = np.iinfo(np.int64).max
 Scalar = bool | int | float
 TensorLike = Any
 """A Tensor, a number, or anything that `numpy.asarray` takes."""
@@ -31,7 +33,8 @@ class Tensor:
     """An n-dimensional array of numbers whose value is worked out when it is needed.
 
     Args:
-        data: numbers, nested lists, a NumPy array or anything with `__array__` or `__dlpack__`.
+        data: numbers, nested lists, a NumPy array or anything with `__array__`. It is copied, as what is pending would
+            see later changes; `nbdl.asarray` takes an array that nobody writes to as it is.
         dtype: float32, float64, int32, int64, uint8 or bool; Python floats and float64 lists become float32.
         requires_grad: whether `backward` of something computed from it fills `.grad`.
 
@@ -48,7 +51,10 @@ class Tensor:
     """What a softmax or sigmoid was applied to, so that losses can work from it (they are stable that way)."""
 
     def __init__(self, data: TensorLike, dtype: Any = None, requires_grad: bool = False):
-        self._set(ops.value(as_array(data, dtype), differentiable=requires_grad))
+        array = as_array(data, dtype)
+        if isinstance(data, np.ndarray) and np.may_share_memory(array, data):
+            array = array.copy()
+        self._set(ops.value(array, differentiable=requires_grad))
 
     def _set(self, node: Node) -> None:
         self.node = node
@@ -118,7 +124,19 @@ class Tensor:
         return array.copy() if copy else array
 
     def __dlpack__(self, **options: Any) -> Any:
-        return lazy.value_of(self.node).__dlpack__(**options)
+        array = lazy.value_of(self.node)
+        if self.node.name == "constant":  # others use the same node
+            array = array.copy()
+        return array.__dlpack__(**options)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        """A leaf of its own, with a copy of the value and of the gradient."""
+        made = copy.copy(self)
+        memo[id(self)] = made
+        is_leaf = self.requires_grad and not self.node.inputs
+        made._set(ops.value(np.array(self.numpy()), differentiable=is_leaf))
+        made.grad, made.logits = copy.deepcopy((self.grad, self.logits), memo)
+        return made
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return (1, 0)  # kDLCPU
@@ -291,12 +309,12 @@ class Tensor:
 
 
 def variables_below(output: Node) -> Iterator[Node]:
-    """The leaves below a node to which a gradient flows."""
+    """The nodes below a node at which a gradient ends: leaves, and what `grad` makes of a value to differentiate by."""
     stack = [output]
     seen = {output}
     while stack:
         node = stack.pop()
-        if not node.inputs:
+        if not any(each.differentiable for each in node.inputs):
             yield node
         for each in node.inputs:
             if each.differentiable and each not in seen:
@@ -326,14 +344,20 @@ def as_array(data: TensorLike, dtype: Any = None) -> np.ndarray:
     """
     if isinstance(data, Tensor):
         array = data.numpy()
-    elif isinstance(data, np.ndarray):
+    elif type(data) is np.ndarray:
         array = data
     else:
+        if np.ma.is_masked(data):
+            raise DtypeError("a masked array has numbers that are missing; fill them first: data.filled(...)")
         array = np.asarray(data)
         if dtype is None and array.dtype == np.float64 and not hasattr(data, "dtype"):
             array = array.astype(np.float32)
     if dtype is not None:
         array = array.astype(dtype, copy=False)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    if array.dtype == np.uint64 and array.max(initial=0) > LARGEST:
+        raise DtypeError(f"whole numbers go up to {LARGEST}, and there is {array.max()}")
     if array.dtype not in ops.DTYPES:
         if array.dtype.kind in "iu":
             return array.astype(np.int64)
@@ -349,11 +373,19 @@ def operand(x: TensorLike) -> Node | Scalar:
         return x.node
     if isinstance(x, bool | int | float):
         return x
-    return ops.value(as_array(x))
+    return node_of(x)
 
 
 def node_of(x: TensorLike) -> Node:
-    """The node of anything that `Tensor(...)` takes."""
+    """The node of anything that `Tensor(...)` takes; tensors in lists stay what they are."""
     if isinstance(x, Tensor):
         return x.node
+    if isinstance(x, list | tuple) and _hold_tensors(x):
+        rows = ops.promote(*map(node_of, x))
+        return ops.concatenate([ops.reshape(each, (1, *each.shape)) for each in rows], 0)
     return ops.value(as_array(x))
+
+
+def _hold_tensors(items: list[Any] | tuple[Any, ...]) -> bool:
+    """Whether there is a tensor in a list, or in one of its lists."""
+    return any(isinstance(each, Tensor) or (isinstance(each, list | tuple) and _hold_tensors(each)) for each in items)

@@ -12,7 +12,7 @@ from nbdl.ir import ops
 from nbdl.ir.graph import Node
 from nbdl.ir.primitives import TABLE
 from nbdl.ir.shapes import product, show_shape
-from nbdl.tensor import Tensor, as_array, variables_below
+from nbdl.tensor import Tensor, node_of, variables_below
 from nbdl.trees import Structure, flatten, unflatten
 
 
@@ -100,17 +100,16 @@ class _Variables:
 
     def _variable(self, argument: Any, place: int) -> Tensor:
         if not isinstance(argument, Tensor):
-            argument = Tensor(as_array(argument))
+            argument = Tensor.wrap(node_of(argument))
         node = argument.node
         if node.dtype.kind != "f":
             raise DtypeError(
                 f"can't differentiate by argument {place}: it has the dtype {node.dtype}; use floating-point numbers"
             )
-        if node.differentiable:
-            return argument
-        if node.value is None and not lazy.is_traced(node):
+        if node.value is None and not node.differentiable and not lazy.is_traced(node):
             lazy.realize([node])  # so that a loop of updates is the same graph each time, and doesn't grow
-        variable = _passing(node) if node.value is None else ops.value(node.value, differentiable=True)
+        known = node.value is not None and not node.differentiable
+        variable = ops.value(node.value, differentiable=True) if known else _passing(node)
         self.made.add(variable)
         return Tensor.wrap(variable)
 

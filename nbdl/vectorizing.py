@@ -181,9 +181,12 @@ class _Mapping:
         return ops.reshape(ops.scatter_add(self._with_axis(updates, new), shifted, total), (self.size, *node.shape))
 
     def _shifted(self, indices: Node, new: dict[Node, Node], rows: Size) -> Node:
-        """Indices into the tables of all examples, one behind the other."""
-        each = ops.reshape(ops.iota(self.size, indices.dtype), (self.size, *[1] * len(indices.shape)))
-        return self._with_axis(indices, new) + each * rows  # type: ignore[operator]  # tables have a fixed size
+        """Indices into the tables of all examples, one behind the other; those outside of one are outside of all."""
+        assert isinstance(rows, int)  # tables have a fixed size
+        each = ops.reshape(ops.iota(self.size, ops.INT64), (self.size, *[1] * len(indices.shape)))
+        own = ops.cast(self._with_axis(indices, new), ops.INT64)
+        inside = ops.binary("logical_and", ops.binary("less_equal", 0, own), ops.binary("less", own, rows))
+        return ops.where(inside, own + each * rows, -1)
 
     def images(self, node: Node, new: dict[Node, Node]) -> Node:
         """Examples and images are one axis; what isn't an image must be the same for all examples."""

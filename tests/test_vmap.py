@@ -113,3 +113,17 @@ def test_every_row_of_the_table_has_a_rule() -> None:
     rows = {name for name, row in TABLE.items() if row.kind not in ("leaf", "index") and not row.kernel} - {"gradient"}
     ruled = {name for name in rows if name in RULES or TABLE[name].kind in RULES_BY_KIND}
     assert rows - ruled == WITHOUT_RULE
+
+
+def test_indices_stay_within_the_table_of_their_example():
+    tables = np.arange(6.0, dtype=np.float32).reshape(2, 3)
+    with pytest.raises(ShapeError, match="index"):
+        nbdl.vmap(lambda x, i: nbdl.take(x, i))(tables, np.array([3, -1])).numpy()
+
+
+def test_indices_of_eight_bits_count_further_than_that():
+    tables, picked = np.arange(600.0).reshape(200, 3), np.full(200, 2, np.uint8)
+    np.testing.assert_array_equal(nbdl.vmap(lambda x, i: nbdl.take(x, i))(tables, picked).numpy(), tables[:, 2])
+    assert nbdl.one_hot(np.array([1, 255], np.uint8), 300).numpy().argmax(1).tolist() == [1, 255]
+    assert nbdl.one_hot(np.array([1], np.uint8), 300).numpy().sum() == 1
+    assert nbdl.one_hot([True], 3).numpy().tolist() == [[0, 1, 0]]

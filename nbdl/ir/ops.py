@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from math import copysign
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from nbdl.errors import DtypeError, ShapeError
 from nbdl.ir.graph import Node
 from nbdl.ir.primitives import TABLE, apply
-from nbdl.ir.shapes import Batch, Shape, Size, broadcast, normalize_axes, product, show_shape
+from nbdl.ir.shapes import Batch, Shape, Size, broadcast, one_axis, product, show_shape
 
 Number = bool | int | float
 FLOAT32 = np.dtype(np.float32)
@@ -30,7 +31,8 @@ def _constant(value: Number, kind: str, dtype: np.dtype[Any]) -> Node:
 
 def constant(value: Number, dtype: np.dtype[Any]) -> Node:
     """A scalar known when the graph is made."""
-    return _constant(value, type(value).__name__, dtype)  # 1, 1.0 and True are equal, and not the same constant
+    kind = type(value).__name__  # 1, 1.0 and True are equal, and not the same constant; nor are 0.0 and -0.0
+    return _constant(value, kind if value else f"{kind} {copysign(1, value)}", dtype)
 
 
 def leaf(shape: Shape, dtype: Any, *, name: str = "", differentiable: bool = False) -> Node:
@@ -129,6 +131,8 @@ def fast_divide(x: Node | Number, y: Node | Number) -> Node:
 def power(x: Node | Number, y: Node | Number) -> Node:
     """x ** y; small whole and half exponents become products and roots, which are exact and fast."""
     if isinstance(x, Node) and isinstance(y, int | float) and x.dtype.kind == "f":
+        if y == 0:
+            return broadcast_to(constant(1, x.dtype), x.shape)
         if y == 2:
             return multiply(x, x)
         if y == 1:
@@ -209,7 +213,7 @@ def reduce_max(x: Node, axes: Sequence[int]) -> Node:
 
 def softmax(x: Node, axis: int) -> Node:
     """exp(x) / sum(exp(x)) along an axis, without overflow."""
-    return apply("softmax", as_float(x), axis=normalize_axes(axis, len(x.shape))[0])
+    return apply("softmax", as_float(x), axis=one_axis(axis, len(x.shape)))
 
 
 def count(shape: Shape, axes: Sequence[int], dtype: Any) -> Node:
@@ -337,7 +341,7 @@ def iota(size: Size, dtype: Any = np.int64) -> Node:
 
 def argmax(x: Node, axis: int) -> Node:
     """Index of the first maximum along an axis, which stays with size 1."""
-    return apply("argmax", x, axis=normalize_axes(axis, len(x.shape))[0])
+    return apply("argmax", x, axis=one_axis(axis, len(x.shape)))
 
 
 def random(name: str, key: Node, shape: Shape, dtype: Any, stream: int) -> Node:

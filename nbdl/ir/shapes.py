@@ -6,8 +6,10 @@ compiled program therefore serves every batch size, the last short batch, and a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import index
+from typing import Any
 
 from nbdl.errors import ShapeError
 
@@ -99,6 +101,32 @@ def concrete(shape: Shape, rows: int) -> tuple[int, ...]:
     return tuple(size.multiple * rows if isinstance(size, Batch) else size for size in shape)
 
 
+def sizes_of(shape: int | Sequence[Any]) -> Shape:
+    """Sizes, or a single one, as a shape; NumPy's whole numbers become Python's.
+
+    Raises `ShapeError` for a size that is negative or no whole number.
+
+    >>> sizes_of(3), sizes_of([2, Batch()])
+    ((3,), (2, Batch(multiple=1)))
+    """
+    given = tuple(shape) if isinstance(shape, Iterable) else (shape,)
+    try:
+        sizes = tuple(size if isinstance(size, Batch) else index(size) for size in given)
+    except TypeError:
+        raise ShapeError(f"a shape is made of whole numbers, not {shape!r}") from None
+    if any(isinstance(size, int) and size < 0 for size in sizes):
+        raise ShapeError(f"a size can't be negative, as in {shape!r}")
+    return sizes
+
+
+def one_axis(axis: Any, rank: int) -> int:
+    """The number of the one axis that an argument names. Raises `ShapeError` if it names several, or none."""
+    axes = normalize_axes(axis, rank)
+    if axis is None or len(axes) != 1:
+        raise ShapeError(f"this takes one axis, not {axis}")
+    return axes[0]
+
+
 def normalize_axes(axes: int | Sequence[int] | None, rank: int) -> tuple[int, ...]:
     """Turn an axis argument (None: all, negative: from the end) into sorted axis numbers.
 
@@ -106,7 +134,10 @@ def normalize_axes(axes: int | Sequence[int] | None, rank: int) -> tuple[int, ..
     """
     if axes is None:
         return tuple(range(rank))
-    given = (axes,) if isinstance(axes, int) else tuple(axes)
+    try:
+        given = tuple(map(index, axes)) if isinstance(axes, Iterable) else (index(axes),)
+    except TypeError:
+        raise ShapeError(f"an axis is a whole number, not {axes!r}") from None
     result = sorted(axis + rank if axis < 0 else axis for axis in given)
     if any(not 0 <= axis < rank for axis in result):
         raise ShapeError(f"axis {axes} lies outside a tensor with {rank} axes")

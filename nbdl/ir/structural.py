@@ -4,6 +4,7 @@ gradient.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -86,9 +87,17 @@ def _infer_reduction(x: Node, axes: tuple[int, ...]) -> Inferred:
     return tuple(1 if axis in axes else size for axis, size in enumerate(x.shape)), x.dtype
 
 
-def _evaluate_max(context: Context, node: Node, x: np.ndarray) -> np.ndarray:
-    if any(x.shape[axis] == 0 for axis in node.param("axes")):
+def _infer_max(x: Node, axes: tuple[int, ...]) -> Inferred:
+    _refuse_empty(x, axes)
+    return _infer_reduction(x, axes)
+
+
+def _refuse_empty(x: Node, axes: Sequence[int]) -> None:
+    if any(x.shape[axis] == 0 for axis in axes):
         raise ShapeError(f"the maximum over an empty axis of {show_shape(x.shape)} doesn't exist")
+
+
+def _evaluate_max(context: Context, node: Node, x: np.ndarray) -> np.ndarray:
     return np.max(x, axis=node.param("axes"), keepdims=True)
 
 
@@ -106,7 +115,7 @@ define(
     evaluate=lambda context, node, x: np.sum(x, axis=node.param("axes"), keepdims=True, dtype=node.dtype),
     derivative=lambda node, g: [ops.broadcast_to(g, node.inputs[0].shape)],
 )
-define("max", "reduction", infer=_infer_reduction, evaluate=_evaluate_max, derivative=_max_derivative)
+define("max", "reduction", infer=_infer_max, evaluate=_evaluate_max, derivative=_max_derivative)
 
 
 # --- movement ---------------------------------------------------------------------------------------------------------
@@ -340,6 +349,7 @@ def _evaluate_scatter(context: Context, node: Node, updates: np.ndarray, indices
 
 
 def _infer_argmax(x: Node, axis: int) -> Inferred:
+    _refuse_empty(x, [axis])
     return _resized(x.shape, axis, 1), ops.INT64
 
 
@@ -348,6 +358,8 @@ def _infer_gradient(loss: Node, wrt: Node) -> Inferred:
         raise ShapeError(
             f"a gradient needs a scalar; this tensor has the shape {show_shape(loss.shape)}: take its mean or sum first"
         )
+    if loss.dtype.kind != "f":
+        raise DtypeError(f"a gradient needs floating-point numbers; this tensor has the dtype {loss.dtype}")
     return wrt.shape, wrt.dtype
 
 
