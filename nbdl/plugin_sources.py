@@ -11,6 +11,8 @@ from importlib.metadata import Distribution, EntryPoint, entry_points
 from inspect import isclass
 from typing import Any, Literal
 
+from pluggy import PluginValidationError
+
 from nbdl.docstrings import summary_line
 from nbdl.hookspecs import KINDS, PROJECT
 from nbdl.options import Options, read_options
@@ -149,7 +151,8 @@ class Plugin:
             yield
         except (Exception, SystemExit) as error:
             lines = str(error).split("\n")
-            self.problems.append(Problem(f"{what}: {type(error).__name__}: {lines[0]}", traceback.format_exc()))
+            said = " ".join(lines) if isinstance(error, PluginValidationError) else lines[0]
+            self.problems.append(Problem(f"{what}: {type(error).__name__}: {said}", traceback.format_exc()))
             if fatal:
                 self.state = "broken"
 

@@ -9,7 +9,7 @@ app = typer.Typer()
 
 LISTED = (
     *("models", "losses", "optimizers", "datasets", "activations", "layers"),
-    *("metrics", "schedules", "initializers", "callbacks"),
+    *("metrics", "schedules", "initializers", "callbacks", "exporters"),
 )
 
 

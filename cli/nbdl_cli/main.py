@@ -4,6 +4,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable
+from traceback import walk_tb
 from typing import Annotated, Any
 
 import typer
@@ -19,13 +20,30 @@ from nbdl.errors import (
     suggest,
 )
 from nbdl.plugins import disable
-from nbdl_cli import bench, cache, doctor, evaluate, generate, inspect, listing, plot, plugins, predict, show, train
+from nbdl_cli import (
+    bench,
+    cache,
+    doctor,
+    evaluate,
+    export,
+    generate,
+    inspect,
+    listing,
+    plot,
+    plugins,
+    predict,
+    show,
+    train,
+)
 from nbdl_cli.plugin_commands import plugin_command, plugin_command_names
 
 HELP = "Train, inspect and run neural networks that are compiled from readable Python to one native program."
 
 # One line a file: its Typer app, whose commands become commands of `nbdl`, in this order in the help.
-COMMAND_FILES = (train, evaluate, predict, generate, bench, inspect, plot, listing, show, plugins, cache, doctor)
+COMMAND_FILES = (
+    *(train, evaluate, predict, generate, export, bench, inspect, plot),
+    *(listing, show, plugins, cache, doctor),
+)
 
 EXIT_FAILED = 1
 EXIT_WRONG_REQUEST = 2
@@ -147,9 +165,21 @@ def main() -> None:
     except Exception as error:
         if _debugging():
             raise
+        owner = _plugin_of(error) or "this is a bug in nbdl or in a plugin"
         typer.echo(
-            f"Error: this is a bug in nbdl or in a plugin: {type(error).__name__}: {error}\n"
-            f"Run it again with NBDL_DEBUG=1 to see where.",
-            err=True,
+            f"Error: {owner}: {type(error).__name__}: {error}\nRun it again with NBDL_DEBUG=1 to see where.", err=True
         )
         sys.exit(EXIT_FAILED)
+
+
+def _plugin_of(error: BaseException) -> str:
+    """Whose code raised an error, if it was a plugin's: the innermost of those that were being called."""
+    from nbdl import plugins
+
+    modules = {each.module.partition(".")[0]: each for each in plugins.report() if each.package != "nbdl"}
+    for frame, line in reversed(list(walk_tb(error.__traceback__))):
+        plugin = modules.get(frame.f_globals.get("__name__", "").partition(".")[0])
+        if plugin is not None:
+            where = f"{frame.f_code.co_name}, line {line} of {frame.f_globals['__name__']}"
+            return f"the plugin {plugin.module} ({plugin.package} {plugin.version}) failed in {where}"
+    return ""

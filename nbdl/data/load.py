@@ -8,7 +8,7 @@ from nbdl.data.csv_dataset import load_csv
 from nbdl.data.dataset import Dataset
 from nbdl.data.npz_dataset import load_npz
 from nbdl.data.sequences import load_ts
-from nbdl.errors import OptionError, UnknownNameError
+from nbdl.errors import OptionError, PluginError, UnknownNameError
 from nbdl.options import read_options
 
 CSV_ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".data")
@@ -34,6 +34,7 @@ def load(name_or_path: str | Path, *, target: str | None = None, data_dir: Path 
         DataError: the data can't be trained on.
         UnknownNameError: no data set has that name.
         OptionError: an option that doesn't exist or doesn't fit.
+        PluginError: what a plugin registered makes no `Dataset`.
 
     >>> from nbdl.data import load
     >>> load("digits", seed=1).outputs  # doctest: +SKIP
@@ -52,7 +53,9 @@ def load(name_or_path: str | Path, *, target: str | None = None, data_dir: Path 
             raise OptionError(f"target={target!r} says what to predict in a file; the data set {str(name_or_path)!r} "
                               "has its own.")
         options["target"] = target
-    dataset: Dataset = found.make(data_dir=folder, seed=seed, **options)
+    dataset = found.make(data_dir=folder, seed=seed, **options)
+    if not isinstance(dataset, Dataset):
+        raise PluginError(f"the {found.label} is made as {type(dataset).__name__}; it must be an nbdl.data.Dataset")
     return dataset
 
 

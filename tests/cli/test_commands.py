@@ -83,7 +83,7 @@ def test_version(invoke):
 # --- listing and showing -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"exporters", "benchmarks"}))
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"benchmarks"}))
 def test_every_kind_is_listed(invoke, kind):
     result = invoke(kind)
     assert result.exit_code == 0

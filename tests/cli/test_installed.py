@@ -8,6 +8,7 @@ import sys
 import textwrap
 
 import pytest
+from nbdl_cli import main
 
 
 def test_the_command_runs(nbdl):
@@ -106,8 +107,16 @@ def test_a_bug_is_told_apart_from_a_mistake(nbdl, site):
     site("buggy", COMMAND.format(top="", hook="commands(app)", body="app.command('divide')(lambda: print(1 / 0))"))
     done = nbdl("divide")
     assert done.returncode == 1
-    assert "this is a bug in nbdl or in a plugin: ZeroDivisionError" in done.stderr
+    assert "the plugin buggy (buggy 1.0) failed in <lambda>" in done.stderr
+    assert "ZeroDivisionError: division by zero\n" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_bug_of_nbdl_is_said_to_be_one(monkeypatch, capsys):
+    monkeypatch.setattr(main, "app", lambda: 1 / 0)
+    with pytest.raises(SystemExit, match="1"):
+        main.main()
+    assert "this is a bug in nbdl or in a plugin: ZeroDivisionError" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

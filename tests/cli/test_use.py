@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+import nbdl
 from nbdl.train import RunFolder
 from tests.cli.conftest import write_houses
 
@@ -179,3 +180,42 @@ def test_inspect_the_program_for_a_size_of_batches(done):
 def test_inspect_a_model_without_data(done):
     text = done("inspect", "mlp", "--input-shape", "5,5,1", "--outputs", "3", "--set", "model.hidden=[7]").stdout
     assert f"{25 * 7 + 7 + 7 * 3 + 3} parameters are trained" in text
+
+
+# --- export -----------------------------------------------------------------------------------------------------------
+
+
+def test_weights_as_an_archive_of_numpy(train, done, work):
+    train("--data", "iris", "--epochs", "2", "--out", "run")
+    told = json.loads(done("export", "run", "--to", "npz", "--out", "weights", "--json").output)
+    assert told == {"run": "run", "to": "npz", "file": "weights", "weights": "last"}
+    with np.load(work / "weights") as found:
+        kept, _ = RunFolder.open(work / "run").load_weights()
+        assert set(found.files) == set(kept)
+        assert all(np.array_equal(found[name], kept[name]) for name in kept)
+
+
+def test_a_network_that_nbdl_loads(train, done, work):
+    train("--data", "iris", "--epochs", "2", "--out", "run", "--callback", "best_weights")
+    done("export", "run", "--to", "network", "--out", "iris.nbdl", "--best")
+    loaded = nbdl.load(work / "iris.nbdl")
+    assert loaded.predict(np.ones((2, 4), np.float32)).shape == (2, 3)
+    assert loaded.optimizer is not None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--to", "onyx", "--out", "file"), "there is no exporter 'onyx'; there is network, npz"),
+        (("--to", "npz", "--out", "."), "is a folder; name a file"),
+        (("--to", "npz", "--out", "missing/file"), "missing"),
+        (("--to", "npz", "--out", "file", "--set", "depth"), "write --set OPTION=VALUE"),
+        (("--to", "npz", "--out", "file", "--set", "depth=3"), "depth"),
+    ],
+)
+def test_exports_that_cannot_be(train, invoke, work, arguments, words):
+    train("--data", "iris", "--epochs", "1", "--out", "run")
+    result = invoke("export", "run", *arguments)
+    assert result.exit_code in (1, 2), result.output
+    assert words in result.output
+    assert not (work / "file").exists()

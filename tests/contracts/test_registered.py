@@ -59,7 +59,8 @@ def test_names_that_users_rely_on_are_there(kind: str, names: str):
 
 
 @each_of(
-    "models", "activations", "losses", "optimizers", "schedules", "metrics", "callbacks", "initializers", "datasets"
+    *("models", "activations", "losses", "optimizers", "schedules", "metrics", "callbacks", "initializers"),
+    *("datasets", "exporters"),
 )
 def test_is_documented(thing: Registered):
     testing.check_documented(thing.factory, options=thing.options)

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from nbdl.data import Dataset, Split
-from nbdl.errors import DataError
+from nbdl.data import Dataset, Split, load
+from nbdl.errors import DataError, PluginError
+from nbdl.hookspecs import hookimpl
+from nbdl.plugins import isolated_plugins
 
 X = np.arange(12.0).reshape(4, 3)
 
@@ -158,3 +160,13 @@ def test_all_parts_have_lengths_or_none_has():
 def test_an_epoch_needs_rows():
     with pytest.raises(DataError, match="an epoch of toy has 0 rows"):
         classification(epoch_rows=0)
+
+
+def test_a_plugin_that_makes_something_else_is_named():
+    class Odd:
+        @hookimpl
+        def nbdl_datasets(self, register):
+            register("odd", lambda *, data_dir, seed: [1, 2, 3])
+
+    with isolated_plugins(Odd()), pytest.raises(PluginError, match=r"'odd'.* is made as list"):
+        load("odd")
