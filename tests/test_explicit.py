@@ -137,6 +137,23 @@ def test_other_settings_and_schedules_may_change_too(parabola):
     np.testing.assert_allclose(parameter.numpy(), before * (1 - 0.2), rtol=1e-6)
 
 
+@pytest.mark.parametrize("rate", [np.float32(0.25), np.array(0.25), nbdl.Tensor(0.25), np.float64(0.25)])
+def test_a_learning_rate_may_be_any_number(rate):
+    parameter = Parameter([1.0, -2.0])
+    optimizer = nbdl.optim.sgd(lr=rate).attach([parameter])
+    step_down(parameter, optimizer)
+    assert parameter.tolist() == [0.5, -1.0]
+    optimizer.lr *= np.float32(0.0)
+    step_down(parameter, optimizer)
+    assert parameter.tolist() == [0.5, -1.0]
+
+
+@pytest.mark.parametrize("rate", [None, [0.1], (0.1,), np.array([0.1]), np.nan, np.inf, -1.0])
+def test_what_is_no_learning_rate_is_refused(rate):
+    with pytest.raises(OptionError, match="the learning rate lr"):
+        nbdl.optim.sgd(lr=rate)
+
+
 def test_gradients_add_up_until_they_are_cleared(parabola):
     parameter, optimizer = parabola
     for _ in range(lazy.ROUNDS + 4):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+import operator
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
@@ -20,7 +21,9 @@ from nbdl.ir.shapes import Shape, has_batch, show_shape
 from nbdl.nn.initializers import Initializer, initialize
 from nbdl.nn.trainable import Trainable
 from nbdl.recorded import Recorded
-from nbdl.tensor import Tensor, TensorLike, as_array
+from nbdl.tensor import Tensor, TensorLike, as_array, node_of
+
+Found = TypeVar("Found")
 
 Spec = tuple[Shape, np.dtype[Any]]
 """Shape and dtype of a tensor."""
@@ -37,6 +40,9 @@ class Call:
 
 _PROGRAMS = ("_programs", "_predictions")
 """Attributes in which a network keeps programs that were compiled for its own arrays."""
+
+_BESIDE = {*_PROGRAMS, "_arguments", "_compiled", "_loss", "_metrics"}
+"""Attributes that hold what is no part of a network, or a part once more."""
 
 
 class _Changes:
@@ -88,7 +94,7 @@ class Parameter(Tensor):
 
     def __init__(self, data: TensorLike, dtype: Any = None, *, trainable: bool = True, name: str = ""):
         # An array of its own: training changes it in place, and what was given may be read-only or a user's data.
-        super().__init__(aligned_copy(as_array(data, dtype)), requires_grad=trainable)
+        self._set(ops.value(aligned_copy(as_array(data, dtype)), differentiable=trainable))
         self.trainable = trainable
         self.name = name
 
@@ -124,8 +130,8 @@ class Module(Recorded, Trainable):
     """A part of a network.
 
     A subclass makes its parameters in `build(self, *shapes)`, called once with the shapes of the first inputs, and
-    computes in `forward(self, *inputs)`. Parameters and modules set as attributes (or in a list set as an attribute)
-    are found by name.
+    computes in `forward(self, *inputs)`. Parameters and modules set as attributes, or in lists, tuples and dictionaries
+    set as attributes, are found by name.
 
     >>> class Scale(Module):
     ...     def build(self, shape):
@@ -227,7 +233,7 @@ class Module(Recorded, Trainable):
             raise ShapeError(
                 f"the parameter {name} can't have the shape {show_shape(shape)}: it would depend on the batch"
             )
-        sizes = tuple(size for size in shape if isinstance(size, int))
+        sizes = tuple(map(operator.index, shape))  # type: ignore[arg-type]  # a NumPy number is welcome
         values = initialize(initializer, random.generator(), sizes, np.dtype(dtype))
         return Parameter(values, trainable=trainable, name=f"{self._called}.{name}")
 
@@ -235,19 +241,13 @@ class Module(Recorded, Trainable):
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """The modules directly inside, with the names of their attributes."""
+        return self._inside(Module)
+
+    def _inside(self, kind: type[Found]) -> Iterator[tuple[str, Found]]:
+        """What attributes hold of a kind, with their names."""
         for name, thing in vars(self).items():
-            if name.startswith("_"):
-                continue
-            if isinstance(thing, Module):
-                yield name, thing
-            elif isinstance(thing, list | tuple):
-                for place, each in enumerate(thing):
-                    if isinstance(each, Module):
-                        yield f"{name}.{place}", each
-            elif isinstance(thing, dict):
-                for key, each in thing.items():
-                    if isinstance(each, Module):
-                        yield f"{name}.{key}", each
+            if name not in _BESIDE:
+                yield from _found_in(thing, name, kind)
 
     def modules(self) -> Iterator[Module]:
         """This module and all modules inside, each once."""
@@ -268,12 +268,15 @@ class Module(Recorded, Trainable):
                 seen.add(id(parameter))
                 yield name, parameter
 
-    def _walk_parameters(self, prefix: str) -> Iterator[tuple[str, Parameter]]:
-        for name, thing in vars(self).items():
-            if isinstance(thing, Parameter):
-                yield prefix + name, thing
+    def _walk_parameters(self, prefix: str, around: tuple[Module, ...] = ()) -> Iterator[tuple[str, Parameter]]:
+        if any(each is self for each in around):
+            raise OptionError(
+                f"{prefix.rstrip('.')} is a module that it is a part of itself; keep weakref.ref(module) in its place"
+            )
+        for name, parameter in self._inside(Parameter):
+            yield prefix + name, parameter
         for name, child in self.named_children():
-            yield from child._walk_parameters(f"{prefix}{name}.")
+            yield from child._walk_parameters(f"{prefix}{name}.", (*around, self))
 
     def parameters(self) -> list[Parameter]:
         """The parameters that are trained."""
@@ -327,8 +330,20 @@ class Module(Recorded, Trainable):
             parameter.assign(np.asarray(state[name], parameter.dtype))
 
 
+def _found_in(thing: Any, name: str, kind: type[Found]) -> Iterator[tuple[str, Found]]:
+    """A thing of a kind, or those in a list, tuple or dictionary and in what these hold."""
+    if isinstance(thing, kind):
+        yield name, thing
+    elif isinstance(thing, list | tuple):
+        for place, each in enumerate(thing):
+            yield from _found_in(each, f"{name}.{place}", kind)
+    elif isinstance(thing, dict):
+        for key, each in thing.items():
+            yield from _found_in(each, f"{name}.{key}", kind)
+
+
 def _as_tensor(value: TensorLike) -> Tensor | None:
-    return value if isinstance(value, Tensor) or value is None else Tensor(value)
+    return value if isinstance(value, Tensor) or value is None else Tensor.wrap(node_of(value))
 
 
 def _located(error: NbdlError, module: Module, inputs: list[Any]) -> NbdlError:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
+from numbers import Real
 from typing import Any, ClassVar
+
+import numpy as np
 
 from nbdl import functions, lazy
 from nbdl.errors import OptionError, ShapeError
@@ -36,7 +40,7 @@ class Optimizer(Recorded):
         clip_norm: scales the gradient down so that its norm over all parameters is at most this.
 
     Raises:
-        OptionError: a negative or zero limit, or a negative rate.
+        OptionError: a negative or zero limit, or a rate that is negative or no rate at all.
     """
 
     elementwise: ClassVar[bool] = True
@@ -64,15 +68,13 @@ class Optimizer(Recorded):
     def lr(self) -> float | Schedule:
         """The learning rate. It may be set at any time: a number is read by every step, and needs no compilation.
 
-        Raises `OptionError` if it is set to a negative number.
+        Raises `OptionError` if it is set to a negative number, or to what is neither a number nor a schedule.
         """
         return self._lr
 
     @lr.setter
     def lr(self, lr: LearningRate) -> None:
-        if isinstance(lr, int | float) and lr < 0:
-            raise OptionError(f"the learning rate lr can't be negative, as {lr} is")
-        self._lr: float | Schedule = lr if isinstance(lr, int | float) else resolve("schedules", lr)
+        self._lr: float | Schedule = _rate(lr)
         if self.state is not None:
             self.state.set_rate(self._lr)
 
@@ -108,7 +110,10 @@ class Optimizer(Recorded):
         return self
 
     def minimize(self, loss: Tensor, parameters: Sequence[Parameter] | None = None) -> None:
-        """One step down the gradient of `loss`; inside a traced program this becomes part of the program."""
+        """One step down the gradient of `loss`; inside a traced program this becomes part of the program.
+
+        Raises `OptionError` if the loss depends on no parameter.
+        """
         # Attaching makes parameters views of one vector, which are new leaves; the loss was computed from the old ones.
         leaves = {id(parameter): parameter.node for parameter in parameters or ()}
         if parameters is not None:
@@ -116,6 +121,11 @@ class Optimizer(Recorded):
         state = self._attached()
         if is_building():
             return
+        if not loss.node.differentiable:
+            raise OptionError(
+                "nothing can be learned from this loss: it depends on no parameter, or only through what was detached, "
+                "rounded or compared"
+            )
         gradients = [ops.gradient(loss.node, leaves.get(id(each), each.node)) for each in state.parameters]
         if lazy.is_traced(loss.node):
             state.apply(gradients)
@@ -146,6 +156,19 @@ class Optimizer(Recorded):
         if all(each.grad is None for each in state.parameters):
             raise OptionError("no parameter has a gradient: call loss.backward() before optimizer.step()")
         state.update_now([_gradient_of(each) for each in state.parameters])
+
+
+def _rate(lr: Any) -> float | Schedule:
+    """A learning rate as a number of Python's (NumPy's and single tensors become one), or a schedule."""
+    if isinstance(lr, Real) or (isinstance(lr, np.ndarray | Tensor) and lr.ndim == 0):
+        lr = float(lr)
+        if not 0 <= lr < inf:
+            raise OptionError(f"the learning rate lr can't be negative or infinite, as {lr} is")
+        return lr
+    schedule: Schedule = resolve("schedules", lr)
+    if not callable(schedule):
+        raise OptionError(f"the learning rate lr must be a number or a schedule, not {lr!r}")
+    return schedule
 
 
 def _gradient_of(parameter: Parameter) -> Node:

@@ -84,9 +84,9 @@ class OptimizerState:
 
     def gather(self) -> None:
         """Take values into the vector that parameters got elsewhere: assigned, loaded, or by another optimizer."""
-        changed = [each.node is not own for each, own in zip(self.parameters, self.shared, strict=True)]
-        if not any(changed):
+        if not self.is_assigned:
             return
+        changed = [each.node is not own for each, own in zip(self.parameters, self.shared, strict=True)]
         # A copy: what was computed from the old parameters keeps them.
         vector = aligned_copy(lazy.known_value(self.vector.node))
         for parameter, view, new in zip(self.parameters, self.flat.views(vector), changed, strict=True):
@@ -94,6 +94,11 @@ class OptimizerState:
                 view[...] = parameter.numpy()
         self.vector._set(ops.value(vector, differentiable=True))
         self.share_memory()
+
+    @property
+    def is_assigned(self) -> bool:
+        """Whether a parameter got its value elsewhere."""
+        return any(each.node is not own for each, own in zip(self.parameters, self.shared, strict=True))
 
     def bind(self) -> None:
         """While tracing: make every parameter a part of the vector's node."""
@@ -109,9 +114,7 @@ class OptimizerState:
             gradient = Tensor.wrap(self._limited(packed))
             slots: Slots = dict(self.slots)
             if optimizer.elementwise:
-                vector, new_slots = optimizer.update(
-                    self.vector, self._decayed(self.vector, gradient), slots, self.step
-                )
+                vector, new_slots = self._updated(self.vector, gradient, slots)
             else:
                 vector, new_slots = self._update_each(gradient, slots)
             if new_slots.keys() != self.slots.keys():
@@ -126,6 +129,18 @@ class OptimizerState:
                 slot.node = new_slots[name].node
             self.step.node = ops.add(self.step.node, 1)
         self.bind()
+
+    def _updated(self, parameter: Tensor, gradient: Tensor, slots: Slots) -> tuple[Tensor, Slots]:
+        """What the update rule makes of a parameter. Raises `OptionError` if it isn't a tensor and slots."""
+        found = self.optimizer.update(parameter, self._decayed(parameter, gradient), slots, self.step)
+        try:
+            new, new_slots = found
+            return functions.asarray(new), dict(new_slots)
+        except (TypeError, ValueError):
+            raise OptionError(
+                f"{type(self.optimizer).__name__}.update must return the new parameter and a dictionary of slots, "
+                f"not {type(found).__name__}"
+            ) from None
 
     def _decayed(self, parameter: Tensor, gradient: Tensor) -> Tensor:
         decay = self.optimizer.weight_decay
@@ -152,7 +167,7 @@ class OptimizerState:
         ):
             parameter = Tensor.wrap(old)
             own = {name: Tensor.wrap(pieces[place]) for name, pieces in cut.items()}
-            parts.append(self.optimizer.update(parameter, self._decayed(parameter, Tensor.wrap(grad)), own, self.step))
+            parts.append(self._updated(parameter, Tensor.wrap(grad), own))
         vector = Tensor.wrap(flat.pack([new.node for new, _ in parts]))
         return vector, {name: Tensor.wrap(flat.pack([own[name].node for _, own in parts])) for name in slots}
 

@@ -23,6 +23,9 @@ class Callback:
     `run.epoch` and what else is said of finished epochs, not at weights, and neither stops nor changes the run. A class
     that overrides `epoch_end` says so anew."""
 
+    def reset(self) -> None:
+        """A run is about to begin: forget the one before. `set_state`, in a resumed run, and `run_start` follow."""
+
     def run_start(self, run: Run) -> None:
         """Training begins."""
 

@@ -99,7 +99,8 @@ def measured_loss(net: Module, prediction: Tensor, batch: Batch) -> Tensor:
             value = loss(prediction, batch.y, sample_weight=batch.weight)
         else:
             value = loss(prediction, batch.y)
-            value = Tensor.wrap(weigh_rows(value.node, prediction.node, batch.weight.node))
+            read = [each.node for each in (prediction, prediction.logits) if each is not None]
+            value = Tensor.wrap(weigh_rows(value.node, read, batch.weight.node))
     if not isinstance(value, Tensor) or product(value.shape) != 1:
         shape = show_shape(value.shape) if isinstance(value, Tensor) else type(value).__name__
         raise OptionError(

@@ -69,23 +69,24 @@ class Feed:
 
         return Feed(tuple(array[rows] for array in self.inputs), cut(self.target), cut(self.weight))
 
-    def weighted(self, sample_weight: Any, class_weight: Mapping[int, float] | None) -> Feed:
-        """Give every row a weight: its own, times that of its class. Raises `DataError` if they don't fit the rows."""
-        if sample_weight is None and class_weight is None:
+    def weighted(self, sample_weight: Any) -> Feed:
+        """Give every row a weight. Raises `DataError` if they don't fit the rows."""
+        if sample_weight is None:
             return self
-        weight = (
-            np.ones(self.rows, np.float32)
-            if sample_weight is None
-            else _as_rows(sample_weight, "sample_weight").astype(np.float32)
-        )
+        weight = _as_rows(sample_weight, "sample_weight").astype(np.float32)
         if weight.shape != (self.rows,):
             raise DataError(
                 f"sample_weight needs one number for each of the {self.rows} rows, not the shape {weight.shape}"
             )
         _check_finite("sample_weight", weight)
-        if class_weight is not None:
-            weight = weight * self._class_weights(class_weight)
-        return replace(self, weight=np.ascontiguousarray(weight, np.float32))
+        return replace(self, weight=np.ascontiguousarray(weight))
+
+    def weighted_by_class(self, class_weight: Mapping[int, float] | None) -> Feed:
+        """Multiply the weight of every row by that of its class. Raises `DataError` if the targets are no classes."""
+        if class_weight is None:
+            return self
+        weight = self._class_weights(class_weight)
+        return replace(self, weight=weight if self.weight is None else self.weight * weight)
 
     def _class_weights(self, class_weight: Mapping[int, float]) -> np.ndarray:
         if self.target is None or self.target.dtype.kind not in "iu" or self.target.ndim != 1:
@@ -101,16 +102,13 @@ class Feed:
         return table[self.target]
 
 
-def make_feed(
-    x: Any, y: Any = None, sample_weight: Any = None, class_weight: Mapping[int, float] | None = None
-) -> Feed:
+def make_feed(x: Any, y: Any = None, sample_weight: Any = None) -> Feed:
     """Check arrays and turn them into a feed.
 
     Args:
         x: an array `(rows, ...)`, or a tuple of arrays for a network with several inputs.
         y: targets: `(rows,)` or `(rows, ...)`; integers stay integers, other numbers become float32.
         sample_weight: a number for each row.
-        class_weight: a number for each class.
 
     Raises:
         DataError: there are no rows, the numbers of rows differ, or a floating-point input is NaN or infinite.
@@ -126,7 +124,7 @@ def make_feed(
         _check_finite(name, array)
     if len(inputs[0]) == 0:
         raise DataError("x has no rows: it is empty")
-    return Feed(inputs, target).weighted(sample_weight, class_weight)
+    return Feed(inputs, target).weighted(sample_weight)
 
 
 def _as_rows(data: Any, name: str) -> np.ndarray:

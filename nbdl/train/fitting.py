@@ -201,7 +201,9 @@ def _feeds(
         if validation_data is None and x.validation is not None and is_measured(net):
             validation_data = given_to(net, x.validation)
         x, y = given_to(net, x.train)
-    feed = make_feed(x, y, sample_weight, class_weight)
+    feed, held_out = make_feed(x, y, sample_weight), None
     if validation_data is not None:
-        return feed, make_feed(*validation_data[:3])
-    return feed.split(share) if share else (feed, None)
+        held_out = make_feed(*validation_data[:3])
+    elif share:
+        feed, held_out = feed.split(share)
+    return feed.weighted_by_class(class_weight), held_out  # what is held out is measured as it is

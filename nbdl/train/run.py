@@ -164,6 +164,7 @@ class Run:
         """Train until the last epoch, `stop`, an error or Ctrl-C."""
         with self._signals():
             try:
+                self._reset_callbacks()
                 self._saver.begin()
                 self._tell("run_start")
                 plugins.call("nbdl_run_start", run=self)
@@ -285,6 +286,7 @@ class Run:
         self.history.add(self.epoch, logs)
         for callback in self.callbacks:
             callback.epoch_end(self, logs)
+        self._adopt_assigned()
         failed = self._watch.error is not None  # these epochs were before
         plugins.call("nbdl_epoch_end", run=self, epoch=self.epoch, logs=logs)
         if self._watch.error is not None and not failed:
@@ -305,9 +307,21 @@ class Run:
     def _in_order(self) -> np.ndarray:
         return np.arange(self.rows)
 
+    def _reset_callbacks(self) -> None:
+        for callback in self.callbacks:
+            callback.reset()
+
     def _tell(self, moment: str) -> None:
         for callback in self.callbacks:
             getattr(callback, moment)(self)
+        if self.error is None:
+            self._adopt_assigned()
+
+    def _adopt_assigned(self) -> None:
+        """Go on from values that callbacks gave parameters: the program works on arrays of its own."""
+        if self.callbacks and self.traced.is_assigned:
+            with self._changing():
+                self.traced.adopt_assigned()
 
     # --- Ctrl-C -------------------------------------------------------------------------------------------------------
 

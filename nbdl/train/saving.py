@@ -9,7 +9,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,9 @@ from nbdl.train.tracing import optimizers_of
 
 FORMAT = "nbdl network"
 VERSION = 1
+COMPARABLE = (bool, int, float, str, FunctionType, np.generic)
+"""Kinds of options that are equal if they were made in the same way."""
+
 WEIGHT, SLOT, ARGUMENT = "weight.", "optimizer.", "argument."
 
 
@@ -54,7 +59,7 @@ def save(net: Module, path: str | Path) -> None:
     describer = Describer()
     network = describer.describe(net, "the network")
     built = {place: [_plain(spec) for spec in module._inputs] for place, module in _places(net) if module._built}
-    _check_same(net, _make(network, built, Maker(describer.arrays, describer.custom)))
+    frozen = _check_same(net, _make(network, built, Maker(describer.arrays, describer.custom)))
     weights = {WEIGHT + name: parameter.numpy() for name, parameter in net.named_parameters()}
     optimizers, slots = _optimizer_states(net)
     meta = {
@@ -64,6 +69,8 @@ def save(net: Module, path: str | Path) -> None:
         "built": built,
         "compile": _settings(net, describer),
         "optimizers": optimizers,
+        "rates": {name: each.lr for name, each in optimizers_of(net).items() if isinstance(each.lr, float)},
+        "frozen": frozen,
     }
     save_tensors(path, {**weights, **slots, **describer.arrays}, meta)
 
@@ -94,10 +101,15 @@ def load(path: str | Path, custom: Mapping[str, Any] | None = None) -> Module:
             raise RunError(f"it holds a {type(net).__name__}")
         weights = {name.removeprefix(WEIGHT): array for name, array in arrays.items() if name.startswith(WEIGHT)}
         net.load_state_dict(weights)
+        parameters = dict(net.named_parameters())
+        for name in meta.get("frozen", ()):
+            parameters[name].trainable = False
         if meta["compile"]:
             settings = maker.make(meta["compile"])
             net.compile(settings["optimizer"], settings["loss"], settings["metrics"])
         _restore_optimizers(net, meta["optimizers"], arrays)
+        for name, optimizer in optimizers_of(net).items():
+            optimizer.lr = meta.get("rates", {}).get(name, optimizer.lr)
     return net
 
 
@@ -137,20 +149,41 @@ def _places(module: Module, place: str = "") -> Iterator[tuple[str, Module]]:
         yield from _places(child, f"{place}.{name}" if place else name)
 
 
-def _check_same(net: Module, copy: Module) -> None:
-    """Raise `OptionError` unless the copy has the same parameters: what a constructor doesn't know would be lost."""
-    own, others = _outline(net), _outline(copy)
-    if own != others:
-        different = sorted(name for name in own.keys() | others.keys() if own.get(name) != others.get(name))
+def _check_same(net: Module, copy: Module) -> list[str]:
+    """Raise `OptionError` unless the copy has the same parameters and options: what a constructor doesn't know would be
+    lost. Return the names of the parameters that are no longer trained.
+    """
+    own, others = dict(net.named_parameters()), dict(copy.named_parameters())
+    different = list(own.keys() ^ others.keys())
+    different += [name for name in own.keys() & others.keys() if _outline(own[name]) != _outline(others[name])]
+    for (place, module), (_, other) in zip(_places(net), _places(copy), strict=False):
+        different += [f"{place}.{name}".lstrip(".") for name in _changed_options(module, other)]
+    if different:
         raise OptionError(
             f"{type(net).__name__} can't be saved: one made with the same arguments differs in "
-            f"{', '.join(different[:5])}. Layers must be made in the constructor (or in build) from its arguments; "
-            "weights alone can be kept with net.state_dict()"
+            f"{', '.join(sorted(different)[:5])}. Layers must be made in the constructor (or in build) from its "
+            "arguments, which stay what they were; weights alone can be kept with net.state_dict()"
         )
+    return [name for name in own if others[name].trainable and not own[name].trainable]
 
 
-def _outline(net: Module) -> dict[str, Any]:
-    return {name: (each.shape, each.dtype, each.trainable) for name, each in net.named_parameters()}
+def _outline(parameter: Parameter) -> Any:
+    return parameter.shape, parameter.dtype
+
+
+def _changed_options(module: Module, copy: Module) -> Iterator[str]:
+    """Options of the constructor that were set to something else afterwards, as far as that can be told."""
+    for name in signature(type(module).__init__).parameters:
+        own, other = vars(module).get(name), vars(copy).get(name)
+        if _is_comparable(own) and _is_comparable(other) and own != other:
+            yield name
+
+
+def _is_comparable(option: Any) -> bool:
+    """Whether an option is equal to another one that was made in the same way, and to no other."""
+    if isinstance(option, tuple | list):
+        return all(map(_is_comparable, option))
+    return option is None or isinstance(option, COMPARABLE)
 
 
 def _plain(spec: Spec) -> list[Any]:

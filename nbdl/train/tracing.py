@@ -49,6 +49,18 @@ class Traced:
         """Bring the arrays up to date after steps that made new ones, and let the network have these again."""
         self.put_back({name: self.variables[name].numpy() for name in self.arrays if name in self.variables})
 
+    def adopt_assigned(self) -> None:
+        """Take values into the arrays that parameters were given elsewhere."""
+        for state in self.states:
+            state.gather()
+        self.take_over()
+
+    @property
+    def is_assigned(self) -> bool:
+        """Whether parameters were given other values than those in the arrays."""
+        others = any(each.node.value is not self.arrays[name] for name, each in self.variables.items())
+        return others or any(state.is_assigned for state in self.states)
+
     def copies(self) -> dict[str, np.ndarray]:
         """Copies of all that a step changes."""
         return {name: array.copy() for name, array in self.arrays.items() if name in self.variables or name == "totals"}
@@ -220,11 +232,13 @@ def _recording(net: Module, feed: Feed) -> Iterator[_Recording]:
 @contextmanager
 def _evaluating(net: Module) -> Iterator[None]:
     """The network as it is outside of training."""
+    before = [(module, module.training) for module in net.modules()]
     net.eval()
     try:
         yield
     finally:
-        net.train()
+        for module, training in before:
+            module.training = training
 
 
 def trace_training(net: Module, feed: Feed, batch: int | None = None) -> Traced:

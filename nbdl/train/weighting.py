@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from nbdl.errors import OptionError
 from nbdl.ir import ops
 from nbdl.ir.graph import Node, substitute, topological
 
 
-def weigh_rows(loss: Node, prediction: Node, weight: Node) -> Node:
+def weigh_rows(loss: Node, predictions: Iterable[Node], weight: Node) -> Node:
     """Return the loss in which every row of the batch counts `weight` (shape `(n,)`) times.
+
+    `predictions` are what the loss may have been computed from: probabilities, and the logits behind them.
 
     The mean is still over the number of rows, as in Keras. Raises `OptionError` if the loss doesn't add up its rows in
     one place.
     """
-    behind = _depending_on(prediction, loss)
+    behind = _depending_on(predictions, loss)
     places = [
         node
         for node in behind
@@ -38,9 +42,10 @@ def weigh_rows(loss: Node, prediction: Node, weight: Node) -> Node:
     return substitute([loss], replace)[loss]
 
 
-def _depending_on(source: Node, output: Node) -> list[Node]:
-    found = {source}
+def _depending_on(sources: Iterable[Node], output: Node) -> list[Node]:
+    known, found = {*sources}, []
     for node in topological([output]):
-        if any(each in found for each in node.inputs):
-            found.add(node)
-    return [node for node in found if node is not source]
+        if not known.isdisjoint(node.inputs):
+            known.add(node)
+            found.append(node)
+    return found

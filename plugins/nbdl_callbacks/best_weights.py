@@ -42,6 +42,11 @@ class BestWeights(Callback):
         self.monitor = Monitor("best_weights", monitor, mode, min_delta)
         self.restore = restore
         self.path = path
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the weights of another run."""
+        self.monitor.reset()
         self.weights: dict[str, np.ndarray] | None = None
         """Copies of the best weights so far, by name."""
         self._unsaved = False

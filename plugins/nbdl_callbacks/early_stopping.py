@@ -41,6 +41,10 @@ class EarlyStopping(Callback):
         self.best = BestWeights(monitor, mode, min_delta, restore=restore_best)
         self.best.monitor.owner = "early_stopping"
 
+    def reset(self) -> None:
+        """Forget the run before, and its weights."""
+        self.best.reset()
+
     def run_start(self, run: Any) -> None:
         """In a resumed run, take the best weights so far from its folder."""
         if self.restore_best:

@@ -32,6 +32,10 @@ class Monitor:
         self.name = name
         self.higher_is_better = mode == "max" or (mode == "auto" and _higher_is_better(owner, name))
         self.min_delta = min_delta
+        self.reset()
+
+    def reset(self) -> None:
+        """Nothing has been measured yet."""
         self.best = math.nan
         self.best_epoch = -1
         self.wait = 0

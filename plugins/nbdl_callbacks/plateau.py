@@ -52,6 +52,11 @@ class ReduceOnPlateau(Callback):
         self.patience = patience
         self.cooldown = cooldown
         self.min_scale = min_scale
+        self.reset()
+
+    def reset(self) -> None:
+        """The rate that a run begins with is the one that it lowers."""
+        self.monitor.reset()
         self.scale = 1.0
         self.resting = 0
 

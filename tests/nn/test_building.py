@@ -1,5 +1,11 @@
 """Building a network: its layers make their parameters, and nothing else happens."""
 
+import numpy as np
+import pytest
+
+import nbdl
+from nbdl import nn
+from nbdl.errors import OptionError
 from nbdl.nn.module import building, is_building
 
 
@@ -9,3 +15,46 @@ def test_a_part_that_is_built_while_the_network_is_built():
             pass
         assert is_building()  # or the network's own step would go on to update what it is only to make
     assert not is_building()
+
+
+class Kept(nn.Module):
+    """Keeps its parts in one of several ways."""
+
+    def __init__(self, way):
+        self.way = way
+        inner = nn.Dense(3, "tanh")
+        held = {"attribute": inner, "list": [inner], "nested": {"a": [(inner,)]}}[way]
+        self._private = held
+        self.out = nn.Dense(1)
+
+    def build(self, shape):
+        self.scales = {"first": [self.parameter("first", (1,), "ones")]}
+
+    def forward(self, x):
+        inner = {"attribute": lambda: self._private, "list": lambda: self._private[0]}.get(
+            self.way, lambda: self._private["a"][0][0]
+        )()
+        return self.out(inner(x)) * self.scales["first"][0]
+
+
+@pytest.mark.parametrize("way", ["attribute", "list", "nested"])
+def test_parts_are_found_wherever_a_module_keeps_them(way, tmp_path):
+    x = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
+    net = Kept(way).compile({"name": "sgd", "lr": 0.1}, "mse")
+    net.predict(x)
+    before = net.state_dict()
+    assert len(before) == 5
+    net.fit(x, x[:, :1], epochs=3, verbose=False)
+    after = net.state_dict()
+    assert all(not np.array_equal(before[name], after[name]) for name in before)
+    net.save(tmp_path / "net.nbdl")
+    loaded = nbdl.load(tmp_path / "net.nbdl", custom={"Kept": Kept})
+    np.testing.assert_array_equal(loaded.predict(x), net.predict(x))
+
+
+def test_a_module_inside_of_itself_is_refused():
+    net, part = nn.Sequential(), nn.Sequential()
+    net.add(part)
+    part.parent = net
+    with pytest.raises(OptionError, match=r"a part of itself; keep weakref\.ref"):
+        net.parameters()

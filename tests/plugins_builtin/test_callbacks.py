@@ -66,6 +66,14 @@ class TestEarlyStopping:
         assert run.reason == "val_loss has not improved for 2 epochs; the best was 2 in epoch 2"
         assert run.values["weight"].tolist() == [1, 1]
 
+    def test_each_run_begins_anew(self):
+        callback = resolve("callbacks", {"name": "early_stopping", "patience": 2})
+        drive(callback, Run(), [3, 2, 1, 4, 4])
+        run = Run(epochs=3)
+        callback.reset()
+        assert drive(callback, run, [9, 8, 7]) == 3
+        assert run.values["weight"].tolist() == [2, 2]
+
     def test_improvement_starts_the_count_anew(self):
         run = Run(epochs=6)
         assert drive(resolve("callbacks", {"name": "early_stopping", "patience": 2}), run, [3, 4, 2, 4, 1, 4]) == 6

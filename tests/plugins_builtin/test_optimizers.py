@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import nbdl
-from nbdl import Tensor
+from nbdl import Tensor, nn
 from nbdl.errors import OptionError
 from nbdl.nn import Parameter
 from nbdl.resolve import resolve
@@ -224,3 +224,14 @@ class TestSchedules:
     def test_options_out_of_range(self, options: dict, words: str):
         with pytest.raises(OptionError, match=words):
             resolve("schedules", options)
+
+
+@pytest.mark.parametrize("result", [None, 3.0, lambda p: p, lambda p: (p, 3), lambda p: (p, {}, {})])
+def test_an_update_that_returns_something_else_is_named(result):
+    class Odd(nbdl.optim.Optimizer):
+        def update(self, parameter, gradient, slots, step):
+            return result(parameter) if callable(result) else result
+
+    x = np.ones((4, 3), np.float32)
+    with pytest.raises(OptionError, match=r"Odd\.update must return the new parameter and a dictionary of slots"):
+        nn.Sequential(nn.Dense(1)).compile(Odd(), "mse").fit(x, x[:, :1], verbose=False)

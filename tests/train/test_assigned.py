@@ -1,11 +1,13 @@
 """Parameters that get values from elsewhere while an optimizer has them: the next step goes on from these."""
 
 import numpy as np
+import pytest
 
 import nbdl
-from nbdl import lazy
+from nbdl import lazy, nn
 from nbdl.nn.module import Parameter
 from nbdl.resolve import resolve
+from nbdl.train import Callback
 from tests.train.networks import classifier, line
 
 
@@ -57,3 +59,49 @@ def test_weights_that_are_loaded_after_training_are_used():
     net.fit(x, y, verbose=False, seed=0)
     for name, array in net.state_dict().items():
         np.testing.assert_array_equal(array, loaded[name])
+
+
+class Reset(Callback):
+    """Sets all weights to zero after the first epoch, or when training begins."""
+
+    def __init__(self, moment, values):
+        self.moment, self.values = moment, values
+
+    def run_start(self, run):
+        if self.moment == "start":
+            run.net.load_state_dict(self.values)
+
+    def epoch_end(self, run, logs):
+        if self.moment == "end" and run.epoch == 0:
+            run.net.load_state_dict(self.values)
+            run.net.predict(np.ones((2, 3), np.float32))  # a program that has seen them
+
+
+@pytest.mark.parametrize("moment", ["start", "end"])
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("debug", [False, True])
+def test_training_goes_on_from_what_a_callback_assigns(moment, workers, debug):
+    x, y = line(rows=40)
+    net = nn.Sequential(nn.Dense(4), nn.BatchNorm(), nn.Dense(1))
+    net.compile({"name": "sgd", "lr": 0.1, "momentum": 0.9}, "mse", debug=debug)
+    net.predict(x)
+    values = {name: np.zeros_like(each) for name, each in net.state_dict().items()}
+    options = {"batch_size": 40, "shuffle": False, "verbose": False, "workers": workers}
+    logs = net.fit(x, y, epochs=3, callbacks=[Reset(moment, values)], **options)
+    assert logs["loss"][moment == "end"] == pytest.approx(np.mean(y**2), rel=1e-5)
+    assert logs["loss"][2] < logs["loss"][moment == "end"]
+    more = net.fit(x, y, epochs=1, **options)["loss"][0]
+    assert more < logs["loss"][2]  # the network has what was trained since
+
+
+class Clipped(Callback):
+    def epoch_end(self, run, logs):
+        for each in run.net.parameters():
+            each.assign(np.clip(each.numpy(), -0.1, 0.1))
+
+
+def test_what_is_assigned_last_is_what_the_network_has():
+    x, y = line(rows=40)
+    net = classifier(outputs=1, loss="mse", optimizer={"name": "sgd", "lr": 0.5}, metrics=())
+    net.fit(x, y, epochs=3, callbacks=[Clipped()], verbose=False)
+    assert max(abs(each).max() for each in net.state_dict().values()) == np.float32(0.1)

@@ -8,6 +8,7 @@ from nbdl import nn
 from nbdl.errors import OptionError
 from nbdl.resolve import resolve
 from nbdl.train.feed import Batch
+from tests.train.networks import line
 
 SIZE = 8
 
@@ -189,3 +190,11 @@ def test_a_step_that_reports_nothing():
 
     with pytest.raises(OptionError, match=r"at least one number: \{'loss': loss\}"):
         Silent(None).compile("sgd").fit(*rows(), verbose=False)
+
+
+def test_a_loss_that_depends_on_no_parameter_is_refused():
+    x, y = line()
+    for cut in (lambda p: p.detach(), lambda p: nbdl.floor(p) * 0 + nbdl.asarray(1.0), lambda p: nbdl.ones((1,))):
+        net = nn.Sequential(nn.Dense(1)).compile("sgd", lambda p, t, cut=cut: nbdl.mean(nbdl.square(cut(p))))
+        with pytest.raises(OptionError, match="depends on no parameter"):
+            net.fit(x, y, verbose=False)

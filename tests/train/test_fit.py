@@ -11,7 +11,8 @@ import threading
 import numpy as np
 import pytest
 
-from nbdl import nn
+import nbdl
+from nbdl import nn, plugins
 from nbdl.errors import InterruptedTraining, NumericsError
 from nbdl.train import Callback
 from nbdl.train.fitting import prepare
@@ -210,6 +211,22 @@ def test_a_callback_ends_training():
     assert history.stopped == "enough"
 
 
+@pytest.mark.parametrize("name", ["early_stopping", "best_weights", "reduce_on_plateau"])
+def test_callbacks_forget_the_run_before(name):
+    x, y = line()
+    options = {"monitor": "loss", "min_delta": 10.0} | ({} if name == "best_weights" else {"patience": 1})
+
+    def results(callback, width):
+        nbdl.set_seed(0)
+        net = nn.Sequential(nn.Dense(width), nn.Dense(1)).compile({"name": "sgd", "lr": 0.001}, "mse")
+        history = net.fit(x, y, epochs=4, seed=0, verbose=False, callbacks=[callback])
+        return len(history), float(net.optimizer.state.lr_scale), *weights_of(net)
+
+    used = plugins.lookup("callbacks", name).make(**options)
+    results(used, 3)
+    assert results(used, 2) == results(plugins.lookup("callbacks", name).make(**options), 2)
+
+
 def test_callbacks_hear_of_an_error():
     class Broken(Callback):
         def epoch_end(self, run, logs):
@@ -262,7 +279,8 @@ def start_of(x, y):
 INTERRUPTED = """
 import os, signal, sys
 import numpy as np
-from nbdl import nn
+import nbdl
+from nbdl import nn, plugins
 from tests.train.networks import classifier, line, weights_of
 from nbdl.errors import InterruptedTraining
 from nbdl.train import Callback

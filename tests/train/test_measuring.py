@@ -7,6 +7,7 @@ import pytest
 
 from nbdl import nn
 from nbdl.train.measuring import WORKING_MEMORY, Prediction
+from tests.train.networks import line
 
 
 class Wide(nn.Module):
@@ -38,3 +39,16 @@ def test_rows_written_in_place_are_predicted():
     assert prediction.run().tolist() == [[3.0]]
     x[:] = 5
     assert prediction.run().tolist() == [[10.0]]
+
+
+def test_a_network_in_eval_mode_stays_so():
+    x, y = line(rows=40)
+    net = nn.Sequential(nn.Dense(4), nn.BatchNorm(), nn.Dropout(0.5), nn.Dense(1)).compile("sgd", "mse")
+    net.fit(x, y, verbose=False)
+    net.eval()
+    net.layers[2].train()
+    before = net.state_dict()
+    net.predict(x), net.evaluate(x, y), net.predict(x[:3])
+    assert [each.training for each in net.modules()] == [False, False, False, True, False]
+    for name, array in net.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])

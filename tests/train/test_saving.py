@@ -309,3 +309,38 @@ def test_nothing_is_warned_of_when_everything_is_saved(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         net.save(tmp_path / "net.nbdl")
+
+
+# --- what was changed since it was made -------------------------------------------------------------------------------
+
+
+def test_a_learning_rate_that_was_set_is_kept(tmp_path):
+    net = nn.Sequential(nn.Dense(1)).compile({"name": "sgd", "lr": 0.1}, "mse")
+    net.fit(X, Y, epochs=1, verbose=False)
+    net.optimizer.lr = 1e-5
+    net.save(tmp_path / "net.nbdl")
+    assert nbdl.load(tmp_path / "net.nbdl").optimizer.lr == 1e-5
+
+
+def test_parameters_that_are_no_longer_trained_stay_so(tmp_path):
+    net = nn.Sequential(nn.Dense(3), nn.BatchNorm(), nn.Dense(1))
+    net.predict(X)
+    for each in net[0].parameters():
+        each.trainable = False
+    net.compile({"name": "sgd", "lr": 0.1}, "mse")
+    net.fit(X, Y, epochs=1, verbose=False)
+    net.save(tmp_path / "net.nbdl")
+    loaded = nbdl.load(tmp_path / "net.nbdl")
+    before = loaded.state_dict()
+    loaded.fit(X, Y, epochs=1, verbose=False)
+    changed = {name for name, array in loaded.state_dict().items() if not np.array_equal(array, before[name])}
+    assert changed == before.keys() - {"layers.0.weight", "layers.0.bias"}
+
+
+@pytest.mark.parametrize(("name", "value"), [("activation", nbdl.tanh), ("rate", 0.1)])
+def test_options_that_were_set_afterwards_are_refused(tmp_path, name, value):
+    net = nn.Sequential(nn.Dense(3, "relu"), nn.Dropout(0.5))
+    net.predict(X)
+    setattr(net[0 if name == "activation" else 1], name, value)
+    with pytest.raises(OptionError, match=rf"differs in layers\.[01]\.{name}"):
+        net.save(tmp_path / "net.nbdl")

@@ -73,6 +73,41 @@ def test_every_kind_of_loss_is_weighted_row_by_row(loss, iris):
     assert net.evaluate(x, target, sample_weight=weight)["loss"] == pytest.approx(np.mean(weight * rows), rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("loss", "activation", "outputs"),
+    [
+        ("binary_crossentropy", "sigmoid", 1),
+        ("sparse_categorical_crossentropy", "softmax", 3),
+        ("categorical_crossentropy", "softmax", 3),
+        ("kl_divergence", "softmax", 3),
+    ],
+)
+def test_losses_of_probabilities_are_weighted_too(loss, activation, outputs, iris):
+    """They are computed from the logits behind the probabilities."""
+    x, y = iris[0][::8], iris[1][::8]
+    target = {"binary_crossentropy": y > 0, "sparse_categorical_crossentropy": y}.get(loss, np.eye(3)[y])
+    net = nn.Sequential(nn.Dense(outputs, activation)).compile("sgd", loss)
+    weight = np.random.default_rng(2).uniform(0, 2, len(x))
+    rows = [net.evaluate(x[row : row + 1], target[row : row + 1])["loss"] for row in range(len(x))]
+    assert net.evaluate(x, target, sample_weight=weight)["loss"] == pytest.approx(np.mean(weight * rows), rel=1e-5)
+
+    def with_penalty(prediction, target):
+        return nbdl.losses.binary_crossentropy(prediction, target) + nbdl.mean(prediction * prediction)
+
+    if outputs == 1:
+        with pytest.raises(OptionError, match="does it in 2"):
+            net.compile("sgd", with_penalty).evaluate(x, target, sample_weight=weight)
+
+
+def test_weights_of_classes_are_for_training_alone(iris):
+    x, y = iris
+    net = nn.Sequential(nn.Dense(3)).compile({"name": "sgd", "lr": 0.0}, "sparse_categorical_crossentropy")
+    options = {"class_weight": {0: 1.0, 2: 10.0}, "verbose": False}
+    split = net.fit(x, y, validation_split=0.5, **options)["val_loss"]
+    given = net.fit(x[:75], y[:75], validation_data=(x[75:], y[75:]), **options)["val_loss"]
+    assert split == given == [net.evaluate(x[75:], y[75:])["loss"]]
+
+
 def test_weights_of_classes_are_those_of_their_rows(iris):
     x, y = iris
     by_class, by_row = classifier(8, outputs=3), classifier(8, outputs=3)
