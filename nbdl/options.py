@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from numbers import Integral
 from typing import Any
 
 from nbdl.docstrings import argument_docs, summary_line
@@ -15,6 +16,18 @@ from nbdl.errors import OptionError, suggest
 from nbdl.values import Text, convert, infer_text, type_text
 
 REQUIRED: Any = inspect.Parameter.empty
+
+
+def check_whole(name: str, number: Any, lowest: int, highest: int | None = None) -> int:
+    """Return a number as an `int`, NumPy's whole numbers too.
+
+    Raises `OptionError` unless it is a whole one of at least `lowest` (and at most `highest`).
+    """
+    whole = isinstance(number, Integral) and not isinstance(number, bool)
+    if whole and lowest <= number and (highest is None or number <= highest):
+        return int(number)
+    wanted = f"of at least {lowest}" if highest is None else f"from {lowest} to {highest}"
+    raise OptionError(f"{name} must be a whole number {wanted}, not {number!r}")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import numpy as np
 from nbdl.ir import ops
 from nbdl.ir.graph import Node
 from nbdl.ir.shapes import Size, sizes_of
+from nbdl.options import check_whole
 from nbdl.tensor import Tensor
 
 
@@ -36,8 +37,13 @@ class _State(threading.local):
 _state = _State()
 
 
-def set_seed(seed: int) -> None:
-    """Start the generator of starting values and random tensors anew."""
+def set_seed(seed: int | None) -> None:
+    """Start the generator of starting values and random tensors anew; None lets chance decide.
+
+    Raises `OptionError` if the seed isn't a whole number of at least 0.
+    """
+    if seed is not None:
+        check_whole("seed", seed, 0)
     _Drawn.generator = np.random.default_rng(seed)
     _state.key = None
 

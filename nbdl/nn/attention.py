@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from nbdl import functions
-from nbdl.errors import OptionError, ShapeError
+from nbdl.errors import ShapeError
 from nbdl.ir.graph import current_scope
 from nbdl.ir.shapes import Shape, show_shape
 from nbdl.nn.initializers import Initializer
@@ -16,6 +16,7 @@ from nbdl.nn.layers import Dense, Dropout
 from nbdl.nn.masks import attention_mask, causal_mask
 from nbdl.nn.module import Module
 from nbdl.nn.positions import rotated
+from nbdl.options import check_whole
 from nbdl.tensor import Tensor, TensorLike
 
 HIDDEN = -1e30
@@ -129,7 +130,7 @@ class MultiHeadAttention(Module):
         output_initializer: of the last one, Wo, if it has others.
 
     Raises:
-        OptionError: no heads, a width below 1, or a dropout outside of [0, 1).
+        OptionError: heads or a width that are no whole number of at least 1, or a dropout outside of [0, 1).
         ShapeError: inputs that aren't sequences or don't belong together, a width that the heads can't share, a mask
             that doesn't fit.
 
@@ -151,10 +152,8 @@ class MultiHeadAttention(Module):
         kernel_initializer: Initializer = "glorot_uniform",
         output_initializer: Initializer | None = None,
     ):
-        if heads < 1 or (width is not None and width < 1):
-            raise OptionError(f"MultiHeadAttention needs heads and a width of at least 1, not {heads} and {width}")
-        self.heads = heads
-        self.width = width
+        self.heads = check_whole("heads of MultiHeadAttention", heads, 1)
+        self.width = None if width is None else check_whole("width of MultiHeadAttention", width, 1)
         self.causal = causal
         self.rotary = rotary
         self.use_bias = use_bias

@@ -13,6 +13,7 @@ from nbdl.ir.shapes import Shape, show_shape
 from nbdl.nn.initializers import Initializer, initialize
 from nbdl.nn.layers import ActivationLike, resolve_activation
 from nbdl.nn.module import Module, Parameter
+from nbdl.options import check_whole
 from nbdl.tensor import Tensor
 from nbdl.windows import FlatPadding, Padding, Sizes, flat_padding, pair, resolve_padding
 
@@ -40,11 +41,11 @@ class _Convolution(Module):
         initializers: tuple[Initializer, Initializer],
     ) -> None:
         name = type(self).__name__
-        if filters < 1:
-            raise OptionError(f"{name} needs at least one filter, not {filters}")
-        if groups < 1 or filters % groups:
+        self.filters = check_whole(f"filters of {name}", filters, 1)
+        self.groups = check_whole(f"groups of {name}", groups, 1)
+        if filters % groups:
             raise OptionError(f"{name}: {filters} filters can't be shared out among {groups} groups")
-        self.filters, self.kernel, self.groups = filters, kernel, groups
+        self.kernel = kernel
         self.activation = resolve_activation(activation)
         self.use_bias = use_bias
         self.kernel_initializer, self.bias_initializer = initializers

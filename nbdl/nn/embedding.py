@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from nbdl import functions
-from nbdl.errors import DataError, DtypeError, OptionError
+from nbdl.errors import DataError, DtypeError
 from nbdl.ir.graph import current_scope
 from nbdl.ir.shapes import Shape
 from nbdl.nn.initializers import Initializer
 from nbdl.nn.module import Module, Parameter
+from nbdl.options import check_whole
 from nbdl.targets import note_range
 from nbdl.tensor import Tensor
 
@@ -49,7 +50,7 @@ class Embedding(Module):
         initializer: starting values of the weight.
 
     Raises:
-        OptionError: a size below 1.
+        OptionError: a size that isn't a whole number of at least 1.
         DtypeError: the input isn't of whole numbers.
         DataError: a token outside the vocabulary.
 
@@ -62,10 +63,8 @@ class Embedding(Module):
     weight: Parameter
 
     def __init__(self, tokens: int, width: int, initializer: Initializer = "normal"):
-        if tokens < 1 or width < 1:
-            raise OptionError(f"Embedding needs at least one token and a width of at least 1, not {tokens} and {width}")
-        self.tokens = tokens
-        self.width = width
+        self.tokens = check_whole("tokens of Embedding", tokens, 1)
+        self.width = check_whole("width of Embedding", width, 1)
         self.initializer = initializer
 
     def build(self, *shapes: Shape) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from numbers import Real
 from typing import Any
 
 from nbdl import functions, random
@@ -10,6 +11,7 @@ from nbdl.errors import OptionError, ShapeError
 from nbdl.ir.shapes import Shape, show_shape
 from nbdl.nn.initializers import Initializer
 from nbdl.nn.module import Container, Module, Parameter
+from nbdl.options import check_whole
 from nbdl.recorded import Arguments
 from nbdl.resolve import resolve
 from nbdl.tensor import Tensor
@@ -31,7 +33,7 @@ class Dense(Module):
         bias_initializer: starting values of the bias.
 
     Raises:
-        OptionError: `units` is less than 1.
+        OptionError: `units` isn't a whole number of at least 1.
         ShapeError: the input is a scalar, or its last size is not the one the layer was built with.
 
     >>> import numpy as np
@@ -51,9 +53,7 @@ class Dense(Module):
         kernel_initializer: Initializer = "glorot_uniform",
         bias_initializer: Initializer = "zeros",
     ):
-        if units < 1:
-            raise OptionError(f"Dense needs at least one unit, not {units}")
-        self.units = units
+        self.units = check_whole("units of Dense", units, 1)
         self.activation = resolve_activation(activation)
         self.use_bias = use_bias
         self.kernel_initializer = kernel_initializer
@@ -95,13 +95,13 @@ class Dropout(Module):
     Source: Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting, JMLR 15 (2014).
 
     Raises:
-        OptionError: `rate` is not in [0, 1).
+        OptionError: `rate` is not a number in [0, 1).
     """
 
     def __init__(self, rate: float = 0.5):
-        if not 0 <= rate < 1:
-            raise OptionError(f"the dropout rate must be at least 0 and less than 1, not {rate}")
         self.rate = rate
+        if not isinstance(rate, Real) or not 0 <= rate < 1:
+            raise OptionError(f"the dropout rate must be at least 0 and less than 1, not {rate!r}")
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return x, thinned out while training."""

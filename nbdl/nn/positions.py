@@ -13,6 +13,7 @@ from nbdl.ir.graph import Node
 from nbdl.ir.shapes import Shape, show_shape
 from nbdl.nn.initializers import Initializer
 from nbdl.nn.module import Module, Parameter
+from nbdl.options import check_whole
 from nbdl.tensor import Tensor
 
 BASE = 10_000.0
@@ -92,7 +93,7 @@ class LearnedPositions(Module):
         initializer: starting values of the table.
 
     Raises:
-        OptionError: a length below 1.
+        OptionError: the length isn't a whole number of at least 1.
         ShapeError: the input isn't `(rows, time, channels)`, or has more positions than the table.
 
     >>> LearnedPositions(8)(np.zeros((1, 3, 4), np.float32)).shape
@@ -104,9 +105,7 @@ class LearnedPositions(Module):
     table: Parameter
 
     def __init__(self, length: int, initializer: Initializer = "normal"):
-        if length < 1:
-            raise OptionError(f"LearnedPositions needs a length of at least 1, not {length}")
-        self.length = length
+        self.length = check_whole("length of LearnedPositions", length, 1)
         self.initializer = initializer
 
     def build(self, *shapes: Shape) -> None:

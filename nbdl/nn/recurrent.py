@@ -12,6 +12,7 @@ from nbdl.ir.shapes import Shape, has_batch, show_shape
 from nbdl.nn.initializers import Initializer
 from nbdl.nn.layers import ActivationLike, resolve_activation
 from nbdl.nn.module import Module, Parameter
+from nbdl.options import check_whole
 from nbdl.recorded import Arguments
 from nbdl.recurrence import scan
 from nbdl.tensor import Tensor
@@ -66,9 +67,7 @@ class Recurrent(Module):
             recurrent_initializer: starting values of the weights of the state.
             bias_initializer: starting values of the bias; None for zeros (with 1 for the forget gate of an LSTM).
         """
-        if units < 1:
-            raise OptionError(f"{type(self).__name__} needs at least one unit, not {units}")
-        self.units = units
+        self.units = check_whole(f"units of {type(self).__name__}", units, 1)
         self.activation = resolve_activation(activation)
         self.return_sequences = return_sequences
         self.return_state = return_state
@@ -164,7 +163,7 @@ class SimpleRNN(Recurrent):
     returns what `Recurrent` says.
 
     Raises:
-        OptionError: `units` is less than 1.
+        OptionError: `units` isn't a whole number of at least 1.
         ShapeError: inputs, mask or states of another shape.
 
     Source: Elman, Finding Structure in Time, Cognitive Science 14 (1990).
@@ -188,7 +187,7 @@ class LSTM(Recurrent):
     at 1: a new network remembers.
 
     Raises:
-        OptionError: `units` is less than 1.
+        OptionError: `units` isn't a whole number of at least 1.
         ShapeError: inputs, mask or states of another shape.
 
     Source: Hochreiter and Schmidhuber, Long Short-Term Memory, Neural Computation 9 (1997); the forget gate: Gers et
@@ -229,7 +228,7 @@ class GRU(Recurrent):
     applies it before).
 
     Raises:
-        OptionError: `units` is less than 1.
+        OptionError: `units` isn't a whole number of at least 1.
         ShapeError: inputs, mask or states of another shape.
 
     Source: Cho et al., Learning Phrase Representations using RNN Encoder-Decoder, EMNLP 2014.

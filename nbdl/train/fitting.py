@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 from nbdl import random
@@ -10,6 +11,7 @@ from nbdl.cards import choose_device
 from nbdl.data.dataset import Dataset
 from nbdl.errors import OptionError
 from nbdl.nn.module import Module
+from nbdl.options import check_whole
 from nbdl.resolve import resolve
 from nbdl.train import tracing
 from nbdl.train.callbacks import Callback
@@ -19,7 +21,7 @@ from nbdl.train.device import check_precision, choose_workers
 from nbdl.train.feed import Feed, make_feed
 from nbdl.train.given import given_to
 from nbdl.train.history import History
-from nbdl.train.measuring import Evaluation, check_whole
+from nbdl.train.measuring import Evaluation
 from nbdl.train.run import Run
 from nbdl.train.runfolder import RunFolder
 
@@ -126,7 +128,7 @@ def prepare(
     Nothing is compiled or written yet: mistakes come to light before a run has a folder.
     """
     require_compiled(net)
-    _check_numbers(epochs, batch_size, validation_split, initial_epoch, workers, epoch_rows)
+    _check_numbers(epochs, batch_size, validation_split, initial_epoch, workers, epoch_rows, seed)
     device = choose_device("cpu" if device == "auto" and workers is not None else device)
     if tracing.is_debugged(net):
         device = "cpu"  # values are looked at one by one
@@ -177,6 +179,7 @@ def _check_numbers(
     initial_epoch: int,
     workers: int | None,
     epoch_rows: int | None,
+    seed: int | None,
 ) -> None:
     check_whole("epochs", epochs, 0)
     check_whole("batch_size", batch_size, 1)
@@ -184,8 +187,10 @@ def _check_numbers(
     for name, value in (("workers", workers), ("epoch_rows", epoch_rows)):
         if value is not None:
             check_whole(name, value, 1)
-    if not 0 <= validation_split < 1:
-        raise OptionError(f"validation_split is a share from 0 to below 1, not {validation_split}")
+    if seed is not None:
+        check_whole("seed", seed, 0, 2**63 - 1)  # programs have it as a number of 64 bits
+    if not isinstance(validation_split, Real) or not 0 <= validation_split < 1:
+        raise OptionError(f"validation_split is a share from 0 to below 1, not {validation_split!r}")
 
 
 def _feeds(

@@ -10,8 +10,9 @@ from nbdl.cards import choose_device
 from nbdl.codegen.plan import Plan
 from nbdl.codegen.program import Bound
 from nbdl.data.dataset import Dataset
-from nbdl.errors import DataError, OptionError
+from nbdl.errors import DataError
 from nbdl.nn.module import Module
+from nbdl.options import check_whole
 from nbdl.train import tracing
 from nbdl.train.compiling import remember, require_compiled
 from nbdl.train.debugging import DebugEvaluation, predict_debugged
@@ -21,12 +22,6 @@ from nbdl.train.given import given_to
 
 WORKING_MEMORY = 2**24
 """Bytes: what the values of a step may take, so that they stay near the processor."""
-
-
-def check_whole(name: str, number: Any, lowest: int) -> None:
-    """Raise `OptionError` unless a number is a whole one of at least `lowest`."""
-    if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < lowest:
-        raise OptionError(f"{name} must be a whole number of at least {lowest}, not {number!r}")
 
 
 def rows_at_once(plan: Plan, most: int, rows: int) -> int:

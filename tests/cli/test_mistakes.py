@@ -71,7 +71,7 @@ IRIS = ("mlp", "--data", "iris")
             [*IRIS, "--set", "model.hidden=wide"],
             ["option 'hidden' of model 'mlp' takes a list of whole numbers", "wide"],
         ),
-        ([*IRIS, "--set", "model.hidden=[0]"], ["at least one unit, not 0"]),
+        ([*IRIS, "--set", "model.hidden=[0]"], ["a whole number of at least 1, not 0"]),
         ([*IRIS, "--set", "model.dropout=1.5"], ["dropout of at least 0 and less than 1, not 1.5"]),
         ([*IRIS, "--set", "model.activation=rellu"], ["there is no activation 'rellu'; did you mean 'relu'"]),
         ([*IRIS, "--set", "optimizer.lr=-1"], ["the learning rate lr can't be negative"]),

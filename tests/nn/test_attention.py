@@ -217,8 +217,9 @@ def test_dropout_thins_out_weights_while_training():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: nn.MultiHeadAttention(0), "heads and a width of at least 1, not 0 and None"),
-        (lambda: nn.MultiHeadAttention(2, 0), "heads and a width of at least 1, not 2 and 0"),
+        (lambda: nn.MultiHeadAttention(0), "heads of MultiHeadAttention must be a whole number of at least 1, not 0"),
+        (lambda: nn.MultiHeadAttention("2"), "heads of MultiHeadAttention must be a whole number .*, not '2'"),
+        (lambda: nn.MultiHeadAttention(2, 0), "width of MultiHeadAttention must be a whole number .*, not 0"),
         (lambda: nn.MultiHeadAttention(2, dropout=1.0), "dropout rate must be at least 0 and less than 1"),
     ],
 )

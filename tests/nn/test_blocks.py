@@ -149,5 +149,5 @@ def test_wrong_shapes(call, words: str):
 def test_options_out_of_range():
     with pytest.raises(OptionError, match="axis 0"):
         nn.Concatenate(0)
-    with pytest.raises(OptionError, match="at least one unit, not 0"):
+    with pytest.raises(OptionError, match="units of Dense must be a whole number of at least 1, not 0"):
         nn.FeedForward(0, 4)

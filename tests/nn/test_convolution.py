@@ -162,7 +162,9 @@ def test_other_channels_than_built_for():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: nn.Conv2D(0), "Conv2D needs at least one filter, not 0"),
+        (lambda: nn.Conv2D(0), "filters of Conv2D must be a whole number of at least 1, not 0"),
+        (lambda: nn.Conv1D("4"), "filters of Conv1D must be a whole number of at least 1, not '4'"),
+        (lambda: nn.Conv2D(4, groups=None), "groups of Conv2D must be a whole number of at least 1, not None"),
         (lambda: nn.Conv2D(5, groups=2), "Conv2D: 5 filters can't be shared out among 2 groups"),
         (lambda: nn.Conv2D(5, 0), "kernel_size must be at least 1"),
         (lambda: nn.Conv2D(5, padding="causal"), "padding is"),

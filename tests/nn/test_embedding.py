@@ -80,7 +80,9 @@ def test_tokens_that_only_the_program_knows_can_do_no_harm():
 
 
 def test_wrong_options_and_inputs():
-    with pytest.raises(OptionError, match="at least one token and a width of at least 1, not 0 and 4"):
+    with pytest.raises(OptionError, match="tokens of Embedding must be a whole number of at least 1, not 0"):
         nn.Embedding(0, 4)
+    with pytest.raises(OptionError, match="width of Embedding must be a whole number of at least 1, not '4'"):
+        nn.Embedding(3, "4")
     with pytest.raises(DtypeError, match=r"in layer Embedding \(input \(2, 2\)\): it takes tokens as whole numbers"):
         nn.Embedding(3, 4)(np.ones((2, 2), np.float32))

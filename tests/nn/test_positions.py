@@ -74,8 +74,10 @@ def test_sequence_longer_than_the_table():
 
 
 def test_wrong_options_and_shapes():
-    with pytest.raises(OptionError, match="length of at least 1, not 0"):
+    with pytest.raises(OptionError, match="length of LearnedPositions must be a whole number of at least 1, not 0"):
         nn.LearnedPositions(0)
+    with pytest.raises(OptionError, match="length of LearnedPositions must be a whole number of at least 1, not None"):
+        nn.LearnedPositions(None)
     with pytest.raises(OptionError, match=r"positive base, not -1.0"):
         nn.SinusoidalPositions(-1.0)
     for layer in (nn.LearnedPositions(5), nn.SinusoidalPositions()):

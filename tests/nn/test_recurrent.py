@@ -299,7 +299,8 @@ def test_another_number_of_features() -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: nn.LSTM(0), "LSTM needs at least one unit, not 0"),
+        (lambda: nn.LSTM(0), "units of LSTM must be a whole number of at least 1, not 0"),
+        (lambda: nn.GRU(2.5), "units of GRU must be a whole number of at least 1, not 2.5"),
         (lambda: nn.Bidirectional(nn.GRU(4), "mean"), "joins its outputs by 'concat' or 'sum', not 'mean'"),
         (lambda: nn.Bidirectional(nn.GRU(4, reverse=True)), "takes a recurrent layer that goes forwards"),
         (lambda: nn.Bidirectional(nn.Dense(4)), "takes a recurrent layer that goes forwards"),

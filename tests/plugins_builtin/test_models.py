@@ -55,7 +55,7 @@ def test_mlp_drops_out_while_training_only():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"hidden": [0]}, "at least one unit"),
+        ({"hidden": [0]}, "units of Dense must be a whole number of at least 1"),
         ({"dropout": 1.0}, "dropout"),
         ({"hidden": ["a"]}, "hidden"),
         ({"width": 3}, "no option"),
