@@ -7,7 +7,7 @@ from numbers import Real
 from typing import Any
 
 from nbdl import functions, random
-from nbdl.errors import OptionError, ShapeError
+from nbdl.errors import DataError, OptionError, ShapeError
 from nbdl.ir.shapes import Shape, show_shape
 from nbdl.nn.initializers import Initializer
 from nbdl.nn.module import Container, Module, Parameter
@@ -127,16 +127,23 @@ class Activation(Module):
 class Sequential(Container):
     """Layers one after another.
 
+    Args:
+        layers: modules, and functions or names of activations.
+
+    Raises:
+        OptionError: something that is none of these, such as a list of layers.
+        DataError: it is called with more than one input.
+
     >>> net = Sequential(Dense(64, activation="relu"), Dense(10))
     """
 
     def __init__(self, *layers: Module | Callable[[Tensor], Tensor]):
-        self.layers = [layer if isinstance(layer, Module) else Activation(layer) for layer in layers]
+        self.layers = [_as_layer(layer) for layer in layers]
         self.label_children()
 
-    def add(self, layer: Module) -> None:
-        """Put a layer at the end."""
-        self.layers.append(layer)
+    def add(self, layer: Module | Callable[[Tensor], Tensor]) -> None:
+        """Put a layer at the end. Raises `OptionError` if it is none."""
+        self.layers.append(_as_layer(layer))
         self.label_children()
 
     def arguments(self) -> Arguments:
@@ -145,6 +152,11 @@ class Sequential(Container):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return the output of the last layer."""
+        if len(inputs) != 1:
+            raise DataError(
+                f"Sequential hands one input from layer to layer and can't take {len(inputs)}: write a module of your "
+                "own, with a forward that has a parameter for each"
+            )
         (x,) = inputs
         for layer in self.layers:
             x = layer(x)
@@ -160,11 +172,26 @@ class Sequential(Container):
         return self.layers[place]
 
 
+def _as_layer(given: Any) -> Module:
+    """A layer for what `Sequential` takes: functions and names of activations become layers."""
+    if isinstance(given, Module):
+        return given
+    if isinstance(given, type):
+        raise OptionError(f"{given.__name__} is a class; Sequential takes a layer made of it: {given.__name__}(...)")
+    if not callable(given) and not isinstance(given, str | Mapping):
+        raise OptionError(
+            f"give the layers one by one, Sequential(a, b): {type(given).__name__!r} is neither a layer nor a function"
+        )
+    return Activation(given)
+
+
 def resolve_activation(activation: ActivationLike) -> Callable[[Tensor], Tensor]:
-    """Find an activation function; None is the identity."""
+    """Find an activation function; None is the identity. Raises `OptionError` for what can't be called."""
     if activation is None:
         return _identity
     function: Callable[[Tensor], Tensor] = resolve("activations", activation)
+    if not callable(function):
+        raise OptionError(f"an activation is a name, a mapping with a name, or a function, not {function!r}")
     return function
 
 

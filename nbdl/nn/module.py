@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import operator
 import threading
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ import numpy as np
 
 from nbdl import random
 from nbdl.aligned import aligned_copy
-from nbdl.errors import NbdlError, OptionError, ShapeError
+from nbdl.errors import DataError, NbdlError, OptionError, ShapeError
 from nbdl.ir import ops
 from nbdl.ir.graph import current_scope, scope
 from nbdl.ir.shapes import Shape, has_batch, show_shape
@@ -186,7 +187,10 @@ class Module(Recorded, Trainable):
         raise NotImplementedError(f"{type(self).__name__} defines no forward(self, x)")
 
     def __call__(self, *inputs: TensorLike, **named: TensorLike) -> Any:
-        """Return `forward` of the inputs; parameters don't depend on the shapes of named ones, such as a mask."""
+        """Return `forward` of the inputs; parameters don't depend on the shapes of named ones, such as a mask.
+
+        Raises `DataError` if `forward` takes another number of inputs.
+        """
         return self._run(
             [_as_tensor(each) for each in inputs], **{name: _as_tensor(each) for name, each in named.items()}
         )
@@ -201,6 +205,10 @@ class Module(Recorded, Trainable):
                 output = self.forward(*inputs, **options)
             except NbdlError as error:
                 raise _located(error, self, [*inputs, *options.values()]) from error
+            except TypeError:
+                if (misfit := _misfit(self, inputs, options)) is not None:
+                    raise _located(misfit, self, [*inputs, *options.values()]) from None
+                raise
             if _local.calls is not None:
                 _local.calls.append(Call(self, current_scope(), output))
             return output
@@ -344,6 +352,20 @@ def _found_in(thing: Any, name: str, kind: type[Found]) -> Iterator[tuple[str, F
 
 def _as_tensor(value: TensorLike) -> Tensor | None:
     return value if isinstance(value, Tensor) or value is None else Tensor.wrap(node_of(value))
+
+
+def _misfit(module: Module, inputs: list[Any], options: dict[str, Any]) -> DataError | None:
+    """What there is to say if `forward` can't be called with these inputs; None if it can."""
+    signature = inspect.signature(module.forward)
+    try:
+        signature.bind(*inputs, **options)
+    except TypeError as error:
+        names = ", ".join(signature.parameters)
+        return DataError(
+            f"{type(module).__name__}.forward({names}) can't take {len(inputs)} input{'s' * (len(inputs) != 1)} "
+            f"({error}); several arrays are given as a tuple, in the order of its parameters"
+        )
+    return None
 
 
 def _located(error: NbdlError, module: Module, inputs: list[Any]) -> NbdlError:

@@ -113,6 +113,45 @@ def test_a_tuple_of_inputs():
         net.predict((a, b[:79]))
 
 
+A = np.ones((6, 2), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (lambda net: net.fit(A, A[:, 0], verbose=False), r"Sum\.forward\(a, b\) can't take 1 input \(missing .* 'b'\)"),
+        (lambda net: net.fit((A, A, A), A[:, 0], verbose=False), r"can't take 3 inputs \(too many .*; .* as a tuple"),
+        (
+            lambda net: net.fit((A, A), A[:, 0], validation_data=(A, A[:, 0]), verbose=False),
+            r"in layer Sum \(input \(n, 2\)\): Sum\.forward\(a, b\) can't take 1 input",
+        ),
+        (lambda net: net.evaluate(A, A[:, 0]), "can't take 1 input"),
+        (lambda net: [net.predict((A, A)), net.predict(A)], "can't take 1 input"),
+        (lambda net: net(A, mask=A), "unexpected keyword argument 'mask'|missing a required argument"),
+    ],
+    ids=["one", "three", "validation", "evaluate", "predict", "named"],
+)
+def test_another_number_of_inputs(use, message):
+    with pytest.raises(DataError, match=message):
+        use(Sum().compile("sgd", "mse"))
+
+
+def test_a_sequential_takes_one_input():
+    net = nn.Sequential(nn.Dense(1)).compile("sgd", "mse")
+    for use in (lambda: net.fit((A, A), A[:, 0], verbose=False), lambda: net.predict((A, A)), lambda: net(A, A)):
+        with pytest.raises(DataError, match="one input from layer to layer and can't take 2"):
+            use()
+
+
+def test_other_errors_of_a_forward_come_as_they_are():
+    class Broken(nn.Module):
+        def forward(self, x):
+            return x + len(5)
+
+    with pytest.raises(TypeError, match=r"^object of type 'int' has no len\(\)$"):
+        Broken().predict(A)
+
+
 def test_batches_larger_than_the_data():
     x, y = line(rows=5)
     net = nn.Sequential(nn.Dense(1)).compile("sgd", "mse")
