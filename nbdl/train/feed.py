@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -89,17 +90,29 @@ class Feed:
         return replace(self, weight=weight if self.weight is None else self.weight * weight)
 
     def _class_weights(self, class_weight: Mapping[int, float]) -> np.ndarray:
-        if self.target is None or self.target.dtype.kind not in "iu" or self.target.ndim != 1:
-            raise DataError("class_weight needs targets that are class numbers, one for each row")
-        table = np.ones(int(self.target.max(initial=0)) + 1, np.float32)
+        if not isinstance(class_weight, Mapping):
+            raise DataError(
+                f"class_weight goes from class numbers to weights, such as {{0: 1.0, 1: 2.5}}, not {class_weight!r}"
+            )
+        numbers = self._class_numbers()
+        table = np.ones(int(numbers.max(initial=0)) + 1, np.float32)
         for number, value in class_weight.items():
-            if not isinstance(number, int | np.integer) or not np.isfinite(value):
+            if not isinstance(number, int | np.integer) or not isinstance(value, Real) or not np.isfinite(value):
                 raise DataError(
-                    f"class_weight goes from class numbers to finite weights, not from {number!r} to {value}"
+                    f"class_weight goes from class numbers to finite weights, not from {number!r} to {value!r}"
                 )
             if 0 <= number < len(table):  # a class that has no rows needs no weight
                 table[number] = value
-        return table[self.target]
+        return table[numbers]
+
+    def _class_numbers(self) -> np.ndarray:
+        """The targets as integers `(rows,)`: a column will do, and so will booleans, as for losses."""
+        target = self.target
+        if target is not None and target.dtype.kind in "iub" and target.shape in ((self.rows,), (self.rows, 1)):
+            numbers = target.reshape(self.rows).astype(np.int64)
+            if numbers.min(initial=0) >= 0:
+                return numbers
+        raise DataError("class_weight needs targets that are class numbers from 0, one for each row")
 
 
 def make_feed(x: Any, y: Any = None, sample_weight: Any = None) -> Feed:
@@ -111,7 +124,8 @@ def make_feed(x: Any, y: Any = None, sample_weight: Any = None) -> Feed:
         sample_weight: a number for each row.
 
     Raises:
-        DataError: there are no rows, the numbers of rows differ, or a floating-point input is NaN or infinite.
+        DataError: there are no rows, the numbers of rows differ, a floating-point input is NaN or infinite, or weights
+            that don't fit the rows.
     """
     inputs = tuple(_as_rows(each, "x") for each in (x if isinstance(x, tuple) else (x,)))
     same = y is x and not isinstance(x, tuple)

@@ -117,6 +117,15 @@ def test_weights_of_classes_are_those_of_their_rows(iris):
     np.testing.assert_array_equal(weights_of(by_class), weights_of(by_row))
 
 
+@pytest.mark.parametrize("convert", [lambda y: y, lambda y: y[:, None], lambda y: y.astype(np.uint8)])
+def test_class_numbers_may_be_booleans_and_columns(iris, convert):
+    x, y = iris[0], iris[1] > 0
+    plain, converted = classifier(8, outputs=2), classifier(8, outputs=2)
+    plain.fit(x, y.astype(np.int64), class_weight={0: 3.0}, seed=0, verbose=False)
+    converted.fit(x, convert(y), class_weight={0: 3.0}, seed=0, verbose=False)
+    np.testing.assert_array_equal(weights_of(converted), weights_of(plain))
+
+
 def test_both_weights_multiply(iris):
     x, y = iris
     both, product = classifier(8, outputs=3), classifier(8, outputs=3)
@@ -171,7 +180,20 @@ def test_weights_that_do_not_fit(options, message):
         regression().fit(x, y, verbose=False, **options)
 
 
-@pytest.mark.parametrize("class_weight", [{"setosa": 2.0}, {0: np.nan}])
+@pytest.mark.parametrize("class_weight", [{"setosa": 2.0}, {0: np.nan}, {0: None}, {0: "2"}])
 def test_weights_of_classes_that_do_not_fit(iris, class_weight):
     with pytest.raises(DataError, match="class_weight goes from class numbers to finite weights"):
         classifier(8, outputs=3).fit(*iris, class_weight=class_weight, verbose=False)
+
+
+@pytest.mark.parametrize("class_weight", ["balanced", [1.0, 2.0, 1.0]])
+def test_weights_of_classes_are_a_mapping(iris, class_weight):
+    with pytest.raises(DataError, match=r"such as \{0: 1.0, 1: 2.5\}, not .*[b1]"):
+        classifier(8, outputs=3).fit(*iris, class_weight=class_weight, verbose=False)
+
+
+def test_sides_of_minus_one_and_one_are_no_class_numbers(iris):
+    """-1 would have been given the weight of the last class."""
+    net = classifier(8, outputs=1, loss="hinge", metrics=())
+    with pytest.raises(DataError, match="class numbers from 0, one for each row"):
+        net.fit(iris[0], np.where(iris[1] > 0, 1, -1), class_weight={1: 2.0}, verbose=False)
