@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
+
+from nbdl.errors import OptionError
+from nbdl.resolve import resolve
 
 if TYPE_CHECKING:
     from nbdl.train.run import Run
@@ -47,6 +51,24 @@ class Callback:
 
     def set_state(self, state: dict[str, float]) -> None:
         """Take over what `state` returned before."""
+
+
+def resolve_callbacks(given: Any) -> list[Callback]:
+    """The callbacks of a list of objects, names, and mappings with `name` and options.
+
+    Raises `OptionError` for what is no such list.
+    """
+    if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
+        raise OptionError(f"callbacks is a list of callbacks, also for a single one, not {given!r}")
+    return [_resolved(each) for each in given]
+
+
+def _resolved(given: Any) -> Callback:
+    found = resolve("callbacks", given)
+    if isinstance(found, Callback):
+        return found
+    hint = f": write {found.__name__}(...)" if isinstance(found, type) and issubclass(found, Callback) else ""
+    raise OptionError(f"a callback is a name, or an object of a subclass of nbdl.train.Callback, not {found!r}{hint}")
 
 
 def can_wait(callback: Callback) -> bool:

@@ -128,6 +128,8 @@ def make_feed(x: Any, y: Any = None, sample_weight: Any = None) -> Feed:
             that don't fit the rows.
     """
     inputs = tuple(_as_rows(each, "x") for each in (x if isinstance(x, tuple) else (x,)))
+    if not inputs:
+        raise DataError("x has no arrays: it is an empty tuple")
     same = y is x and not isinstance(x, tuple)
     target = None if y is None else inputs[0] if same else _as_rows(y, "y")
     for name, array in [("x", each) for each in inputs] + ([] if target is None or same else [("y", target)]):

@@ -9,12 +9,11 @@ from typing import Any
 from nbdl import random
 from nbdl.cards import choose_device
 from nbdl.data.dataset import Dataset
-from nbdl.errors import OptionError
+from nbdl.errors import DataError, OptionError
 from nbdl.nn.module import Module
 from nbdl.options import check_whole
-from nbdl.resolve import resolve
 from nbdl.train import tracing
-from nbdl.train.callbacks import Callback
+from nbdl.train.callbacks import Callback, resolve_callbacks
 from nbdl.train.compiling import is_measured, remember, require_compiled
 from nbdl.train.debugging import DebugProgram
 from nbdl.train.device import check_precision, choose_workers
@@ -89,7 +88,7 @@ def fit(
         validation_data=validation_data,
         validation_split=validation_split,
         epoch_rows=epoch_rows,
-        callbacks=[*callbacks, *(["progress"] if verbose else [])],
+        callbacks=[*resolve_callbacks(callbacks), *(["progress"] if verbose else [])],
         class_weight=class_weight,
         sample_weight=sample_weight,
         shuffle=shuffle,
@@ -162,7 +161,7 @@ def prepare(
         seed=seed,
         shuffle=shuffle,
         evaluation=evaluation,
-        callbacks=[resolve("callbacks", each) for each in callbacks],
+        callbacks=resolve_callbacks(callbacks),
         device=device,
         precision=precision,
     )
@@ -208,7 +207,15 @@ def _feeds(
         x, y = given_to(net, x.train)
     feed, held_out = make_feed(x, y, sample_weight), None
     if validation_data is not None:
-        held_out = make_feed(*validation_data[:3])
+        held_out = _validation_feed(validation_data)
     elif share:
         feed, held_out = feed.split(share)
     return feed.weighted_by_class(class_weight), held_out  # what is held out is measured as it is
+
+
+def _validation_feed(given: Any) -> Feed:
+    is_tuple = isinstance(given, tuple | list)
+    if is_tuple and 1 <= len(given) <= 3:
+        return make_feed(*given)
+    found = f"{len(given)} things" if is_tuple else f"{type(given).__name__!r}"
+    raise DataError(f"validation_data is (x, y) or (x, y, sample_weight), not {found}")

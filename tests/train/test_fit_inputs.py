@@ -7,6 +7,7 @@ import nbdl
 from nbdl import nn
 from nbdl.data import Dataset, Split
 from nbdl.errors import DataError, OptionError, ShapeError
+from nbdl.train import Callback
 from tests.train.networks import classifier, line, weights_of
 
 
@@ -249,6 +250,14 @@ def test_a_layer_that_does_not_fit_is_named_with_its_shapes(iris):
         (np.ones((4, 2)), np.ones(4), {"workers": 0}, OptionError, "workers must be a whole number of at least 1"),
         (np.ones((4, 2)), np.ones(4), {"device": "tpu"}, OptionError, "the device is auto, cpu or cuda"),
         (np.ones((4, 2)), np.ones(4), {"callbacks": ["nothing"]}, LookupError, "no callback 'nothing'"),
+        (np.ones((4, 2)), np.ones(4), {"callbacks": "progress"}, OptionError, "a list of callbacks, also for a single"),
+        (np.ones((4, 2)), np.ones(4), {"callbacks": Callback()}, OptionError, "a list of callbacks, also for a single"),
+        (np.ones((4, 2)), np.ones(4), {"callbacks": [Callback]}, OptionError, r"subclass of .*: write Callback\(...\)"),
+        (np.ones((4, 2)), np.ones(4), {"callbacks": [print]}, OptionError, "an object of a subclass of nbdl.*Callback"),
+        (np.ones((4, 2)), np.ones(4), {"validation_data": 5}, DataError, r"\(x, y\) or .*, not 'int'"),
+        (np.ones((4, 2)), np.ones(4), {"validation_data": ()}, DataError, r"\(x, y\) or .*, not 0 things"),
+        (np.ones((4, 2)), np.ones(4), {"validation_data": np.ones((2, 2))}, DataError, "not 'ndarray'"),
+        ((), np.ones(4), {}, DataError, "an empty tuple"),
         (np.ones((4, 2)), np.ones(4), {"sample_weight": [1, 2]}, DataError, "one number for each of the 4 rows"),
     ],
 )
