@@ -56,7 +56,7 @@ class Feed:
 
     def split(self, share: float) -> tuple[Feed, Feed]:
         """Cut off the last `share` of the rows. Raises `DataError` if one of the parts would be empty."""
-        kept = self.rows - int(self.rows * share)
+        kept = self.rows - int(round(self.rows * share, 6))  # rounded first: 100 * 0.29 is a little less than 29
         if not 0 < kept < self.rows:
             raise DataError(
                 f"a validation_split of {share} leaves {kept} of {self.rows} rows for training; it must leave some on "

@@ -8,6 +8,7 @@ from nbdl import nn
 from nbdl.data import Dataset, Split
 from nbdl.errors import DataError, OptionError, ShapeError
 from nbdl.train import Callback
+from nbdl.train.feed import make_feed
 from tests.train.networks import classifier, line, weights_of
 
 
@@ -178,6 +179,12 @@ def test_part_of_the_rows_is_kept_for_validation(iris):
     shared = first.fit(x, y, validation_split=0.2, epochs=2, seed=0, verbose=False)
     given = second.fit(x[:120], y[:120], validation_data=(x[120:], y[120:]), epochs=2, seed=0, verbose=False)
     assert shared.history == given.history
+
+
+@pytest.mark.parametrize(("share", "held_out"), [(0.29, 29), (0.57, 57), (0.07, 7), (0.295, 29), (1 / 3, 33)])
+def test_a_share_of_the_rows_is_not_cut_short_by_rounding(share, held_out):
+    kept, rest = make_feed(np.ones((100, 1))).split(share)
+    assert (kept.rows, rest.rows) == (100 - held_out, held_out)
 
 
 def test_evaluate_and_predict_before_any_fit(iris):
