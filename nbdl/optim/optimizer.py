@@ -105,7 +105,12 @@ class Optimizer(Recorded):
             raise OptionError("there are no parameters to train; call the network once, so that its layers make theirs")
         if self.state is None:
             self.state = OptimizerState(self, parameters)
-        elif {*map(id, self.state.parameters)} != {*map(id, parameters)}:
+        elif (own := {*map(id, self.state.parameters)}) != (given := {*map(id, parameters)}):
+            if own & given:
+                raise OptionError(
+                    "the network has other parameters than those that this optimizer was made for: compile again with "
+                    "a new one after layers are added or taken away; groups of parameters need one each"
+                )
             raise OptionError("this optimizer trains other parameters already; make one optimizer for each group")
         return self
 

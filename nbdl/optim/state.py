@@ -25,6 +25,18 @@ if TYPE_CHECKING:
 
 Slots = dict[str, Tensor]
 
+_MADE_ONCE = (
+    "what an optimizer keeps is made when it is first used: if its options have changed since, compile again with a "
+    "new one"
+)
+
+
+class _Kept(Slots):
+    """The slots that an update is given."""
+
+    def __missing__(self, name: str) -> Tensor:
+        raise OptionError(f"this optimizer keeps no {name!r}; {_MADE_ONCE}")
+
 
 class OptimizerState:
     """What an optimizer holds for a group of parameters: the flat vector, the slots, the step."""
@@ -112,7 +124,7 @@ class OptimizerState:
             with scope("gradient"):
                 packed = self.flat.pack(gradients)
             gradient = Tensor.wrap(self._limited(packed))
-            slots: Slots = dict(self.slots)
+            slots = _Kept(self.slots)
             if optimizer.elementwise:
                 vector, new_slots = self._updated(self.vector, gradient, slots)
             else:
@@ -120,7 +132,7 @@ class OptimizerState:
             if new_slots.keys() != self.slots.keys():
                 raise OptionError(
                     f"{type(optimizer).__name__}.update returns the slots {sorted(new_slots)}, "
-                    f"but init made {sorted(self.slots)}"
+                    f"but init made {sorted(self.slots)}; {_MADE_ONCE}"
                 )
             # A loss that is computed from the new parameters doesn't ask how they came about.
             self.vector.node = ops.stop_gradient(vector.node)
@@ -166,7 +178,7 @@ class OptimizerState:
             zip(flat.unpack(self.vector.node), flat.unpack(gradient.node), strict=True)
         ):
             parameter = Tensor.wrap(old)
-            own = {name: Tensor.wrap(pieces[place]) for name, pieces in cut.items()}
+            own = _Kept({name: Tensor.wrap(pieces[place]) for name, pieces in cut.items()})
             parts.append(self._updated(parameter, Tensor.wrap(grad), own))
         vector = Tensor.wrap(flat.pack([new.node for new, _ in parts]))
         return vector, {name: Tensor.wrap(flat.pack([own[name].node for _, own in parts])) for name in slots}
