@@ -43,12 +43,13 @@ class Trainable:
             optimizer: a name, a mapping with `name` and options, or an `Optimizer`.
             loss: a name, a mapping, or `function(prediction, target) -> scalar`; not needed with a `train_step` of your
                 own.
-            metrics: names, mappings, `Metric` objects, or functions `(prediction, target) -> scalar`.
+            metrics: names, mappings, `Metric` objects, or functions `(prediction, target) -> scalar`. They are
+                reported under their names; a `Metric` may have an attribute `name`.
             debug: run with NumPy, an operation at a time: breakpoints and prints work, and every value is checked.
 
         Raises:
             UnknownNameError: a name that no plugin offers.
-            OptionError: options that don't fit.
+            OptionError: options that don't fit, or two metrics of one name.
 
         >>> from nbdl import nn
         >>> net = nn.Sequential(nn.Dense(10))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,10 @@ class MeanOf(Metric):
 
 
 def compile_network(net: Module, optimizer: Any, loss: Any, metrics: Sequence[Any], *, debug: bool) -> None:
-    """Resolve names and keep the result on the network."""
+    """Resolve names and keep the result on the network.
+
+    Raises `OptionError` for what is no optimizer, loss or list of metrics, and for two results of one name.
+    """
     found = resolve("optimizers", optimizer)
     if isinstance(found, type):
         found = found()
@@ -51,11 +54,28 @@ def compile_network(net: Module, optimizer: Any, loss: Any, metrics: Sequence[An
         raise OptionError(
             "compile needs a loss: a name such as 'mse' or 'sparse_categorical_crossentropy', or a function"
         )
-    net.optimizer = found
-    net._loss = None if loss is None else resolve("losses", loss)
-    net._metrics = dict(_metric(each) for each in metrics)
+    measure = None if loss is None else resolve("losses", loss)
+    if measure is not None and not callable(measure):
+        raise OptionError(f"the loss must be a name or a function, not {measure!r}")
+    net._metrics = _metrics(metrics)
+    net.optimizer, net._loss = found, measure
     net.__dict__["_debug"] = debug
     net.__dict__["_compiled"] = {"optimizer": optimizer, "loss": loss, "metrics": list(metrics)}
+
+
+def _metrics(given: Any) -> dict[str, Metric]:
+    """Metrics by the names under which they are reported."""
+    if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
+        raise OptionError(f"metrics is a list of metrics, also for a single one, not {given!r}")
+    found: dict[str, Metric] = {}
+    for name, metric in map(_metric, given):
+        if name == "loss" or name in found:
+            what = "a metric is called 'loss', as the loss is" if name == "loss" else f"two metrics are called {name!r}"
+            raise OptionError(
+                f"{what}, and each needs a name of its own: that of a function, or the attribute `name` of a Metric"
+            )
+        found[name] = metric
+    return found
 
 
 def _metric(given: Any) -> tuple[str, Metric]:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from nbdl_metrics.accuracy import TopKAccuracy
 
 import nbdl
 from nbdl import nn
@@ -208,6 +209,17 @@ def test_metrics_as_functions_are_means_over_rows():
     assert measured["mae"] == pytest.approx(np.abs(net.predict(x)[:, 0] - y).mean(), rel=1e-5)
 
 
+class Top2(TopKAccuracy):
+    name = "top_2"
+
+
+def test_a_metric_may_have_a_name_of_its_own(iris):
+    metrics = [{"name": "top_k_accuracy", "k": 1}, Top2(k=2), "accuracy"]
+    measured = classifier(8, outputs=3, metrics=metrics).evaluate(*iris)
+    assert list(measured) == ["loss", "top_k_accuracy", "top_2", "accuracy"]
+    assert measured["top_k_accuracy"] == measured["accuracy"] < measured["top_2"]
+
+
 # --- mistakes ---------------------------------------------------------------------------------------------------------
 
 
@@ -272,6 +284,26 @@ def test_mistakes_get_one_clear_sentence(x, y, options, error, message):
     net = nn.Sequential(nn.Dense(1)).compile("sgd", "mse")
     with pytest.raises(error, match=message):
         net.fit(x, y, verbose=False, **options)
+
+
+def loss(prediction, target):
+    return nbdl.mean(prediction)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"metrics": [{"name": "top_k_accuracy", "k": k} for k in (1, 3)]}, "two metrics are called 'top_k_accuracy'"),
+        ({"metrics": ["accuracy", "accuracy"]}, "'accuracy', .* or the attribute `name` of a Metric"),
+        ({"metrics": [loss]}, "a metric is called 'loss', as the loss is"),
+        ({"metrics": "accuracy"}, "metrics is a list of metrics, also for a single one, not 'accuracy'"),
+        ({"metrics": None}, "metrics is a list of metrics"),
+        ({"loss": 5}, "the loss must be a name or a function, not 5"),
+    ],
+)
+def test_mistakes_in_compile(options, message):
+    with pytest.raises(OptionError, match=message):
+        nn.Sequential(nn.Dense(1)).compile(**{"loss": "mse"} | options)
 
 
 @pytest.mark.parametrize("options", [{"batch_size": 0}, {"workers": 0}, {"workers": 1.5}])
