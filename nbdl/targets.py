@@ -40,10 +40,12 @@ class LabelRange:
         if not values.size:
             return
         low, high, most = values.min(), values.max(), 1 if self.classes is None else self.classes - 1
-        lowest = NOTHING if self.padded else 0
-        if lowest <= low and high <= most:
+        if low >= 0 and high <= most:
             return
-        wrong = int(np.sum((values < lowest) | (values > most)))
+        outside = (values < 0) | (values > most)
+        wrong = int(np.sum(outside & (values != NOTHING) if self.padded else outside))
+        if not wrong:
+            return
         found = f"{wrong} of {values.size} labels lie outside of 0 to {most} (they go from {low:g} to {high:g})"
         if self.classes is None:
             raise DataError(f"{self.name}: {found}: 0 means no, 1 means yes, and what lies between is a probability")

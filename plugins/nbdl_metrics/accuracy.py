@@ -16,8 +16,9 @@ class Accuracy(Metric):
     """Share of right decisions, from 0 to 1.
 
     Scores (n, ..., classes) go with class numbers (n, ...) or one-hot rows (n, ..., classes): the largest score
-    decides, the first of equal ones. One output, (n,) or (n, 1), goes with 0 and 1: its probability against the
-    threshold decides. Of sequences every position is a decision, but for those with the class number -1.
+    decides, the first of equal ones. One output, (n,) or (n, 1), goes with 0 and 1 (or -1 and 1, as for `hinge`): its
+    probability against the threshold decides. Of sequences every position is a decision, but for those with the class
+    number -1.
 
     Args:
         threshold: probability above which one output means yes.
@@ -27,6 +28,7 @@ class Accuracy(Metric):
     Raises:
         OptionError: the threshold isn't between 0 and 1.
         ShapeError: prediction and target don't belong together.
+        DataError: a label that is no class.
 
     >>> metric = Accuracy()
     >>> metric.result(metric.sums([[0.1, 0.9], [0.8, 0.2]], [1, 1]).numpy())

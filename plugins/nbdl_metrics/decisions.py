@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 import nbdl
+from nbdl.data.checks import NOTHING
 from nbdl.errors import OptionError
-from nbdl.targets import aligned, as_prediction, class_numbers, sigmoid_logits
+from nbdl.targets import LabelRange, aligned, as_prediction, class_numbers, note_range, sigmoid_logits
 from nbdl.tensor import Tensor, TensorLike
 
 
@@ -22,15 +23,20 @@ def decide(
     """Return the predicted class numbers, the true ones (both int64 of one shape) and the number of classes.
 
     Scores (n, ..., classes) go with class numbers (n, ...) or with one-hot rows of the same shape. One output, (n,)
-    or (n, 1), goes with 0 and 1 and means yes where its probability is above the threshold. At positions of a sequence
-    at which there is nothing to predict the true number is -1, and what is predicted there must not count.
+    or (n, 1), goes with 0 and 1, or with -1 and 1 as for the loss `hinge`, and means yes where its probability is above
+    the threshold. At positions of a sequence at which there is nothing to predict the true number is -1, and what is
+    predicted there must not count. Raises `DataError` for other numbers.
     """
     scores, given = as_prediction(prediction, name), nbdl.asarray(target)
     classes = scores.shape[-1] if scores.ndim > 1 else 1
     assert isinstance(classes, int)  # the batch is the first axis
     if classes == 1:
+        note_range(LabelRange(given, None, name, padded=True))
         scores, given = aligned(scores, given, name)
-        return _yes(scores, threshold, from_logits), (given > 0.5).astype("int64"), 2
+        true = (given > 0.5).astype("int64")
+        if scores.ndim > 2:  # positions of a sequence
+            true = nbdl.where(given < 0, NOTHING, true)
+        return _yes(scores, threshold, from_logits), true, 2
     if given.shape == scores.shape:
         return nbdl.argmax(scores), nbdl.argmax(given), classes
     return nbdl.argmax(scores), class_numbers(scores, given, name, padded=True).astype("int64"), classes

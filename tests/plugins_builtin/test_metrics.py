@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import nbdl
 from nbdl import Tensor
-from nbdl.errors import DtypeError, OptionError, ShapeError
+from nbdl.errors import DataError, DtypeError, OptionError, ShapeError
 from nbdl.resolve import resolve
 from nbdl.train.metric import Metric, batch_sums
 from tests import oracle
@@ -76,6 +76,11 @@ class TestAccuracy:
         )
         assert measure(accuracy, p, target) == 1.0  # as logits they are all above 0
 
+    def test_one_output_takes_the_sides_of_a_hinge(self):
+        accuracy = resolve("metrics", "accuracy")
+        logits, target = np.array([[-0.1], [0.2], [3.0], [0.4]]), np.array([0, 1, 1, 0])
+        assert measure(accuracy, logits, 2 * target - 1) == measure(accuracy, logits, target) == 0.75
+
     @pytest.mark.parametrize(("threshold", "expected"), [(0.3, 1.0), (0.5, 2 / 3), (0.7, 1 / 3)])
     def test_threshold_is_a_probability(self, threshold: float, expected: float):
         p, target = np.array([0.4, 0.6, 0.9]), np.array([1, 1, 1])
@@ -99,6 +104,10 @@ class TestAccuracy:
             (np.zeros((4, 3)), np.zeros(5, np.int64), ShapeError, "accuracy takes class numbers"),
             (np.zeros((4, 3)), np.zeros(4), DtypeError, "as integers"),
             (np.zeros((4, 1)), np.zeros((3, 1)), ShapeError, "need the same shape"),
+            (np.zeros((4, 1)), np.array([0, 1, 5, 1]), DataError, r"accuracy: 1 of 4 .* outside of 0 to 1 .* 0 to 5\)"),
+            (np.zeros(4), np.array([0, -2, 5, -1]), DataError, r"accuracy: 2 of 4 labels .* from -2 to 5\)"),
+            (np.zeros((4, 1)), np.array([0.0, -0.5, 1.0, 0.0]), DataError, "1 of 4 labels"),
+            (np.zeros((2, 2, 1)), np.array([[0, 1], [-1, 2]]), DataError, "1 of 4 labels"),
         ],
     )
     def test_what_is_refused(self, prediction, target, error, words: str):
@@ -125,6 +134,17 @@ def test_positions_without_a_class_do_not_count(name: str):
     found = measure(metric, prediction, target, cuts=(5,))
     # The same decisions are counted, only that of two sums of whole numbers one comes in parts.
     np.testing.assert_allclose(found, measure(metric, kept_prediction, kept_target), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["accuracy", "precision", "recall", "f1", "confusion_matrix"])
+@pytest.mark.parametrize("shape", [(12, 5), (12, 5, 1)])
+def test_positions_without_a_yes_or_no_do_not_count(name: str, shape: tuple[int, ...]):
+    scores, target, _, _ = padded()
+    prediction, target = scores[..., :1], np.where(target < 0, -1, target % 2)
+    counts = target >= 0
+    found = measure(resolve("metrics", name), prediction, target.reshape(shape), cuts=(5,))
+    kept = measure(resolve("metrics", name), prediction[counts], target[counts])
+    np.testing.assert_allclose(found, kept, rtol=1e-12)
 
 
 def test_exact_match_counts_whole_rows():
