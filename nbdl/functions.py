@@ -164,12 +164,12 @@ def minimum(x: TensorLike, y: TensorLike) -> Tensor:
     return _wrap(ops.minimum(operand(x), operand(y)))
 
 
-def clip(x: TensorLike, low: float | None = None, high: float | None = None) -> Tensor:
+def clip(x: TensorLike, low: TensorLike | None = None, high: TensorLike | None = None) -> Tensor:
     """Limit to the range from `low` to `high`."""
     node = node_of(x)
     if low is not None:
-        node = ops.maximum(node, low)
-    return _wrap(node if high is None else ops.minimum(node, high))
+        node = ops.maximum(node, operand(low))
+    return _wrap(node if high is None else ops.minimum(node, operand(high)))
 
 
 def fast_divide(x: TensorLike, y: TensorLike) -> Tensor:
@@ -341,7 +341,7 @@ def stack(tensors: Sequence[TensorLike], axis: int = 0) -> Tensor:
 
 
 def take(x: TensorLike, indices: TensorLike) -> Tensor:
-    """Rows of `x`: shape `indices.shape + x.shape[1:]`."""
+    """Rows of `x`: shape `indices.shape + x.shape[1:]`. In compiled code a row that isn't there is NaN (0 if whole)."""
     return _wrap(ops.gather(node_of(x), node_of(indices)))
 
 
@@ -390,6 +390,8 @@ def _rows(shape: Shape) -> Size:
 def tensordot(x: TensorLike, y: TensorLike) -> Tensor:
     """Sum of products over the last axis of `x` and the first of `y`."""
     right = node_of(y)
+    if not right.shape:
+        raise ShapeError("tensordot takes tensors with at least one axis; use * for scalars")
     flat = ops.reshape(right, (right.shape[0], -1))
     return reshape(matmul(x, _wrap(flat)), node_of(x).shape[:-1] + right.shape[1:])
 

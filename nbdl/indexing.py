@@ -75,5 +75,7 @@ def _take_slice(x: Node, axis: int, part: slice) -> Node:
         if part != slice(None):
             raise ShapeError("the batch axis can't be sliced: a program must work for every batch size")
         return x
+    if part.step == 0:
+        raise ShapeError("a slice can't have the step 0")
     start, stop, step = part.indices(size)
     return ops.slice_axis(x, axis, start, len(range(start, stop, step)), step)

@@ -349,11 +349,14 @@ def as_array(data: TensorLike, dtype: Any = None) -> np.ndarray:
     else:
         if np.ma.is_masked(data):
             raise DtypeError("a masked array has numbers that are missing; fill them first: data.filled(...)")
-        array = np.asarray(data)
+        try:
+            array = np.asarray(data)
+        except ValueError as error:
+            raise ShapeError(f"these rows don't make an array: {error}") from None
         if dtype is None and array.dtype == np.float64 and not hasattr(data, "dtype"):
             array = array.astype(np.float32)
     if dtype is not None:
-        array = array.astype(dtype, copy=False)
+        array = array.astype(ops.dtype_of(dtype), copy=False)
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     if array.dtype == np.uint64 and array.max(initial=0) > LARGEST:

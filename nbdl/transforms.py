@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from operator import index
 from typing import Any
 
 from nbdl import lazy
@@ -33,7 +34,8 @@ def value_and_grad(function: Callable[..., Tensor], argnums: int | Sequence[int]
     >>> value_and_grad(lambda x: nbdl.sum(x * x))([1.0, 2.0])
     (tensor(5.), tensor([2., 4.]))
     """
-    places = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    is_one = not isinstance(argnums, Sequence)
+    places = (index(argnums),) if is_one else tuple(argnums)  # type: ignore[arg-type]
 
     @functools.wraps(function, updated=())
     def both(*arguments: Any, **options: Any) -> tuple[Tensor, Any]:
@@ -45,7 +47,7 @@ def value_and_grad(function: Callable[..., Tensor], argnums: int | Sequence[int]
                 f"grad needs a function that returns a scalar; {_name(function)} returned {got}: take its mean or sum"
             )
         gradients = variables.gradients(value)
-        return variables.outside(value.node), gradients[0] if isinstance(argnums, int) else gradients
+        return variables.outside(value.node), gradients[0] if is_one else gradients
 
     return both
 

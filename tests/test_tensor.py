@@ -367,6 +367,16 @@ def test_sizes_and_axes_of_numpy_are_whole_numbers_too():
         (lambda x: nbdl.expand_dims(x, (0, 1)), ShapeError),
         (lambda x: nbdl.concat([]), ShapeError),
         (lambda x: nbdl.stack([]), ShapeError),
+        (lambda x: nbdl.concat([x, nbdl.asarray([1.0, 2.0])], axis=1), ShapeError),
+        (lambda x: nbdl.tensordot(x, 1.0), ShapeError),
+        (lambda x: nbdl.asarray([[1.0, 2.0], [3.0]]), ShapeError),
+        (lambda x: x[::0], ShapeError),
+        (lambda x: x.reshape(-1, -2), ShapeError),
+        (lambda x: x.astype("foo"), DtypeError),
+        (lambda x: x.astype("int32") + 2**40, DtypeError),
+        (lambda x: x.astype("uint8") > -1, DtypeError),
+        (lambda x: nbdl.zeros(2, "float16"), DtypeError),
+        (lambda x: nbdl.asarray([1], "int16"), DtypeError),
         (lambda x: nbdl.asarray(2**63), DtypeError),
         (lambda x: nbdl.asarray(np.ma.masked_array([1.0, 2.0], [True, False])), DtypeError),
     ],
@@ -374,6 +384,11 @@ def test_sizes_and_axes_of_numpy_are_whole_numbers_too():
 def test_what_is_refused(call: Callable[[nbdl.Tensor], object], error: type[Exception]):
     with pytest.raises(error):
         call(nbdl.Tensor([[1.0, 2.0]]))
+
+
+def test_bounds_may_be_tensors():
+    low, high = nbdl.Tensor(0.0), nbdl.Tensor([1.0, 5.0, 2.0])
+    assert nbdl.clip([-1.0, 3.0, 3.0], low, high).tolist() == [0.0, 3.0, 2.0]
 
 
 def test_arrays_of_other_kinds():

@@ -26,11 +26,26 @@ DTYPES = {np.dtype(each) for each in (np.float32, np.float64, np.int32, np.int64
 
 @lru_cache(maxsize=1024)
 def _constant(value: Number, kind: str, dtype: np.dtype[Any]) -> Node:
-    return apply("constant", value=dtype.type(value).item(), dtype=dtype)
+    try:
+        return apply("constant", value=dtype.type(value).item(), dtype=dtype)
+    except OverflowError:
+        raise DtypeError(f"{value} is no {dtype} number; make the other operand larger: x.astype('int64')") from None
 
 
-def constant(value: Number, dtype: np.dtype[Any]) -> Node:
+def dtype_of(dtype: Any) -> np.dtype[Any]:
+    """A dtype as NumPy's. Raises `DtypeError` for one that no tensor has."""
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found not in DTYPES:
+        raise DtypeError(f"the dtype {dtype} isn't supported; there are {', '.join(sorted(map(str, DTYPES)))}")
+    return found
+
+
+def constant(value: Number, dtype: Any) -> Node:
     """A scalar known when the graph is made."""
+    dtype = dtype_of(dtype)
     kind = type(value).__name__  # 1, 1.0 and True are equal, and not the same constant; nor are 0.0 and -0.0
     return _constant(value, kind if value else f"{kind} {copysign(1, value)}", dtype)
 
@@ -55,11 +70,9 @@ def batch_size(dtype: Any = np.float32) -> Node:
 
 def cast(x: Node, dtype: Any) -> Node:
     """Convert to another dtype."""
-    dtype = np.dtype(dtype)
+    dtype = dtype_of(dtype)
     if x.dtype == dtype:
         return x
-    if dtype not in DTYPES:
-        raise DtypeError(f"the dtype {dtype} isn't supported; there are {', '.join(sorted(map(str, DTYPES)))}")
     if x.name == "constant":
         return constant(x.param("value"), dtype)
     return apply("cast", x, dtype=dtype)
@@ -238,6 +251,8 @@ def reshape(x: Node, shape: Shape) -> Node:
 def fill_in(old: Shape, shape: tuple[Any, ...]) -> Shape:
     """Work out the size written as -1, and check the number of elements. Raises `ShapeError`."""
     total = product(old)
+    if any(not isinstance(size, Batch) and size < -1 for size in shape):
+        raise ShapeError(f"can't reshape {show_shape(old)} to {shape}: a size can't be negative")
     if shape.count(-1) > 1:
         raise ShapeError(f"can't reshape {show_shape(old)} to {shape}: only one size can be -1")
     if -1 in shape:

@@ -190,7 +190,8 @@ def _pad_derivative(node: Node, g: Node) -> list[Node | None]:
 def _infer_concatenate(*parts: Node, axis: int) -> Inferred:
     total = 0
     for part in parts:
-        if _resized(part.shape, axis, 0) != _resized(parts[0].shape, axis, 0) or part.dtype != parts[0].dtype:
+        alike = len(part.shape) == len(parts[0].shape) and part.dtype == parts[0].dtype
+        if not alike or _resized(part.shape, axis, 0) != _resized(parts[0].shape, axis, 0):
             shapes = ", ".join(f"{each.dtype}{show_shape(each.shape)}" for each in parts)
             raise ShapeError(f"can't concatenate {shapes} along axis {axis}: the other axes and dtypes must be equal")
         size = part.shape[axis]
