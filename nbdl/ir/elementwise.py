@@ -79,7 +79,8 @@ def _power_derivative(node: Node, g: Node) -> list[Node | None]:
     x, y = node.inputs
     if y.name == "constant":
         exponent = y.param("value")
-        return [g * exponent * ops.power(x, exponent - 1), None]
+        below = ops.power(x, exponent - 1) if exponent else ops.constant(0, x.dtype)
+        return [g * exponent * below, None]
     is_flat = ops.binary("equal", y, 0)  # x ** 0 is 1 everywhere, and 0 * x ** -1 isn't a number at 0
     below = ops.where(is_flat, 0, ops.power(x, ops.where(is_flat, 1, y - 1)))
     logarithm = ops.log(ops.where(ops.binary("less_equal", x, 0), 1, x))  # x ** y is flat in y where x is 0
