@@ -168,6 +168,7 @@ class Run:
                 self._saver.begin()
                 self._tell("run_start")
                 plugins.call("nbdl_run_start", run=self)
+                self._adopt_assigned()
                 self._epoch_ended = time.perf_counter()
                 while self.epoch < self.epochs and not self.history.stopped:
                     self._train_epoch()
@@ -198,6 +199,7 @@ class Run:
                 self._run_stretch(order)
                 self._watch.check()
             self._tell("progress")
+            self._adopt_assigned()
             if self.history.stopped:
                 return
             if self._saver.is_due(epoch_end=False):
@@ -286,9 +288,9 @@ class Run:
         self.history.add(self.epoch, logs)
         for callback in self.callbacks:
             callback.epoch_end(self, logs)
-        self._adopt_assigned()
         failed = self._watch.error is not None  # these epochs were before
         plugins.call("nbdl_epoch_end", run=self, epoch=self.epoch, logs=logs)
+        self._adopt_assigned()
         if self._watch.error is not None and not failed:
             raise self._watch.error  # other errors of a hook stay with its plugin
         if self.folder is not None:
@@ -314,12 +316,10 @@ class Run:
     def _tell(self, moment: str) -> None:
         for callback in self.callbacks:
             getattr(callback, moment)(self)
-        if self.error is None:
-            self._adopt_assigned()
 
     def _adopt_assigned(self) -> None:
         """Go on from values that callbacks gave parameters: the program works on arrays of its own."""
-        if self.callbacks and self.traced.is_assigned:
+        if self.traced.is_assigned:
             with self._changing():
                 self.traced.adopt_assigned()
 
