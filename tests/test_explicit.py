@@ -382,3 +382,12 @@ def test_a_learning_rate_set_during_fit_is_used():
     history = again.fit(x, y, epochs=3, verbose=False, seed=0, callbacks=[Slower()])
     assert len(history.epochs) == 3
     np.testing.assert_array_equal(again[0].weight.numpy(), after_one)
+
+
+def test_steps_are_counted_beyond_what_float32_holds(parabola):
+    parameter = Parameter([1.0])
+    optimizer = nbdl.optim.sgd(lr=0.0).attach([parameter])
+    optimizer.state.step.assign(2.0**24)
+    for _ in range(lazy.ROUNDS + 3):
+        step_down(parameter, optimizer)
+    assert int(optimizer.state.step) == 2**24 + lazy.ROUNDS + 3

@@ -48,7 +48,7 @@ class OptimizerState:
         self.vector = Parameter(self.flat.pack_arrays([each.numpy() for each in self.parameters]), name="parameters")
         self.rate = ops.value(np.zeros((), self.flat.dtype), name="learning_rate")
         self.set_rate(optimizer.lr)
-        self.step = Parameter(0.0, trainable=False, name="step")
+        self.step = Parameter(0.0, np.float64, trainable=False, name="step")  # float32 would stop at 2**24
         self.lr_scale = Parameter(1.0, trainable=False, name="lr_scale")
         self.slots: dict[str, Parameter] = {}
         for name, start in self._init_slots().items():
@@ -144,7 +144,8 @@ class OptimizerState:
 
     def _updated(self, parameter: Tensor, gradient: Tensor, slots: Slots) -> tuple[Tensor, Slots]:
         """What the update rule makes of a parameter. Raises `OptionError` if it isn't a tensor and slots."""
-        found = self.optimizer.update(parameter, self._decayed(parameter, gradient), slots, self.step)
+        step = self.step.astype(np.float32)
+        found = self.optimizer.update(parameter, self._decayed(parameter, gradient), slots, step)
         try:
             new, new_slots = found
             return functions.asarray(new), dict(new_slots)
