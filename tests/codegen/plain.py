@@ -123,6 +123,10 @@ def _part(array: np.ndarray, start: int, shape: tuple[int, ...]) -> np.ndarray:
     return flat[start : start + size].reshape(shape)
 
 
+def _prefetch(array: np.ndarray, position: int) -> None:
+    assert position >= 0, "asks for what lies before an array"
+
+
 def _move(source: np.ndarray, source_start: int, target: np.ndarray, target_start: int, count: int) -> None:
     assert source.dtype == target.dtype, f"{source.dtype} is copied as {target.dtype}"
     assert not np.shares_memory(source, target), "a copy over itself"
@@ -266,6 +270,8 @@ def namespace() -> dict[str, Any]:
         "view": _view,
         "part": _part,
         "move": _move,
+        "prefetch": _prefetch,
+        "LONG": copies.LONG,
         "claim": lambda array, workers: None,
         "SCRATCH": SCRATCH,
         "matmul_blocks": _matmul_blocks,
