@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,9 @@ class History:
 
 
 class Model(Layer):
-    """A network. A subclass makes layers in its constructor and computes in `call(self, inputs)`."""
+    """A network. A subclass makes layers in its constructor and computes in `call(self, inputs)`, which may have an
+    argument `training`: whether it is called for training.
+    """
 
     stop_training = False
     _given_shape: tuple[int, ...] | None = None
@@ -41,13 +44,15 @@ class Model(Layer):
             raise OptionError(f"Model(inputs, outputs) isn't covered: use Sequential, or a subclass with call ({PAGE})")
         self.begin(name=name)
 
-    def call(self, *inputs: Any) -> Any:
+    def call(self, *inputs: Any, **named: Any) -> Any:
         """Compute the output. Subclasses must define it."""
         raise NotImplementedError(f"{type(self).__name__} defines no call(self, inputs)")
 
-    def forward(self, *inputs: Any) -> Any:
+    def forward(self, *inputs: Any, **named: Any) -> Any:
         """What the native network calls."""
-        return self.call(*inputs)
+        if "training" in inspect.signature(self.call).parameters:
+            named["training"] = self.training
+        return self.call(*inputs, **named)
 
     # --- training ---
 
@@ -77,20 +82,21 @@ class Model(Layer):
         """Train the network."""
         refuse("fit", options, {"steps_per_epoch": None, "validation_batch_size": None, "validation_freq": 1})
         batch_size = batch_size or 32
-        history = super().fit(
-            x,
-            y,
-            batch_size=batch_size,
-            epochs=epochs,
-            verbose=bool(verbose),
-            callbacks=() if callbacks is None else callbacks,
-            validation_split=validation_split,
-            validation_data=validation_data,
-            shuffle=shuffle,
-            class_weight=class_weight,
-            sample_weight=sample_weight,
-            initial_epoch=initial_epoch,
-        )
+        with self.mode(self.training):
+            history = super().fit(
+                x,
+                y,
+                batch_size=batch_size,
+                epochs=epochs,
+                verbose=bool(verbose),
+                callbacks=() if callbacks is None else callbacks,
+                validation_split=validation_split,
+                validation_data=validation_data,
+                shuffle=shuffle,
+                class_weight=class_weight,
+                sample_weight=sample_weight,
+                initial_epoch=initial_epoch,
+            )
         return History(history, {"epochs": epochs, "batch_size": batch_size})
 
     def evaluate(  # type: ignore[override]

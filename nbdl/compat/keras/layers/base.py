@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,9 @@ class Layer(nn.Module):
     A subclass lists the native layer second, calls `begin` with what it doesn't know itself, and then the native
     constructor.
     """
+
+    training: bool = False
+    """As in Keras, a layer that is called outside of `fit` doesn't train."""
 
     input_shape: tuple[int, ...] | None = None
     """The shape of a row, if the layer was made with it: `input_shape=...` or `input_dim=...`."""
@@ -66,6 +70,27 @@ class Layer(nn.Module):
     def parameter(self, *args: Any, trainable: bool = True, **options: Any) -> nn.Parameter:
         """Make a parameter, which is trained if the layer is."""
         return super().parameter(*args, trainable=trainable and self.trainable, **options)
+
+    def __call__(self, *inputs: Any, training: Any = None, **named: Any) -> Any:
+        """Return the output; `training` says whether it is that of training, None what the network is just doing."""
+        if len(inputs) > 1 and isinstance(inputs[-1], bool):  # it may be given by its place
+            *inputs, training = inputs  # type: ignore[assignment]
+        if training is None:
+            return super().__call__(*inputs, **named)
+        with self.mode(bool(training)):
+            return super().__call__(*inputs, **named)
+
+    @contextmanager
+    def mode(self, training: bool) -> Iterator[None]:
+        """Inside, the layer and all in it do what they do in training, or outside of it."""
+        own, before = self.training, [(module, module.training) for module in self.modules()]
+        self.train(training)
+        try:
+            yield
+        finally:
+            self.train(own)  # also what was built inside
+            for module, mode in before:
+                module.training = mode
 
     @property
     def name(self) -> str:
