@@ -99,8 +99,7 @@ def load(path: str | Path, custom: Mapping[str, Any] | None = None) -> Module:
         net = _make(meta["network"], meta["built"], maker)
         if not isinstance(net, Module):
             raise RunError(f"it holds a {type(net).__name__}")
-        weights = {name.removeprefix(WEIGHT): array for name, array in arrays.items() if name.startswith(WEIGHT)}
-        net.load_state_dict(weights)
+        net.load_state_dict(_weights(arrays))
         parameters = dict(net.named_parameters())
         for name in meta.get("frozen", ()):
             parameters[name].trainable = False
@@ -111,6 +110,19 @@ def load(path: str | Path, custom: Mapping[str, Any] | None = None) -> Module:
         for name, optimizer in optimizers_of(net).items():
             optimizer.lr = meta.get("rates", {}).get(name, optimizer.lr)
     return net
+
+
+def load_weights(path: str | Path) -> dict[str, np.ndarray]:
+    """The weights in a file by name, for `load_state_dict`: one of weights alone, or of a whole network.
+
+    Raises `RunError` if the file is missing or damaged.
+    """
+    arrays, meta = load_tensors(path)
+    return _weights(arrays) if meta.get("format") == FORMAT else arrays
+
+
+def _weights(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name.removeprefix(WEIGHT): array for name, array in arrays.items() if name.startswith(WEIGHT)}
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import pytest
 from nbdl.compat import keras
 from nbdl.compat.keras import layers
 from nbdl.compat.keras.layers import Dense
+from nbdl.errors import OptionError
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 6)).astype(np.float32)
@@ -75,3 +76,47 @@ def test_a_network_that_was_trained_is_called_without_dropout():
     model.compile("sgd", "mse")
     model.fit(X, X[:, :3], epochs=1, verbose=0)
     np.testing.assert_allclose(model(X).numpy(), model.predict(X), rtol=1e-5, atol=1e-6)
+
+
+# --- ModelCheckpoint --------------------------------------------------------------------------------------------------
+
+
+def fitted(*callbacks, epochs=3, **options):
+    model = keras.Sequential([Dense(12, activation="relu", input_shape=(6,)), Dense(3, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model, model.fit(X, Y, epochs=epochs, verbose=0, callbacks=list(callbacks), **options).history
+
+
+def test_a_checkpoint_is_a_whole_network_of_the_last_epoch(tmp_path):
+    path = tmp_path / "new" / "m.keras"
+    model, _ = fitted(keras.callbacks.ModelCheckpoint(str(path)))
+    loaded = keras.models.load_model(path)
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+    assert loaded.evaluate(X, Y, verbose=0) == model.evaluate(X, Y, verbose=0)
+    other = keras.Sequential([Dense(12, activation="relu", input_shape=(6,)), Dense(3, activation="softmax")])
+    other.load_weights(path)
+    np.testing.assert_array_equal(other.predict(X), model.predict(X))
+
+
+def test_a_checkpoint_for_each_epoch_has_its_number_and_loss_in_its_name(tmp_path):
+    name = tmp_path / "{epoch:02d}-{loss:.3f}.weights.h5"
+    _, history = fitted(keras.callbacks.ModelCheckpoint(name, save_weights_only=True))
+    expected = [f"{epoch:02d}-{loss:.3f}.weights.h5" for epoch, loss in enumerate(history["loss"], start=1)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(expected)
+    with pytest.raises(OptionError, match="names 'val_loss', and this run knows epoch, loss, accuracy"):
+        fitted(keras.callbacks.ModelCheckpoint(tmp_path / "{val_loss}.keras"))
+
+
+def test_only_the_best_epochs_are_saved(tmp_path):
+    best = keras.callbacks.ModelCheckpoint(str(tmp_path / "{epoch}.keras"), monitor="val_accuracy", save_best_only=True)
+    _, history = fitted(best, epochs=12, validation_split=0.25)
+    accuracies = history["val_accuracy"]
+    better = [epoch for epoch, value in enumerate(accuracies) if all(value > old for old in accuracies[:epoch])]
+    assert sorted(int(path.stem) for path in tmp_path.iterdir()) == [epoch + 1 for epoch in better]
+    assert len(better) < 12
+    loaded = keras.models.load_model(tmp_path / f"{better[-1] + 1}.keras")
+    assert loaded.evaluate(X[90:], Y[90:], verbose=0)[1] == pytest.approx(max(accuracies))
+    with pytest.raises(OptionError, match="give validation data"):
+        fitted(keras.callbacks.ModelCheckpoint(tmp_path / "best.keras", save_best_only=True))
+    with pytest.raises(OptionError, match="covers save_freq='epoch' only"):
+        keras.callbacks.ModelCheckpoint(tmp_path / "best.keras", save_freq=100)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from nbdl.compat.naming import PAGE, missing, refuse
@@ -75,6 +76,45 @@ class LearningRateScheduler(Callback):
         self.model.optimizer.lr = float(self.schedule(epoch, self.model.optimizer.lr))
 
 
+class ModelCheckpoint(Callback):
+    """Saves the network, or its weights, after every epoch or after those that are the best so far.
+
+    `filepath` may name the epoch (counted from 1, as in Keras) and what is measured: `"{epoch:02d}-{loss:.2f}.keras"`.
+    """
+
+    def __init__(
+        self,
+        filepath: Any,
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+        **options: Any,
+    ):
+        refuse("ModelCheckpoint", options, {"save_freq": "epoch", "initial_value_threshold": None})
+        self.filepath = str(filepath)
+        self.save_weights_only = save_weights_only
+        watched = {"name": "best_weights", "monitor": monitor, "mode": mode}
+        self.best = resolve("callbacks", watched).monitor if save_best_only else None
+
+    def epoch_end(self, run: Any, logs: dict[str, Any]) -> None:
+        """Save, if this epoch is to be saved."""
+        if self.best is None or self.best.improved(logs, run.epoch):
+            run.weights()  # brings those of the network up to date
+            path = self.path(run.epoch, logs)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            (run.net.save_weights if self.save_weights_only else run.net.save)(path)
+
+    def path(self, epoch: int, logs: dict[str, Any]) -> Path:
+        """The file for an epoch. Raises `OptionError` if its name says what isn't measured."""
+        try:
+            return Path(self.filepath.format(epoch=epoch + 1, **logs))
+        except KeyError as error:
+            known = ", ".join(["epoch", *logs])
+            raise OptionError(f"{self.filepath} names {error}, and this run knows {known}") from None
+
+
 def EarlyStopping(  # noqa: N802 - Keras' name
     monitor: str = "val_loss",
     min_delta: float = 0.0,
@@ -102,21 +142,6 @@ def ReduceLROnPlateau(  # noqa: N802
     """The callback `reduce_on_plateau`."""
     options = {"monitor": monitor, "factor": factor, "mode": mode, "min_delta": min_delta, "cooldown": cooldown}
     return resolve("callbacks", {"name": "reduce_on_plateau", "patience": patience, **options})
-
-
-def ModelCheckpoint(  # noqa: N802
-    filepath: Any,
-    monitor: str = "val_loss",
-    verbose: int = 0,
-    save_best_only: bool = False,
-    save_weights_only: bool = False,
-    mode: str = "auto",
-) -> Any:
-    """The callback `best_weights`: it keeps the weights of the best epoch in a file, for `model.load_weights`."""
-    given = {"save_best_only": save_best_only, "save_weights_only": save_weights_only}
-    refuse("ModelCheckpoint", given, dict.fromkeys(given, True))
-    options = {"monitor": monitor, "mode": mode, "path": filepath, "restore": False}
-    return resolve("callbacks", {"name": "best_weights", **options})
 
 
 def CSVLogger(filename: Any) -> Any:  # noqa: N802

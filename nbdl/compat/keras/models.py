@@ -14,9 +14,9 @@ from nbdl.compat.keras import layers, losses, metrics, optimizers
 from nbdl.compat.keras.layers.base import Layer
 from nbdl.compat.naming import PAGE, missing, refuse
 from nbdl.errors import OptionError
-from nbdl.tensor_files import load_tensors, save_tensors
+from nbdl.tensor_files import save_tensors
 from nbdl.train import History as NativeHistory
-from nbdl.train.saving import load, save
+from nbdl.train.saving import load, load_weights, save
 
 Verbose = str | int
 
@@ -162,8 +162,8 @@ class Model(Layer):
         save_tensors(path, self.state_dict())
 
     def load_weights(self, path: str | Path) -> None:
-        """Set the weights that `save_weights` or a `ModelCheckpoint` has saved."""
-        self.load_state_dict(load_tensors(path)[0])
+        """Set the weights that `save_weights`, `save` or a `ModelCheckpoint` has saved."""
+        self.load_state_dict(load_weights(path))
 
 
 class Sequential(Model, nn.Sequential):
