@@ -276,6 +276,30 @@ def test_a_frozen_layer_stays_and_may_be_assigned():
             np.testing.assert_allclose(net(X[0]).numpy(), expected, rtol=1e-5, atol=1e-6)
 
 
+def test_layers_are_frozen_and_freed():
+    net = nn.Sequential(nn.Dense(3, activation="tanh"), nn.BatchNorm(), nn.Dense(2))
+    net.layers[0].trainable = False
+    net(X[0])
+    assert [each.requires_grad for each in net.parameters()] == [True] * 4
+    assert not net.layers[0].weight.requires_grad
+    optimizer = optimizer_for(net.parameters(), lr=0.1)
+    frozen = net[0].weight.numpy().copy()
+    nbdl.mean(net(X[0]) ** 2).backward()
+    optimizer.step()
+    np.testing.assert_array_equal(net[0].weight.numpy(), frozen)
+    assert net[0].weight.grad is None
+    net[2].trainable = False
+    with pytest.raises(OptionError, match="frozen after the optimizer took charge of it"):
+        optimizer.step()
+    net.trainable = True
+    assert len(net.parameters()) == 6  # running statistics are none
+    assert net[0].trainable
+    optimizer = optimizer_for(net.parameters(), lr=0.1)
+    nbdl.mean(net(X[0]) ** 2).backward()
+    optimizer.step()
+    assert not np.array_equal(net[0].weight.numpy(), frozen)
+
+
 def test_dropout_draws_anew_in_every_step():
     net = nn.Sequential(nn.Dense(40), nn.Dropout(0.5))
     net(X[0])

@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from nbdl import random
+from nbdl import lazy, random
 from nbdl.aligned import aligned_copy
 from nbdl.errors import DataError, NbdlError, OptionError, ShapeError
 from nbdl.ir import ops
@@ -91,20 +91,28 @@ def noted_calls() -> Iterator[list[Call]]:
 class Parameter(Tensor):
     """A tensor that belongs to a module: trained by gradients, or (`trainable=False`) state such as running means."""
 
-    __slots__ = ("name", "trainable")
+    __slots__ = ("is_state", "name", "trainable")
 
     def __init__(self, data: TensorLike, dtype: Any = None, *, trainable: bool = True, name: str = ""):
         # An array of its own: training changes it in place, and what was given may be read-only or a user's data.
         self._set(ops.value(aligned_copy(as_array(data, dtype)), differentiable=trainable))
         self.trainable = trainable
+        self.is_state = not trainable
         self.name = name
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
         """Copy the value, which may be a part of an optimizer's vector, and the gradient."""
         made = Parameter(self.numpy(), trainable=self.trainable, name=self.name)
+        made.is_state = self.is_state
         memo[id(self)] = made
         made.grad = None if self.grad is None else Tensor(np.array(self.grad.numpy()))
         return made
+
+    def set_trainable(self, trainable: bool) -> None:
+        """Say whether it is trained; state never is."""
+        self.trainable = trainable and not self.is_state
+        if self.node.differentiable != self.trainable:
+            self._set(ops.value(lazy.value_of(self.node), differentiable=self.trainable))
 
     def assign(self, value: TensorLike) -> None:
         """Replace the value; inside a traced program this becomes part of the program.
@@ -150,6 +158,7 @@ class Module(Recorded, Trainable):
     """
 
     _built: bool = False
+    _trainable: bool = True
     _label: str = ""
     _inputs: tuple[Spec, ...] = ()
 
@@ -173,6 +182,20 @@ class Module(Recorded, Trainable):
         kept = {name: value for name, value in vars(self).items() if name not in _PROGRAMS}
         vars(made).update(copy.deepcopy(kept, memo))
         return made
+
+    @property
+    def trainable(self) -> bool:
+        """Whether it is trained. Setting it freezes (or frees) this module and all inside, with parameters to come;
+        state such as running means follows the data all the same. `compile` (or making an optimizer) comes after.
+        """
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, trainable: bool) -> None:
+        for module in self.modules():
+            module._trainable = trainable
+            for _, parameter in module._inside(Parameter):
+                parameter.set_trainable(trainable)
 
     @property
     def _called(self) -> str:
@@ -218,11 +241,15 @@ class Module(Recorded, Trainable):
         file.
         """
         self._inputs = tuple(inputs)
+        before = set(map(id, self.modules()))
         self.build(*[shape for shape, _ in inputs])
         self._built = True
         self.label_children()
         if not self.training:
             self.eval()  # what `build` made, too
+        if not self._trainable:
+            for module in [each for each in self.modules() if id(each) not in before]:
+                module.trainable = False
 
     def parameter(
         self,
@@ -243,7 +270,9 @@ class Module(Recorded, Trainable):
             )
         sizes = tuple(map(operator.index, shape))  # type: ignore[arg-type]  # a NumPy number is welcome
         values = initialize(initializer, random.generator(), sizes, np.dtype(dtype))
-        return Parameter(values, trainable=trainable, name=f"{self._called}.{name}")
+        made = Parameter(values, trainable=trainable, name=f"{self._called}.{name}")
+        made.set_trainable(self._trainable)
+        return made
 
     # --- what is inside ---
 

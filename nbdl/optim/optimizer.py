@@ -109,7 +109,7 @@ class Optimizer(Recorded):
             if own & given:
                 raise OptionError(
                     "the network has other parameters than those that this optimizer was made for: compile again with "
-                    "a new one after layers are added or taken away; groups of parameters need one each"
+                    "a new one after layers are added or taken away, or trainable was set; groups of parameters need one each"
                 )
             raise OptionError("this optimizer trains other parameters already; make one optimizer for each group")
         return self
@@ -123,7 +123,7 @@ class Optimizer(Recorded):
         leaves = {id(parameter): parameter.node for parameter in parameters or ()}
         if parameters is not None:
             self.attach(parameters)
-        state = self._attached()
+        state = self._trained()
         if is_building():
             return
         if not loss.node.differentiable:
@@ -142,6 +142,17 @@ class Optimizer(Recorded):
             raise OptionError("this optimizer has no parameters yet: call optimizer.attach(net.parameters()) first")
         return self.state
 
+    def _trained(self) -> OptimizerState:
+        """The state, if its parameters are still trained."""
+        state = self._attached()
+        for each in state.parameters:
+            if not getattr(each, "trainable", True):  # plain tensors may be trained, too
+                raise OptionError(
+                    f"{each.name or 'a parameter'} was frozen after the optimizer took charge of it: freeze first, and "
+                    "then call compile, or make the optimizer"
+                )
+        return state
+
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
         for parameter in self._attached().parameters:
@@ -157,7 +168,7 @@ class Optimizer(Recorded):
             OptionError: `backward` has not filled the gradients.
             ShapeError: a `.grad` that was set by hand doesn't have its parameter's shape.
         """
-        state = self._attached()
+        state = self._trained()
         if all(each.grad is None for each in state.parameters):
             raise OptionError("no parameter has a gradient: call loss.backward() before optimizer.step()")
         state.update_now([_gradient_of(each) for each in state.parameters])

@@ -7,7 +7,7 @@ imported.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from inspect import signature
 from pathlib import Path
@@ -59,7 +59,8 @@ def save(net: Module, path: str | Path) -> None:
     describer = Describer()
     network = describer.describe(net, "the network")
     built = {place: [_plain(spec) for spec in module._inputs] for place, module in _places(net) if module._built}
-    frozen = _check_same(net, _make(network, built, Maker(describer.arrays, describer.custom)))
+    again = _make(network, built, Maker(describer.arrays, describer.custom))
+    _check_same(net, again)
     weights = {WEIGHT + name: parameter.numpy() for name, parameter in net.named_parameters()}
     optimizers, slots = _optimizer_states(net)
     meta = {
@@ -70,7 +71,9 @@ def save(net: Module, path: str | Path) -> None:
         "compile": _settings(net, describer),
         "optimizers": optimizers,
         "rates": {name: each.lr for name, each in optimizers_of(net).items() if isinstance(each.lr, float)},
-        "frozen": frozen,
+        "trainable": {place: each.trainable for place, each, other in _pairs(net, again)
+                      if each.trainable != other.trainable},
+        "frozen": [name for name, each in net.named_parameters() if not (each.trainable or each.is_state)],
     }
     save_tensors(path, {**weights, **slots, **describer.arrays}, meta)
 
@@ -100,9 +103,7 @@ def load(path: str | Path, custom: Mapping[str, Any] | None = None) -> Module:
         if not isinstance(net, Module):
             raise RunError(f"it holds a {type(net).__name__}")
         net.load_state_dict(_weights(arrays))
-        parameters = dict(net.named_parameters())
-        for name in meta.get("frozen", ()):
-            parameters[name].trainable = False
+        _restore_trainable(net, meta.get("trainable", {}), meta.get("frozen", ()))
         if meta["compile"]:
             settings = maker.make(meta["compile"])
             net.compile(settings["optimizer"], settings["loss"], settings["metrics"])
@@ -161,14 +162,20 @@ def _places(module: Module, place: str = "") -> Iterator[tuple[str, Module]]:
         yield from _places(child, f"{place}.{name}" if place else name)
 
 
-def _check_same(net: Module, copy: Module) -> list[str]:
+def _pairs(net: Module, copy: Module) -> Iterator[tuple[str, Module, Module]]:
+    """The modules of a network, each with its place and what a copy has there."""
+    for (place, module), (_, other) in zip(_places(net), _places(copy), strict=False):
+        yield place, module, other
+
+
+def _check_same(net: Module, copy: Module) -> None:
     """Raise `OptionError` unless the copy has the same parameters and options: what a constructor doesn't know would be
-    lost. Return the names of the parameters that are no longer trained.
+    lost.
     """
     own, others = dict(net.named_parameters()), dict(copy.named_parameters())
     different = list(own.keys() ^ others.keys())
     different += [name for name in own.keys() & others.keys() if _outline(own[name]) != _outline(others[name])]
-    for (place, module), (_, other) in zip(_places(net), _places(copy), strict=False):
+    for place, module, other in _pairs(net, copy):
         different += [f"{place}.{name}".lstrip(".") for name in _changed_options(module, other)]
     if different:
         raise OptionError(
@@ -176,7 +183,15 @@ def _check_same(net: Module, copy: Module) -> list[str]:
             f"{', '.join(sorted(different)[:5])}. Layers must be made in the constructor (or in build) from its "
             "arguments, which stay what they were; weights alone can be kept with net.state_dict()"
         )
-    return [name for name in own if others[name].trainable and not own[name].trainable]
+
+
+def _restore_trainable(net: Module, modules: Mapping[str, bool], frozen: Sequence[str]) -> None:
+    """Freeze what was frozen when the network was saved, and nothing else."""
+    for place, module in _places(net):
+        if place in modules:
+            module.trainable = modules[place]
+    for name, parameter in net.named_parameters():
+        parameter.set_trainable(name not in frozen)
 
 
 def _outline(parameter: Parameter) -> Any:

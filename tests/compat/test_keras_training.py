@@ -120,3 +120,65 @@ def test_only_the_best_epochs_are_saved(tmp_path):
         fitted(keras.callbacks.ModelCheckpoint(tmp_path / "best.keras", save_best_only=True))
     with pytest.raises(OptionError, match="covers save_freq='epoch' only"):
         keras.callbacks.ModelCheckpoint(tmp_path / "best.keras", save_freq=100)
+
+
+# --- layers that aren't trained ---------------------------------------------------------------------------------------
+
+
+def weights_of(*layers):
+    return [array for layer in layers for array in layer.get_weights()]
+
+
+def all_equal(some, others):
+    return all(np.array_equal(one, other) for one, other in zip(some, others, strict=True))
+
+
+def test_layers_are_frozen_and_freed_before_compile(capsys):
+    base = keras.Sequential([Dense(8, activation="relu"), layers.BatchNormalization(), Dense(4)])
+    base(X)
+    base.trainable = False
+    assert not base.layers[0].trainable
+    head = Dense(3, activation="softmax")
+    model = keras.Sequential([base, head])
+    before = weights_of(base)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(X, Y, epochs=1, verbose=0)
+    assert all_equal(weights_of(base), before)  # also the running statistics, as in Keras
+    model.summary()
+    assert "15 parameters are trained, 124 are not" in capsys.readouterr().out
+    base.trainable = True
+    base.layers[0].trainable = False
+    with pytest.raises(OptionError, match="call compile again after trainable was set"):
+        model.fit(X, Y, epochs=1, verbose=0)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(X, Y, epochs=1, verbose=0)
+    assert all_equal(weights_of(base.layers[0]), before[:2])
+    assert not any(np.array_equal(one, old) for one, old in zip(weights_of(*base.layers[1:]), before[2:], strict=True))
+    model.summary()
+    assert "67 parameters are trained, 72 are not" in capsys.readouterr().out  # 16 of these are running statistics
+
+
+def test_layers_that_have_no_parameters_yet_are_frozen():
+    model = keras.Sequential([Dense(8), layers.Bidirectional(layers.LSTM(2), trainable=False)])
+    model.trainable = False
+    model.layers[0].trainable = True
+    model(RNG.normal(size=(4, 5, 3)).astype(np.float32))
+    assert len(model.parameters()) == 2
+
+
+def test_a_file_knows_what_is_frozen(tmp_path):
+    model = keras.Sequential(
+        [Dense(8), layers.BatchNormalization(), Dense(3, trainable=False), Dense(3, activation="softmax")]
+    )
+    model(X)
+    model.layers[1].trainable = False
+    model.layers[2].trainable = True
+    model.layers[3].parameters()[1].trainable = False
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.save(tmp_path / "m.keras")
+    loaded = keras.models.load_model(tmp_path / "m.keras")
+    assert [layer.trainable for layer in loaded.layers] == [True, False, True, True]
+    flags = [(name, each.trainable, each.is_state) for name, each in model.named_parameters()]
+    assert [(name, each.trainable, each.is_state) for name, each in loaded.named_parameters()] == flags
+    loaded.trainable = True
+    assert len(loaded.parameters()) == 8

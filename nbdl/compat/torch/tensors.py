@@ -278,7 +278,7 @@ class Parameter(Tensor, NativeParameter):
 
     def __init__(self, data: Any = (), requires_grad: bool = True):
         NativeTensor.__init__(self, np.array(as_array(data)), requires_grad=requires_grad)
-        self.trainable = True
+        self.trainable, self.is_state = True, False
         self.name = ""
 
 

@@ -41,9 +41,6 @@ class Layer(nn.Module):
     input_shape: tuple[int, ...] | None = None
     """The shape of a row, if the layer was made with it: `input_shape=...` or `input_dim=...`."""
 
-    trainable: bool = True
-    """Whether its parameters are trained; to be set before there are any."""
-
     def begin(
         self,
         *,
@@ -61,15 +58,6 @@ class Layer(nn.Module):
             self.input_shape = (input_dim,)
         if input_shape is not None:
             self.input_shape = tuple(input_shape)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name == "trainable" and self._built and value != self.trainable:
-            raise OptionError("trainable must be set before the layer has parameters, when it is made for example")
-        super().__setattr__(name, value)
-
-    def parameter(self, *args: Any, trainable: bool = True, **options: Any) -> nn.Parameter:
-        """Make a parameter, which is trained if the layer is."""
-        return super().parameter(*args, trainable=trainable and self.trainable, **options)
 
     def __call__(self, *inputs: Any, training: Any = None, **named: Any) -> Any:
         """Return the output; `training` says whether it is that of training, None what the network is just doing."""

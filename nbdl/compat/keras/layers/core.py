@@ -108,6 +108,11 @@ class BatchNormalization(Layer, nn.BatchNorm):
         self.begin(**options)
         nn.BatchNorm.__init__(self, momentum, epsilon, use_scale=scale, use_bias=center)
 
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Return x, normalised; by its running statistics if it isn't trained, as in Keras."""
+        with self.mode(self.training and self.trainable):
+            return nn.BatchNorm.forward(self, *inputs)
+
 
 class LayerNormalization(Layer, nn.LayerNorm):
     """`nbdl.nn.LayerNorm`, over the last axis, with Keras' defaults."""

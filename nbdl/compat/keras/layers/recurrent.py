@@ -75,3 +75,5 @@ class Bidirectional(Layer, nn.Bidirectional):
         self.begin(**options)
         self.input_shape = self.input_shape or layer.input_shape
         nn.Bidirectional.__init__(self, layer, merge_mode)
+        if not self.trainable:
+            self.trainable = False  # those inside, too
