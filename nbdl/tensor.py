@@ -18,12 +18,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nbdl import lazy
+from nbdl.arrays import plain_array
 from nbdl.errors import DtypeError, ShapeError, UntraceableError
 from nbdl.ir import ops
 from nbdl.ir.graph import Node
 from nbdl.ir.shapes import Batch, Shape, Size, product, show_shape
 
-LARGEST = np.iinfo(np.int64).max
 Scalar = bool | int | float
 TensorLike = Any
 """A Tensor, a number, or anything that `numpy.asarray` takes."""
@@ -185,6 +185,12 @@ class Tensor:
         kind = "" if self.dtype == ops.FLOAT32 else f", dtype={self.dtype}"
         return f"tensor({text}{kind}{', requires_grad=True' if self.requires_grad else ''})"
 
+    def __format__(self, spec: str) -> str:
+        """As NumPy formats its arrays: with a specification, a single number."""
+        if not spec:
+            return str(self)
+        return format(self.item() if product(self.node.shape) == 1 else self.numpy(), spec)
+
     # --- gradients ---
 
     def backward(self) -> None:
@@ -262,6 +268,15 @@ class Tensor:
     def __mod__(self, other: TensorLike) -> Tensor:
         return Tensor.wrap(ops.binary("remainder", self.node, operand(other)))
 
+    def __rmod__(self, other: TensorLike) -> Tensor:
+        return Tensor.wrap(ops.binary("remainder", operand(other), self.node))
+
+    def __floordiv__(self, other: TensorLike) -> Tensor:
+        return Tensor.wrap(ops.binary("floor_divide", self.node, operand(other)))
+
+    def __rfloordiv__(self, other: TensorLike) -> Tensor:
+        return Tensor.wrap(ops.binary("floor_divide", operand(other), self.node))
+
     def __matmul__(self, other: TensorLike) -> Tensor:
         from nbdl.functions import matmul
 
@@ -274,6 +289,9 @@ class Tensor:
 
     def __neg__(self) -> Tensor:
         return Tensor.wrap(ops.negative(self.node))
+
+    def __pos__(self) -> Tensor:
+        return Tensor.wrap(self.node)
 
     def __abs__(self) -> Tensor:
         return Tensor.wrap(ops.unary("abs", self.node))
@@ -303,6 +321,8 @@ class Tensor:
 
     def __or__(self, other: TensorLike) -> Tensor:
         return Tensor.wrap(ops.binary("logical_or", self.node, operand(other)))
+
+    __rand__, __ror__ = __and__, __or__
 
     def __invert__(self) -> Tensor:
         return Tensor.wrap(ops.unary("logical_not", self.node))
@@ -342,32 +362,7 @@ def as_array(data: TensorLike, dtype: Any = None) -> np.ndarray:
 
     Raises `DtypeError` if that isn't possible.
     """
-    if isinstance(data, Tensor):
-        array = data.numpy()
-    elif type(data) is np.ndarray:
-        array = data
-    else:
-        if np.ma.is_masked(data):
-            raise DtypeError("a masked array has numbers that are missing; fill them first: data.filled(...)")
-        try:
-            array = np.asarray(data)
-        except ValueError as error:
-            raise ShapeError(f"these rows don't make an array: {error}") from None
-        if dtype is None and array.dtype == np.float64 and not hasattr(data, "dtype"):
-            array = array.astype(np.float32)
-    if dtype is not None:
-        array = array.astype(ops.dtype_of(dtype), copy=False)
-    if not array.dtype.isnative:
-        array = array.astype(array.dtype.newbyteorder("="))
-    if array.dtype == np.uint64 and array.max(initial=0) > LARGEST:
-        raise DtypeError(f"whole numbers go up to {LARGEST}, and there is {array.max()}")
-    if array.dtype not in ops.DTYPES:
-        if array.dtype.kind in "iu":
-            return array.astype(np.int64)
-        if array.dtype.kind == "f":
-            return array.astype(np.float32)
-        raise DtypeError(f"a tensor holds numbers, not {array.dtype}: {str(data)[:60]}")
-    return array
+    return plain_array(data.numpy() if isinstance(data, Tensor) else data, dtype)
 
 
 def operand(x: TensorLike) -> Node | Scalar:

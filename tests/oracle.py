@@ -38,6 +38,7 @@ ELEMENTWISE: dict[str, Callable[..., float]] = {
     "fast_divide": _divide,
     "power": _power,
     "remainder": lambda x, y: x % y,
+    "floor_divide": lambda x, y: x // y,
     "maximum": lambda x, y: x if x >= y else y,
     "minimum": lambda x, y: x if x <= y else y,
     "negative": lambda x: -x,

@@ -409,3 +409,31 @@ def test_random_numbers_of_a_thread_while_another_records():
 
     assert nbdl.jit(record)([0.0, 0.0]).shape == (2,)
     assert found[0].shape == (2,)
+
+
+def test_operators_with_arrays_and_numbers_on_the_left():
+    numbers = np.array([1.5, -2.5, 4.0], np.float32)
+    whole, truths = np.array([5, -7, 9]), np.array([True, False, True])
+    x, i, b = nbdl.Tensor(numbers), nbdl.Tensor(whole), nbdl.Tensor(truths)
+    for made, expected in (
+        (5 % x, 5 % numbers),
+        (numbers[::-1] % x, numbers[::-1] % numbers),
+        (+x, numbers),
+        (x // 2, numbers // 2),
+        (7 // i, 7 // whole),
+        (whole[::-1] // i, whole[::-1] // whole),
+        (i // 2, whole // 2),
+        (True & b, truths),
+        (truths[::-1] & b, truths[::-1] & truths),
+        (False | b, truths),
+    ):
+        assert type(made) is nbdl.Tensor
+        np.testing.assert_array_equal(made.numpy(), expected)
+        assert made.dtype == expected.dtype
+
+
+def test_a_single_number_is_formatted():
+    x = nbdl.Tensor([1.25])
+    assert f"{x * 2:.1f} {x.reshape(()):>6.2f} {nbdl.Tensor(3):03d} {x}" == "2.5   1.25 003 tensor([1.25])"
+    with pytest.raises(TypeError, match="unsupported format string"):
+        f"{nbdl.Tensor([1.0, 2.0]):.1f}"

@@ -29,6 +29,7 @@ _PRECEDENCE = {
     "multiply": 11,
     "divide": 10.5,  # as an operand of a product it is put in parentheses, but for the first one
     "remainder": 10.5,
+    "floor_divide": 10.5,
     "negative": 12,
 }
 _OPERANDS = {
@@ -37,6 +38,7 @@ _OPERANDS = {
     "multiply": (10.5, 11),
     "divide": (10.5, 11.25),
     "remainder": (10.5, 11.25),
+    "floor_divide": (10.5, 11.25),
 }
 _OPERANDS |= {name: (precedence, precedence) for name, precedence in _PRECEDENCE.items() if name.startswith("logical")}
 """How tightly the first operand and the others must bind; where nothing is said, more tightly than the operator

@@ -113,6 +113,7 @@ _row(
     "remainder", NUMBERS, np.remainder, "{0} % {1}",
     lambda node, g: [g, g * (node - node.inputs[0]) / node.inputs[1]],  # x % y = x - floor(x / y) * y
 )  # fmt: skip
+_row("floor_divide", NUMBERS, np.floor_divide, "{0} // {1}", NO_DERIVATIVE)
 _row("maximum", NUMBERS, np.maximum, "maximum({0}, {1})", _split_tie)
 _row("minimum", NUMBERS, np.minimum, "minimum({0}, {1})", _split_tie)
 

@@ -51,7 +51,7 @@ def printed(node: Node, names: dict[Node, str]) -> Text:
 def arithmetic(depth: int, leaves: list[Node], random: np.random.Generator) -> Node:
     if depth == 0:
         return leaves[random.integers(len(leaves))]
-    names = ["add", "subtract", "multiply", "divide", "remainder", "negative", "where"]
+    names = ["add", "subtract", "multiply", "divide", "remainder", "floor_divide", "negative", "where"]
     name = names[random.integers(len(names))]
     x, y = (arithmetic(depth - 1, leaves, random) for _ in range(2))
     if name == "negative":

@@ -61,7 +61,8 @@ def test_as_in_pytorch(name):
 
 
 INTEGERS = {
-    "steps": lambda t, x: (x.sign(), t.floor(x)),
+    "steps": lambda t, x: (x.sign(), t.floor(x), x // 0.3, 2 // x, 7 % x, +x, t.arange(-4, 5) // 3),
+    "truths": lambda t, x: (True & (x > 0), False | (x > 0)),
     "argmax": lambda t, x: (x.argmax(), x.argmax(1), t.argmax(x, dim=0, keepdim=True), x.argmin(1)),
     "indices": lambda t, x: (t.max(x, 1)[1], t.min(x, dim=0).indices),
     "comparisons": lambda t, x: (x > 0, x == x, (x != x) | (x <= 0.5), ~(x < 0), t.eq(x, x)),
@@ -96,7 +97,10 @@ def test_what_is_known_of_a_tensor():
     assert isinstance(x * 2, torch.Tensor)
     assert str(x.sum() * 0) == "tensor(0.)"
     assert "requires_grad" in str(x)
-    assert f"{x.sum().item():.3f}" == f"{X.sum():.3f}"
+    assert f"{x.sum():.3f} {x[0, 0]}" == f"{X.sum():.3f} {X[0, 0].item()}"
+    assert f"{x}" == str(x)
+    with pytest.raises(TypeError, match="unsupported format string"):
+        f"{x:.3f}"
     assert torch.equal(x, x + 0)
     assert torch.allclose(x, x + 1e-7, atol=1e-6)
 

@@ -77,6 +77,7 @@ def _booleans(generator: Generator, shape: tuple[int, ...]) -> np.ndarray:
 
 DOMAINS: dict[str, tuple[Callable[[Generator, tuple[int, ...]], np.ndarray], ...]] = {
     **dict.fromkeys(("add", "subtract", "multiply", "divide", "fast_divide", "remainder"), (_numbers, _numbers)),
+    "floor_divide": (_numbers, _numbers),
     **dict.fromkeys(("maximum", "minimum", "less", "less_equal", "equal", "not_equal"), (_numbers, _numbers)),
     **dict.fromkeys(
         ("negative", "abs", "sign", "floor", "exp", "expm1", "sin", "cos", "tanh", "sigmoid", "erf"), (_numbers,)

@@ -103,6 +103,12 @@ class Tensor(NativeTensor):
         text = super().__repr__()
         return text if self.is_leaf else text.replace(", requires_grad=True)", ")")
 
+    def __format__(self, spec: str) -> str:
+        """A tensor without axes is formatted as its number, whatever the specification."""
+        if self.ndim == 0 and not lazy.is_traced(self.node):
+            return format(self.item(), spec)
+        return super().__format__(spec)
+
     # --- gradients ---
 
     @property
@@ -314,9 +320,10 @@ def as_view(made: Any) -> Any:
     return tensor
 
 
+BINARY = "add sub mul truediv floordiv mod pow matmul and or".split()
 OPERATORS = (
-    *[f"__{side}{name}__" for name in ("add", "sub", "mul", "truediv", "pow", "matmul") for side in ("", "r")],
-    *[f"__{name}__" for name in ("mod", "neg", "abs", "lt", "le", "gt", "ge", "eq", "ne", "and", "or", "invert")],
+    *[f"__{side}{name}__" for name in BINARY for side in ("", "r")],
+    *[f"__{name}__" for name in "pos neg abs lt le gt ge eq ne invert".split()],
     "astype",
 )
 
