@@ -1,5 +1,7 @@
 """Every layer of nbdl.compat.torch.nn against PyTorch's: values, gradients, and weights taken from one to the other."""
 
+from collections import OrderedDict
+
 import numpy as np
 import pytest
 
@@ -112,6 +114,35 @@ def test_batch_norm_follows_the_batches_and_uses_what_it_has_seen():
     np.testing.assert_allclose(own.running_mean.numpy(), other.running_mean.numpy(), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(own.running_variance.numpy(), other.running_var.numpy(), rtol=1e-5)
     compare(own.eval(), other.eval(), x(4, 3, 5, 5))
+
+
+def test_normalization_has_pytorchs_names():
+    def weights_init(module):
+        if type(module).__name__.find("BatchNorm") != -1:
+            torch.nn.init.normal_(module.weight.data, 1.0, 0.02)
+            torch.nn.init.constant_(module.bias.data, 0.5)
+
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(4, 200), torch.nn.BatchNorm1d(200)).apply(weights_init)
+    norm = net[1]
+    assert 0.01 < norm.weight.std().item() < 0.03
+    assert norm.weight.mean().item() == pytest.approx(1, abs=0.01)
+    np.testing.assert_array_equal(norm.bias.detach().numpy(), 0.5)
+    net(torch.tensor(x(6, 4)))
+    assert norm.running_var.shape == norm.running_mean.shape == (200,)
+    assert not (norm.running_var == 1).any()
+    assert torch.nn.LayerNorm(3).weight.requires_grad
+    assert torch.nn.BatchNorm2d(3, affine=False).weight is None
+
+
+def test_layers_of_a_sequential_by_their_names():
+    net = torch.nn.Sequential(OrderedDict([("fc", torch.nn.Linear(4, 2)), ("act", torch.nn.ReLU())]))
+    assert net.fc is net[0]
+    net.fc = torch.nn.Linear(4, 3)
+    assert net(torch.tensor(x(5, 4))).shape == (5, 3)
+    assert [name for name, _ in net.named_parameters()] == ["fc.weight", "fc.bias"]
+    with pytest.raises(AttributeError, match="Sequential has no 'fc2', only fc, act"):
+        net.fc2  # noqa: B018
 
 
 def test_dropout_thins_out_while_training():

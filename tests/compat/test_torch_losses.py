@@ -31,6 +31,12 @@ LOSSES = {
     "bce": (lambda t: t.nn.BCELoss(), 0.05 + 0.9 * SHARES, rows(SHARES)),
     "sum of bce": (lambda t: t.nn.BCELoss(reduction="sum"), 0.05 + 0.9 * SHARES, rows(SHARES)),
     "bce with logits": (lambda t: t.nn.BCEWithLogitsLoss(), LOGITS, rows(SHARES)),
+    "bce that counts 1 more": (
+        lambda t: t.nn.BCEWithLogitsLoss(pos_weight=t.tensor([1.0, 2.0, 3.0, 0.5])), LOGITS, rows(SHARES)
+    ),
+    "sum of bce that counts 1 more": (
+        lambda t: t.nn.BCEWithLogitsLoss(pos_weight=t.tensor(2.5), reduction="sum"), LOGITS, rows(SHARES)
+    ),
     "crossentropy": (lambda t: t.nn.CrossEntropyLoss(), LOGITS, CLASSES),
     "sum of crossentropies": (lambda t: t.nn.CrossEntropyLoss(reduction="sum"), LOGITS, CLASSES),
     "each crossentropy": (lambda t: t.nn.CrossEntropyLoss(reduction="none"), LOGITS, CLASSES),
@@ -81,3 +87,7 @@ def test_mistakes():
         F.cross_entropy(torch.tensor(LOGITS[0]), torch.tensor(1))
     with pytest.raises(OptionError, match="covers weight=None only"):
         F.cross_entropy(torch.tensor(LOGITS), torch.tensor(SHARES), weight=WEIGHT[0])
+    with pytest.raises(OptionError, match="BCEWithLogitsLoss has no option 'weight' here"):
+        torch.nn.BCEWithLogitsLoss(weight=WEIGHT)
+    with pytest.raises(ShapeError, match=r"predictions \(6, 4\) and targets \(6, 1\) don't fit"):
+        torch.nn.BCEWithLogitsLoss(pos_weight=2.0)(torch.tensor(LOGITS), torch.tensor(SHARES[:, :1]))

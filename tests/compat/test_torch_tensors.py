@@ -49,6 +49,11 @@ WITH_OPTIONS = {
         t.sub(x, 1),
         x.mul(2),
     ),
+    "picked": lambda t, x: (x.gather(1, t.tensor([[0, 0], [3, 1]])), t.gather(x, 0, t.tensor([[2, 0, 1, 1]]))),
+    "in order": lambda t, x: (x.sort().values, t.sort(x, 0, descending=True)[0], x.topk(2)[0], x.topk(1, 0, False)[0]),
+    "repeated": lambda t, x: (x.repeat(2, 1), x.repeat(2, 1, 3), x[0].repeat((2,))),
+    "norms": lambda t, x: (x.norm(), t.norm(x, dim=1), x.norm(1, dim=0, keepdim=True)),
+    "masked": lambda t, x: x.masked_fill(x > 0, -1e9),
     "other dtypes": lambda t, x: (x.double() * 2, x.float(), x.to(t.float64), x.type(t.float32)),
     "same": lambda t, x: (x.clone(), x.contiguous(), x.cpu(), x.to("cpu"), x.detach() + x),
 }
@@ -62,6 +67,20 @@ def test_as_in_pytorch(name):
 
 INTEGERS = {
     "steps": lambda t, x: (x.sign(), t.floor(x), x // 0.3, 2 // x, 7 % x, +x, t.arange(-4, 5) // 3),
+    "all and any": lambda t, x: (
+        (x == x).all(), (x > 0).any(), t.all(x > 0, dim=1), t.any(x > 1, 0, keepdim=True), t.isnan(x / 0 * 0).all(),
+    ),
+    "whole numbers in order": lambda t, x: (
+        *t.tensor([3, 0, 255], dtype=t.uint8).sort(descending=True), *t.tensor([True, False]).sort(),
+    ),
+    "places in order": lambda t, x: (x.sort(1).indices, x.topk(3)[1], t.topk(x, 2, dim=0, largest=False).indices),
+    "made with options": lambda t, x: (
+        t.linspace(0, 1, 5, device="cpu", requires_grad=True), t.full((2, 2), 3, dtype=t.float32, device="cpu"),
+        t.arange(4, dtype=t.float32, device="cpu", requires_grad=True), t.eye(2, 3, device="cpu", dtype=t.int64),
+        t.zeros(2, dtype=None), t.as_tensor([1, 2], dtype=t.float32, device="cpu"),
+        0 * t.randint(0, 9, (3,), device="cpu", dtype=t.int32), 0 * t.randperm(4, device="cpu"),
+        0 * t.rand(2, device="cpu", requires_grad=True), 0 * t.randn(2, dtype=t.float64, device="cpu"),
+    ),
     "truths": lambda t, x: (True & (x > 0), False | (x > 0)),
     "argmax": lambda t, x: (x.argmax(), x.argmax(1), t.argmax(x, dim=0, keepdim=True), x.argmin(1)),
     "indices": lambda t, x: (t.max(x, 1)[1], t.min(x, dim=0).indices),
@@ -94,6 +113,14 @@ def test_what_is_known_of_a_tensor():
     assert not (x * 2).is_leaf
     assert x.device == torch.device("cpu")
     assert torch.is_tensor(x)
+    assert isinstance(x.shape, torch.Size)
+    assert torch.Size([3, 4]) == x.shape
+    assert torch.__version__ == f"{nbdl.__version__}+nbdl"
+    assert torch.linspace(0, 1, 5, requires_grad=True).is_leaf
+    with pytest.raises(AttributeError, match=r"torch.Tensor has no 'sqeeze'; did you mean 'squeeze'"):
+        x.sqeeze(1)
+    with pytest.raises(OptionError, match="not on 'cuda'"):
+        torch.randperm(3, device="cuda")
     assert isinstance(x * 2, torch.Tensor)
     assert str(x.sum() * 0) == "tensor(0.)"
     assert "requires_grad" in str(x)

@@ -15,11 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from nbdl import __version__ as _version
 from nbdl.compat.naming import missing
-from nbdl.compat.torch import cuda, functions, nn, optim, utils
+from nbdl.compat.torch import cuda, functions, making, nn, optim, utils
 from nbdl.compat.torch.devices import Device
 from nbdl.compat.torch.exchange import export_state, import_state
 from nbdl.compat.torch.functions import *  # noqa: F403
+from nbdl.compat.torch.making import *  # noqa: F403
 from nbdl.compat.torch.saving import load, save
 from nbdl.compat.torch.tensors import Tensor, enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from nbdl.tensor import Tensor as _NativeTensor
@@ -27,6 +29,8 @@ from nbdl.tensor import Tensor as _NativeTensor
 device = Device
 inference_mode = no_grad
 concat = cat  # noqa: F405
+Size = tuple
+__version__ = f"{_version}+nbdl"
 
 float32 = float = np.dtype(np.float32)
 float64 = double = np.dtype(np.float64)
@@ -54,10 +58,10 @@ def LongTensor(data: Any = ()) -> Tensor:  # noqa: N802 - PyTorch's name
 
 
 __all__ = [
-    *functions.__all__, "FloatTensor", "LongTensor", "Tensor", "backends", "bool", "concat", "cuda", "device", "double",
-    "enable_grad", "export_state", "float", "float32", "float64", "import_state", "inference_mode", "int", "int32",
-    "int64", "is_grad_enabled", "is_tensor", "load", "long", "nn", "no_grad", "optim", "save", "set_grad_enabled",
-    "uint8", "utils",
+    *functions.__all__, *making.__all__, "FloatTensor", "LongTensor", "Size", "Tensor", "backends", "bool", "concat",
+    "cuda", "device", "double", "enable_grad", "export_state", "float", "float32", "float64", "import_state",
+    "inference_mode", "int", "int32", "int64", "is_grad_enabled", "is_tensor", "load", "long", "nn", "no_grad", "optim",
+    "save", "set_grad_enabled", "uint8", "utils",
 ]  # fmt: skip
 
 

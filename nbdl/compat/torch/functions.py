@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from nbdl import activations, functions, random
-from nbdl.compat.naming import renamed
-from nbdl.compat.torch.devices import check_device
+from nbdl.compat.naming import refuse, renamed
+from nbdl.compat.torch.making import sizes_of, tensor
 from nbdl.compat.torch.tensors import Tensor, as_torch, as_view
 from nbdl.errors import ShapeError
 from nbdl.ir import ops
 from nbdl.ir.shapes import normalize_axes
 from nbdl.tensor import Tensor as NativeTensor
-from nbdl.tensor import as_array
 
 
 class Extreme(NamedTuple):
@@ -23,102 +22,6 @@ class Extreme(NamedTuple):
 
     values: Tensor
     indices: Tensor
-
-
-# --- making tensors ---------------------------------------------------------------------------------------------------
-
-
-def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """A tensor of its own memory: Python floats become float32, arrays keep their dtype."""
-    check_device(device)
-    return _leaf(np.array(as_array(data, dtype)), requires_grad)
-
-
-def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
-    """A tensor, without a copy if the data are an array already."""
-    check_device(device)
-    return as_torch(functions.asarray(data, dtype))
-
-
-def from_numpy(array: np.ndarray) -> Tensor:
-    """A tensor that shares the array's memory; nothing may be written there while something is pending."""
-    return as_tensor(array)
-
-
-def _leaf(array: np.ndarray, requires_grad: bool) -> Tensor:
-    return as_torch(NativeTensor(array, requires_grad=requires_grad))
-
-
-Maker = Callable[..., Tensor]
-
-
-def _maker(native: Callable[..., NativeTensor], text: str) -> tuple[Maker, Maker]:
-    """`zeros(*size)` and `zeros_like(x)` from a native function of shape and dtype."""
-
-    def made(shape: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
-        check_device(device)
-        values = native(shape, np.dtype(dtype))
-        return _leaf(np.array(values.numpy()), True) if requires_grad else as_torch(values)
-
-    def by_size(*size: Any, dtype: Any = np.float32, device: Any = None, requires_grad: bool = False) -> Tensor:
-        return made(_sizes(size), dtype, device, requires_grad)
-
-    def by_example(x: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-        like = functions.asarray(x)
-        return made(like.shape, dtype or like.dtype, device, requires_grad)
-
-    by_size.__doc__ = f"{text}, of the size given as numbers or as one tuple."
-    by_example.__doc__ = f"{text}, of the shape and dtype of another tensor."
-    return by_size, by_example
-
-
-def _sizes(size: Sequence[Any]) -> tuple[Any, ...]:
-    return tuple(size[0]) if len(size) == 1 and isinstance(size[0], tuple | list) else tuple(size)
-
-
-zeros, zeros_like = _maker(functions.zeros, "Zeros")
-empty, empty_like = _maker(functions.zeros, "Zeros, where PyTorch leaves memory as it is")
-ones, ones_like = _maker(functions.ones, "Ones")
-rand, rand_like = _maker(random.uniform, "Random numbers from 0 to 1")
-randn, randn_like = _maker(random.normal, "Random numbers of a standard normal distribution")
-
-
-def full(size: Sequence[int], fill_value: float, dtype: Any = None) -> Tensor:
-    """A tensor filled with one value."""
-    return as_torch(functions.full(tuple(size), fill_value, as_array(fill_value).dtype if dtype is None else dtype))
-
-
-def eye(n: int, dtype: Any = np.float32) -> Tensor:
-    """The identity matrix."""
-    return tensor(np.eye(n, dtype=dtype))
-
-
-def arange(start: float, end: float | None = None, step: float = 1, dtype: Any = None) -> Tensor:
-    """Numbers from `start` to below `end`."""
-    first, last = (0, start) if end is None else (start, end)
-    return tensor(np.arange(first, last, step).tolist(), dtype)
-
-
-def linspace(start: float, end: float, steps: int, dtype: Any = np.float32) -> Tensor:
-    """Numbers from `start` to `end`, at equal distances."""
-    return tensor(np.linspace(start, end, steps), dtype)
-
-
-def randint(low: int, high: Any = None, size: Any = None, *, dtype: Any = np.int64) -> Tensor:
-    """Whole random numbers from `low` (0 if left out) to below `high`."""
-    if size is None:
-        low, high, size = 0, low, high
-    return tensor(random.generator().integers(low, high, tuple(size)), dtype)
-
-
-def randperm(n: int) -> Tensor:
-    """The numbers 0 to n - 1 in random order."""
-    return tensor(random.generator().permutation(n))
-
-
-def manual_seed(seed: int) -> None:
-    """Start random numbers anew: the same in every run, but not PyTorch's."""
-    random.set_seed(seed)
 
 
 # --- elementwise ------------------------------------------------------------------------------------------------------
@@ -165,6 +68,16 @@ def neg(x: Any) -> Tensor:
     return as_torch(-functions.asarray(x))
 
 
+def isnan(x: Any) -> Tensor:
+    """Where x isn't a number."""
+    return as_torch(functions.asarray(x) != x)
+
+
+def masked_fill(x: Any, mask: Any, value: float) -> Tensor:
+    """x, and `value` where the mask is true."""
+    return where(mask, value, x)
+
+
 def eq(x: Any, other: Any) -> Tensor:
     """x == other, element by element."""
     return as_torch(functions.asarray(x) == other)
@@ -186,6 +99,24 @@ def allclose(x: Any, other: Any, rtol: float = 1e-5, atol: float = 1e-8) -> bool
 sum = _mapped(functions.sum, dim="axis", keepdim="keepdims")
 mean = _mapped(functions.mean, dim="axis", keepdim="keepdims")
 logsumexp = _mapped(functions.logsumexp, dim="axis", keepdim="keepdims")
+
+
+def all(x: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """Whether nothing is 0 or false."""
+    return as_torch(functions.sum(functions.asarray(x) == 0, dim, keepdim) == 0)
+
+
+def any(x: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """Whether something is neither 0 nor false."""
+    return as_torch(functions.sum(functions.asarray(x) != 0, dim, keepdim) != 0)
+
+
+def norm(x: Any, p: Any = 2, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """The root of the sum of squares, or with `p=1` the sum of absolute values."""
+    if p == 1:
+        return as_torch(functions.sum(functions.abs(x), dim, keepdim))
+    refuse("norm", {"p": 2 if p == "fro" else p}, {"p": 2})
+    return as_torch(functions.sqrt(functions.sum(functions.square(x), dim, keepdim)))
 
 
 def var(x: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False) -> Tensor:
@@ -249,7 +180,7 @@ unsqueeze = _mapped(functions.expand_dims, as_view, dim="axis")
 
 def reshape(x: Any, *shape: Any) -> Tensor:
     """The same elements in another shape, given as numbers or as one tuple; one size may be -1."""
-    return as_view(functions.reshape(x, _sizes(shape)))
+    return as_view(functions.reshape(x, sizes_of(shape)))
 
 
 def squeeze(x: Any, dim: int | None = None) -> Tensor:
@@ -261,7 +192,7 @@ def squeeze(x: Any, dim: int | None = None) -> Tensor:
 def permute(x: Any, *dims: Any) -> Tensor:
     """Permute the axes."""
     rank = functions.asarray(x).ndim
-    return as_view(functions.permute_dims(x, [dim % rank for dim in _sizes(dims)]))
+    return as_view(functions.permute_dims(x, [dim % rank for dim in sizes_of(dims)]))
 
 
 def transpose(x: Any, dim0: int, dim1: int) -> Tensor:
@@ -285,11 +216,19 @@ def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 def expand(x: Any, *sizes: Any) -> Tensor:
     """Repeat along axes of size 1 and new leading axes; -1 leaves an axis as it is."""
-    shape, wanted = functions.asarray(x).shape, _sizes(sizes)
+    shape, wanted = functions.asarray(x).shape, sizes_of(sizes)
     own = (*[-1] * (len(wanted) - len(shape)), *shape)
     return as_view(
         functions.broadcast_to(x, [old if size == -1 else size for old, size in zip(own, wanted, strict=True)])
     )
+
+
+def repeat(x: Any, *sizes: Any) -> Tensor:
+    """The tensor several times along each axis, new ones first."""
+    for axis, times in enumerate(reversed(sizes_of(sizes)), start=1):
+        x = unsqueeze(x, 0) if functions.asarray(x).ndim < axis else x
+        x = cat([x] * times, dim=-axis)
+    return as_torch(x)
 
 
 def split(x: Any, split_size: int, dim: int = 0) -> tuple[Tensor, ...]:
@@ -308,6 +247,36 @@ def chunk(x: Any, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     return split(x, -(-size // chunks) if isinstance(size, int) else 0, dim)
 
 
+# --- picking elements -------------------------------------------------------------------------------------------------
+
+
+def gather(x: Any, dim: int, index: Any) -> Tensor:
+    """The elements that the index names along an axis; along the others each stays at its place."""
+    given, places = functions.asarray(x), functions.asarray(index)
+    shape: Any = places.shape
+    grid: list[Any] = [*np.indices(shape, sparse=True)]
+    grid[dim] = places
+    flat = 0
+    for axis, place in enumerate(grid):
+        flat = flat + place * ops.product(given.shape[axis + 1 :])
+    return as_torch(functions.take(functions.reshape(given, (-1,)), flat))
+
+
+def sort(x: Any, dim: int = -1, descending: bool = False) -> Extreme:
+    """The elements along an axis in order, and their indices; which elements come first is worked out at once."""
+    values = functions.asarray(x).numpy()
+    turned = -values if values.dtype.kind == "f" else ~values
+    order = np.argsort(turned if descending else values, axis=dim, kind="stable")
+    return Extreme(gather(x, dim, order), tensor(order))
+
+
+def topk(x: Any, k: int, dim: int = -1, largest: bool = True) -> Extreme:
+    """The k largest (or smallest) elements along an axis, in order, and their indices."""
+    values, indices = sort(x, dim, descending=largest)
+    first = (*(slice(None),) * (dim % values.ndim), slice(k))
+    return Extreme(values[first], indices[first])
+
+
 # --- products ---------------------------------------------------------------------------------------------------------
 
 
@@ -319,9 +288,10 @@ outer = _mapped(functions.outer)
 
 
 METHODS = (
-    "exp log sqrt sin cos expm1 log1p erf square abs sign floor isfinite tanh sigmoid relu clamp pow maximum "
-    "minimum add sub mul div neg eq equal allclose sum mean logsumexp var std max min argmax argmin softmax "
-    "log_softmax unsqueeze reshape squeeze permute transpose t flatten expand split chunk matmul mm bmm mv dot outer"
+    "all any exp log sqrt sin cos expm1 log1p erf square abs sign floor isfinite isnan tanh sigmoid relu clamp pow "
+    "maximum minimum add sub mul div neg eq equal allclose masked_fill sum mean logsumexp norm var std max min argmax "
+    "argmin softmax log_softmax unsqueeze reshape squeeze permute transpose t flatten expand repeat split chunk gather "
+    "sort topk matmul mm bmm mv dot outer"
 ).split()
 DTYPES = {"float": "float32", "double": "float64", "int": "int32", "long": "int64", "bool": "bool"}
 
@@ -370,7 +340,5 @@ setattr(Tensor, "view_as", lambda self, other: reshape(self, other.shape))  # no
 setattr(Tensor, "type", Tensor.to)  # noqa: B010
 
 __all__ = [
-    *METHODS, "Extreme", "arange", "as_tensor", "cat", "empty", "empty_like", "eye", "from_numpy", "full",
-    "linspace", "manual_seed", "ones", "ones_like", "rand", "rand_like", "randint", "randn", "randn_like", "randperm",
-    "stack", "tensor", "where", "zeros", "zeros_like",
+    *METHODS, "Extreme", "cat", "stack", "where",
 ]  # fmt: skip

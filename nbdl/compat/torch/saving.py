@@ -10,7 +10,7 @@ import numpy as np
 
 from nbdl.compat.naming import PAGE
 from nbdl.compat.torch.devices import check_device
-from nbdl.compat.torch.functions import tensor
+from nbdl.compat.torch.making import tensor
 from nbdl.errors import OptionError
 from nbdl.tensor import Tensor
 from nbdl.tensor_files import load_tensors, save_tensors

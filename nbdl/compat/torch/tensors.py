@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from nbdl import functions, lazy
+from nbdl.compat.naming import missing
 from nbdl.compat.torch.devices import CPU, Device, check_device
 from nbdl.errors import OptionError
 from nbdl.ir import ops
@@ -98,6 +99,9 @@ class Tensor(NativeTensor):
     def is_leaf(self) -> bool:
         """Whether it is not the result of an operation that gradients flow through."""
         return not (self.node.differentiable and self.node.inputs)
+
+    def __getattr__(self, name: str) -> Any:
+        raise missing("torch.Tensor", name, () if name.startswith("__") else dir(self))
 
     def __repr__(self) -> str:
         text = super().__repr__()

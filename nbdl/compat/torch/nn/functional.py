@@ -169,7 +169,22 @@ def _reduced(mean: NativeTensor, counted: NativeTensor, reduction: str) -> Nativ
 
 mse_loss, l1_loss = _loss("mse"), _loss("mae")
 huber_loss = _loss("huber")
-binary_cross_entropy_with_logits = _loss("binary_crossentropy", from_logits=True)
+_of_logits = _loss("binary_crossentropy", from_logits=True)
+
+
+def binary_cross_entropy_with_logits(
+    input: Any, target: Any, *, pos_weight: Any = None, reduction: str = "mean"
+) -> Tensor:
+    """nbdl's loss `binary_crossentropy`, on logits; with `pos_weight` (a number, or one for each output) targets of 1
+    count so many times.
+    """
+    if pos_weight is None:
+        return _of_logits(input, target, reduction=reduction)
+    given, wanted = functions.asarray(input), functions.asarray(target)
+    if given.shape != wanted.shape:
+        raise ShapeError(f"predictions {show_shape(given.shape)} and targets {show_shape(wanted.shape)} don't fit")
+    each = pos_weight * wanted * softplus(-given) + (1 - wanted) * softplus(given)
+    return as_torch(_reduced(functions.mean(each), each, reduction))
 
 
 def smooth_l1_loss(input: Any, target: Any, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:

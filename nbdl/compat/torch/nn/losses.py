@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from nbdl.compat.naming import refuse
 from nbdl.compat.torch.nn import functional
 from nbdl.compat.torch.nn.module import Module
 from nbdl.tensor import Tensor
@@ -13,8 +14,11 @@ class _Loss(Module):
     """A loss of `torch.nn.functional` as a module."""
 
     function: Any
+    OPTIONS: tuple[str, ...] = ()
 
     def __init__(self, **options: Any):
+        unknown = {name: each for name, each in options.items() if name not in ("reduction", *self.OPTIONS)}
+        refuse(type(self).__name__, unknown, {})
         self.options = options
 
     def forward(self, *inputs: Tensor, **named: Any) -> Tensor:
@@ -39,12 +43,14 @@ class L1Loss(_Loss):
 class HuberLoss(_Loss):
     """`functional.huber_loss` as a module."""
 
+    OPTIONS = ("delta",)
     function = staticmethod(functional.huber_loss)
 
 
 class SmoothL1Loss(_Loss):
     """`functional.smooth_l1_loss` as a module."""
 
+    OPTIONS = ("beta",)
     function = staticmethod(functional.smooth_l1_loss)
 
 
@@ -57,11 +63,14 @@ class BCELoss(_Loss):
 class BCEWithLogitsLoss(_Loss):
     """`functional.binary_cross_entropy_with_logits` as a module."""
 
+    OPTIONS = ("pos_weight",)
     function = staticmethod(functional.binary_cross_entropy_with_logits)
 
 
 class _ClassLoss(_Loss):
     """A loss of classes, whose first option is a weight for each class."""
+
+    OPTIONS: tuple[str, ...] = ("weight", "ignore_index")
 
     def __init__(self, weight: Any = None, **options: Any):
         super().__init__(weight=weight, **options)
@@ -70,6 +79,7 @@ class _ClassLoss(_Loss):
 class CrossEntropyLoss(_ClassLoss):
     """`functional.cross_entropy` as a module: of logits and class numbers."""
 
+    OPTIONS = ("weight", "ignore_index", "label_smoothing")
     function = staticmethod(functional.cross_entropy)
 
 

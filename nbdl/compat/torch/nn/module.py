@@ -9,7 +9,7 @@ import numpy as np
 
 from nbdl import nn
 from nbdl.compat.torch.devices import Device, check_device
-from nbdl.compat.torch.functions import tensor
+from nbdl.compat.torch.making import tensor
 from nbdl.compat.torch.tensors import Parameter, Tensor, as_torch
 from nbdl.errors import OptionError
 from nbdl.ir.shapes import Batch, Shape
@@ -126,6 +126,19 @@ class Sequential(Module, nn.Sequential):
         )
         self._names = list(given)
         nn.Sequential.__init__(self, *given.values())
+
+    def __getattr__(self, name: str) -> Any:
+        names = self.__dict__.get("_names", [])
+        if name in names:
+            return self.layers[names.index(name)]
+        raise AttributeError(f"{type(self).__name__} has no {name!r}, only {', '.join(names) or 'what modules have'}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        names = self.__dict__.get("_names", [])
+        if name in names:
+            self.layers[names.index(name)] = value
+        else:
+            super().__setattr__(name, value)
 
     def named_children(self) -> Iterator[tuple[str, nn.Module]]:
         """The modules by their names or numbers, as in PyTorch."""

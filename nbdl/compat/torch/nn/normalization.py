@@ -11,7 +11,18 @@ from nbdl.errors import ShapeError
 from nbdl.tensor import Tensor
 
 
-class BatchNorm(Module, nn.BatchNorm):
+class Normalization(Module):
+    """PyTorch's names of what a layer has."""
+
+    scale: Any
+
+    @property
+    def weight(self) -> Any:
+        """What nbdl calls scale."""
+        return self.scale
+
+
+class BatchNorm(Normalization, nn.BatchNorm):
     """`nbdl.nn.BatchNorm` over axis 1, where PyTorch has the channels; scale is what PyTorch calls weight."""
 
     AXES: tuple[int, ...] = ()
@@ -21,6 +32,11 @@ class BatchNorm(Module, nn.BatchNorm):
         nn.BatchNorm.__init__(self, 1 - momentum, eps, use_scale=affine, use_bias=affine)
         self.num_features = num_features
         self.make(num_features)
+
+    @property
+    def running_var(self) -> Any:
+        """What nbdl calls running_variance."""
+        return self.running_variance
 
     def forward(self, *inputs: Tensor, **named: Any) -> Tensor:
         """Return x, normalised."""
@@ -43,7 +59,7 @@ class BatchNorm2d(BatchNorm):
     AXES = (4,)
 
 
-class LayerNorm(Module, nn.LayerNorm):
+class LayerNorm(Normalization, nn.LayerNorm):
     """`nbdl.nn.LayerNorm`, over the last axis; scale is what PyTorch calls weight."""
 
     def __init__(self, normalized_shape: int | tuple[int, ...], eps: float = 1e-5, elementwise_affine: bool = True):

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from nbdl.compat.naming import missing, refuse
-from nbdl.compat.torch.functions import from_numpy, stack, tensor
+from nbdl.compat.torch.functions import stack
+from nbdl.compat.torch.making import from_numpy, tensor
 from nbdl.compat.torch.tensors import Tensor
 from nbdl.errors import DataError, OptionError
 from nbdl.random import generator
