@@ -13,6 +13,7 @@ Layers, networks, optimizers, losses, metrics and callbacks are nbdl's, under Ke
 
 from typing import Any
 
+from nbdl import __version__ as _version
 from nbdl.compat.keras import (
     callbacks,
     datasets,
@@ -27,6 +28,8 @@ from nbdl.compat.keras import (
 from nbdl.compat.keras.layers import Input
 from nbdl.compat.keras.models import Model, Sequential
 from nbdl.compat.naming import missing
+
+__version__ = f"{_version}+nbdl"
 
 __all__ = [
     "Input", "Model", "Sequential", "callbacks", "datasets", "initializers", "layers", "losses", "metrics", "models",
