@@ -3,7 +3,7 @@
 import os
 import re
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -168,12 +168,47 @@ class Plugin:
         summary = summary_line(getattr(factory, "__doc__", None) or "")
         return Registered(name, kind, self.package, self.module, self.version, factory, options, summary)
 
-    def report(self) -> PluginReport:
-        """Return the state as something that doesn't change any more."""
+    def report(self, more: Iterable[Problem] = ()) -> PluginReport:
+        """Return the state as something that doesn't change any more, with problems that it has with others."""
         offers = {kind: tuple(sorted(offered)) for kind, offered in self.offers.items() if offered}
         return PluginReport(
-            self.module, self.package, self.version, self.state, tuple(sorted(self.hooks)), offers, tuple(self.problems)
+            *(self.module, self.package, self.version, self.state),
+            *(tuple(sorted(self.hooks)), offers, (*self.problems, *more)),
         )
+
+
+# --- names that several offer -----------------------------------------------------------------------------------------
+
+
+def matching(offered: Iterable[Registered], name: str) -> list[Registered]:
+    """Return what a name, or `package:name`, means; a bare name that nbdl has is nbdl's own."""
+    package, _, bare = name.rpartition(":")
+    found = [each for each in offered if each.name == bare and (not package or each.comes_from(package))]
+    own = [each for each in found if each.package == PROJECT]
+    return own if own and not package else found
+
+
+def told_apart(same: Sequence[Registered]) -> list[str]:
+    """Return full names for things of one name: by distribution, or by module if one distribution has several."""
+    packages = [registered.package for registered in same]
+    return [f"{r.package if packages.count(r.package) == 1 else r.module}:{r.name}" for r in same]
+
+
+def collisions(plugin: Plugin, offered: Sequence[Registered]) -> Iterator[Problem]:
+    """Say which names of a plugin others offer as well, and what its own are called then."""
+    if plugin.package == PROJECT or plugin.state != "loaded":
+        return
+    for registered in (each for names in plugin.offers.values() for each in names.values()):
+        same = [each for each in offered if (each.kind, each.name) == (registered.kind, registered.name)]
+        others = [each for each in same if each is not registered]
+        if others:
+            packages = " and ".join(sorted({each.package for each in others}))
+            bare = "the bare name is nbdl's own, and " if any(each.package == PROJECT for each in others) else ""
+            full = told_apart(same)[same.index(registered)]
+            yield Problem(f"{registered.label} is offered by {packages} too: {bare}this one is {full!r}")
+
+
+# --- what is installed ------------------------------------------------------------------------------------------------
 
 
 def same_name(first: str, second: str) -> bool:

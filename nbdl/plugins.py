@@ -9,7 +9,7 @@ import os
 import re
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,7 +19,16 @@ import nbdl.hookspecs as hookspecs
 from nbdl.errors import PluginError, UnknownNameError, suggest
 from nbdl.hookspecs import KINDS, PROJECT
 from nbdl.plugin_index import PluginIndex
-from nbdl.plugin_sources import Plugin, PluginReport, Problem, Registered, installed_plugins
+from nbdl.plugin_sources import (
+    Plugin,
+    PluginReport,
+    Problem,
+    Registered,
+    collisions,
+    installed_plugins,
+    matching,
+    told_apart,
+)
 
 __all__ = [
     "KINDS",
@@ -217,23 +226,25 @@ class PluginSet:
         by_name: dict[str, list[Registered]] = {}
         for registered in self.all(kind):
             by_name.setdefault(registered.name, []).append(registered)
-        return [name for bare, same in by_name.items() for name in ([bare] if len(same) == 1 else _told_apart(same))]
+        return [name for bare, same in by_name.items() for name in ([bare] if len(same) == 1 else told_apart(same))]
 
     def lookup(self, kind: str, name: str) -> Registered:
         """Return what is registered under a name, or under `package:name` (a distribution or a module).
 
+        A bare name is nbdl's own if nbdl has one: what is installed beside it changes no run.
+
         Raises:
             UnknownNameError: nobody offers it; near names are suggested.
-            PluginError: two packages offer it, and the name doesn't say which.
+            PluginError: two other packages offer it, and the name doesn't say which.
         """
         for everything in (False, True):
-            found = _matching(self._offered(kind, everything=everything), name)
+            found = matching(self._offered(kind, everything=everything), name)
             if found:
                 break
         else:
             raise UnknownNameError(self._unknown(kind, name))
         if len(found) > 1:
-            choices = " or ".join(map(repr, _told_apart(found)))
+            choices = " or ".join(map(repr, told_apart(found)))
             packages = " and ".join(f"{registered.package} ({registered.module})" for registered in found)
             raise PluginError(
                 f"the {KINDS[kind].singular} {name!r} is offered by {packages}; say which with {choices}"
@@ -245,7 +256,7 @@ class PluginSet:
         message = f"there is no {KINDS[kind].singular} {name!r}"
         if ":" in name:
             package, _, bare = name.partition(":")
-            others = _told_apart([registered for registered in offered if registered.name == bare])
+            others = told_apart([registered for registered in offered if registered.name == bare])
             if others:
                 return f"{message}: {package!r} offers none of that name; {bare!r} is in " + ", ".join(others)
         message += f"; {suggest(name, [registered.name for registered in offered])}"
@@ -260,10 +271,9 @@ class PluginSet:
     def report(self) -> list[PluginReport]:
         """Load everything and return the state of each plugin."""
         with self._lock:
-            for kind in KINDS:
-                self._offered(kind, everything=True)
+            offered = [registered for kind in KINDS for registered in self._offered(kind, everything=True)]
             missing = [PluginReport(name, name, "", "missing", problems=(NOT_INSTALLED,)) for name in self._missing]
-            return [plugin.report() for plugin in self._plugins] + missing
+            return [plugin.report(collisions(plugin, offered)) for plugin in self._plugins] + missing
 
     def packages(self) -> dict[str, str]:
         """Return the versions of the packages that bring plugins in use, nbdl's own aside; nothing is loaded for it."""
@@ -304,17 +314,6 @@ NOT_INSTALLED = Problem("NBDL_PLUGINS asks for it, and no such plugin is install
 
 def _split(names: str | None) -> list[str]:
     return [name.strip() for name in (names or "").split(",") if name.strip()]
-
-
-def _matching(offered: Iterable[Registered], name: str) -> list[Registered]:
-    package, _, bare = name.rpartition(":")
-    return [r for r in offered if r.name == bare and (not package or r.comes_from(package))]
-
-
-def _told_apart(same: Sequence[Registered]) -> list[str]:
-    """Return full names for things of one name: by distribution, or by module if one distribution has several."""
-    packages = [registered.package for registered in same]
-    return [f"{r.package if packages.count(r.package) == 1 else r.module}:{r.name}" for r in same]
 
 
 # --- the plugins of this process -------------------------------------------------------------------------------------

@@ -163,3 +163,46 @@ def test_two_that_claim_one_name_are_told_apart(run, kit, install):
     ours, theirs = (json.loads(run("evaluate", folder, "--json").stdout) for folder in ("before", "rival"))
     assert theirs["loss"] == pytest.approx(theirs["mae"], rel=1e-5)
     assert not np.isclose(ours["loss"], ours["mae"], rtol=1e-3)
+
+
+USURPER = """
+    from nbdl import hookimpl
+
+    def taken(*arguments, **options):
+        raise AssertionError("nobody asked for this one")
+
+    @hookimpl
+    def nbdl_models(register):
+        register("mlp", taken)
+
+    @hookimpl
+    def nbdl_optimizers(register):
+        register("adam", taken)
+
+    @hookimpl
+    def nbdl_activations(register):
+        register("relu", taken)
+
+    @hookimpl
+    def nbdl_callbacks(register):
+        register("best_weights", taken)
+        register("progress", taken)
+"""
+
+
+def test_one_that_offers_names_of_nbdl_changes_no_run(run, install):
+    small = ("--data", "iris", "--epochs", "1", "--set", "model.hidden=[4]")
+    run("train", "mlp", *small, "--out", "before")
+    install("usurper_kit", USURPER, package="usurper-kit")
+    run("evaluate", "before")
+    run("inspect", "before")
+    run("train", "--resume", "before", "--epochs", "2")
+    run("train", "nbdl:mlp", *small, "--out", "after")
+    after = tomllib.loads(Path("after/config.toml").read_text())
+    assert (after["model"]["name"], after["optimizer"]["name"]) == ("mlp", "adam")
+    causes = [problem["cause"] for problem in reported(run, "usurper-kit")["problems"]]
+    assert (
+        "model 'mlp' is offered by nbdl too: the bare name is nbdl's own, and this one is 'usurper-kit:mlp'" in causes
+    )
+    assert len(causes) == 5
+    assert nbdl.plugins.lookup("models", "usurper-kit:mlp").package == "usurper-kit"
