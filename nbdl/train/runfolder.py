@@ -124,12 +124,14 @@ class RunFolder:
         """Lock an existing run's folder and put right what a killed process may have left half done.
 
         Raises:
-            RunError: there is no run; it is in use by another process.
+            RunError: there is no run; it is in use by another process; its state is missing though it was trained.
         """
         folder = cls.open(path)
         with folder._locked():
             remove_leftovers(folder.path)
             folder._finish_checkpoint()
+            if not folder.has_checkpoint() and folder._trained():
+                raise folder._lacks(folder.state_file)  # else it would begin anew, over what was trained
         return folder
 
     @classmethod
@@ -277,6 +279,22 @@ class RunFolder:
         """Whether anything has been saved; a run may be killed before that."""
         return self.state_file.exists()
 
+    def _trained(self) -> list[str]:
+        """The names of the files that no run has before its first checkpoint."""
+        files = [file for file in (self.weights_file, self.state_file, self.best_file) if file.exists()]
+        return [file.name for file in files] + [self.metrics_file.name] * bool(self.metrics.rows())
+
+    def _lacks(self, file: Path) -> RunError:
+        """What to say where a file of the checkpoint is missing: there was none yet, or somebody removed it."""
+        if not (left := self._trained()):
+            return RunError(NO_CHECKPOINT.format(self.path))
+        use = "evaluate and predict without it, " if self.weights_file.exists() else ""
+        use = use or "evaluate and predict with --best, " * self.best_file.exists()
+        return RunError(
+            f"there is no file {file}, though the run was trained (there is {', '.join(left)}): "
+            f"bring it back, {use}or train anew with --config {self.config_file}"
+        )
+
     def load_checkpoint(self) -> Checkpoint:
         """Read the newest checkpoint, weights and state of one moment.
 
@@ -284,7 +302,7 @@ class RunFolder:
             RunError: there is none yet; a file is damaged or missing.
         """
         if not self.has_checkpoint():
-            raise RunError(NO_CHECKPOINT.format(self.path))
+            raise self._lacks(self.state_file)
         for _ in range(READ_ATTEMPTS):
             state, meta = load_tensors(self.state_file)
             file = self._file_marked(meta.get(MARK))
@@ -292,6 +310,8 @@ class RunFolder:
                 weights, of_weights = load_tensors(file or self.weights_file)
                 if of_weights.get(MARK) == meta.get(MARK):
                     return Checkpoint(weights, state, _unmarked(meta))
+        if not self.weights_file.exists():
+            raise self._lacks(self.weights_file)
         load_tensors(self.weights_file)  # says so if it is damaged
         raise RunError(
             f"{self.weights_file} and {self.state_file.name} come from different checkpoints; "
@@ -308,7 +328,7 @@ class RunFolder:
         if file == self.weights_file and self.has_checkpoint():
             file = self._file_marked(read_meta(self.state_file).get(MARK)) or file
         if not file.exists():
-            raise RunError(NO_CHECKPOINT.format(self.path))
+            raise self._lacks(file)
         weights, meta = load_tensors(file)
         return weights, _unmarked(meta)
 

@@ -264,18 +264,6 @@ def test_files_that_are_cut_off(invoke, run, work, name, command):
     refused(invoke(*command), name)
 
 
-def test_a_run_that_ended_before_it_began(invoke, run, work):
-    for name in ("weights.safetensors", "state.safetensors", "best.safetensors", "preprocessing.safetensors"):
-        (run / name).unlink()
-    for command in (["evaluate", "run"], ["inspect", "run"]):
-        refused(invoke(*command), "--resume")
-
-
-def test_best_weights_that_were_not_kept(invoke, run):
-    (run / "best.safetensors").unlink()
-    refused(invoke("evaluate", "run", "--best"), "run has no best weights")
-
-
 def test_a_model_that_is_no_longer_installed(invoke, run):
     text = (run / "config.toml").read_text()
     (run / "config.toml").write_text(text.replace('"mlp"', '"deep_net"'))
