@@ -49,10 +49,11 @@ def evaluate(
     if not is_measured(opened.net):
         name = opened.config["model"]["name"]
         raise OptionError(f"{run}: the model {name!r} has neither a loss nor a test_step, so it can't be measured")
-    part, rows = rows_to_measure(opened, data, data_dir)
+    part, rows, changed = rows_to_measure(opened, data, data_dir)
     logs = measure(opened.net, rows, opened.facts.preprocessing, opened.config["train"].get("workers", 1), device)
     if json:
-        print_json({**as_json(logs), "part": part, "rows": len(rows), "weights": opened.weights, "run": str(run)})
+        about = {"part": part, "rows": len(rows), "data_changed": changed, "weights": opened.weights, "run": str(run)}
+        print_json({**as_json(logs), **about})
         return
     typer.echo(f"On {len(rows):,} rows ({part}): {numbers_text(logs)}.")
     for name, value in logs.items():
@@ -60,8 +61,8 @@ def evaluate(
             typer.echo(f"{name}:\n{value}")
 
 
-def rows_to_measure(opened: "OpenRun", data: str | None, data_dir: Path | None) -> tuple[str, "Split"]:
-    """Return what rows to evaluate on, and the rows.
+def rows_to_measure(opened: "OpenRun", data: str | None, data_dir: Path | None) -> tuple[str, "Split", bool]:
+    """Return what rows to evaluate on, the rows, and whether they are the run's own and have changed since.
 
     Raises:
         DataError: a file without the target or with other columns; data without rows that training hasn't seen.
@@ -76,7 +77,8 @@ def rows_to_measure(opened: "OpenRun", data: str | None, data_dir: Path | None) 
         config: dict[str, Any] = opened.config
         if data_dir is not None:
             config = config | {"data": config["data"] | {"data_dir": data_dir}}
-        return held_out_rows(load_data(config), config)
+        dataset = load_data(config)
+        return *held_out_rows(dataset, config), opened.facts.tell_of_changes(dataset, opened.folder.path)
     if file_reader(data) is None:
         dataset = load(data, data_dir=data_dir, seed=opened.config["train"]["seed"])
         if dataset.task != opened.facts.task or dataset.outputs != opened.facts.outputs:
@@ -86,9 +88,9 @@ def rows_to_measure(opened: "OpenRun", data: str | None, data_dir: Path | None) 
             )
         part, rows = held_out_rows(dataset, opened.config)
         opened.facts.check_rows(rows, f"{part} rows of {data}")
-        return f"{part} rows of {data}", rows
+        return f"{part} rows of {data}", rows, False
     x, y = read_rows(find_rows(data, data_dir), opened.facts.preprocessing)
     if y is None:
         names = ", ".join(opened.facts.preprocessing.target.names)
         raise DataError(f"{data} has no target ({names}) to compare with; `nbdl predict` needs none")
-    return data, checked_rows(x, y, opened.facts, data)
+    return data, checked_rows(x, y, opened.facts, data), False

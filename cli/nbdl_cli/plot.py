@@ -76,7 +76,7 @@ def _draw_all(subject: "Subject", json: bool) -> None:
 
     drawn = draw_all(subject, lambda path: None if json else _tell(path))
     if json:
-        _print_files(drawn.files, drawn.failures)
+        _print_files(drawn.files, drawn.failures, subject)
     for sentence in drawn.sentences():
         typer.echo(sentence, err=True)
     for error in drawn.failures.values():
@@ -97,7 +97,7 @@ def _draw_some(subject: "Subject", names: list[str], out: Path | None, json: boo
         if not json:
             _tell(files[picture.name])
     if json:
-        _print_files(files)
+        _print_files(files, {}, subject)
 
 
 def _compare(runs: list[Path], only: list[str], out: Path | None, json: bool) -> None:
@@ -154,8 +154,11 @@ def _tell(path: Path) -> None:
     typer.echo(shown(path))
 
 
-def _print_files(files: dict[str, Path], failures: "dict[str, NbdlError] | None" = None) -> None:
+def _print_files(
+    files: dict[str, Path], failures: "dict[str, NbdlError] | None" = None, subject: "Subject | None" = None
+) -> None:
     print_json({
         "drawn": {name: str(path) for name, path in files.items()},
         "failed": {name: str(error) for name, error in (failures or {}).items()},
+        **({} if subject is None else {"data_changed": subject.data_changed}),
     })

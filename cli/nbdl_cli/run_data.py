@@ -4,9 +4,11 @@ import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import typer
 
 from nbdl.data import Dataset, Preprocessing, Split, load, preprocessing_from_state, split_rows
 from nbdl.data.arrays import ArrayScaling
@@ -107,6 +109,17 @@ class DataFacts:
             return cls(**given, classes=classes, preprocessing=preprocessing)
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"{folder.data_file} is damaged: {type(error).__name__} {error}") from error
+
+    def tell_of_changes(self, dataset: Dataset, run: Path) -> bool:
+        """Return whether a run's data are others than it was trained on, and say on stderr what that means."""
+        changed = self.fingerprint != _fingerprint(dataset)
+        if changed:
+            typer.echo(
+                f"Warning: the data of {run} have changed since it was trained, and are split anew: rows that count as "
+                "held out here may be rows it was trained on.",
+                err=True,
+            )
+        return changed
 
     @property
     def is_forecast(self) -> bool:

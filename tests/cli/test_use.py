@@ -23,7 +23,7 @@ def table(text):
 def test_evaluate(done, runs):
     result = json.loads(done("evaluate", runs / "iris", "--json").stdout)
     assert (result["part"], result["rows"], result["weights"]) == ("test", 30, "last")
-    assert set(result) == {"loss", "accuracy", "part", "rows", "weights", "run"}
+    assert set(result) == {"loss", "accuracy", "part", "rows", "data_changed", "weights", "run"}
     text = done("evaluate", runs / "iris").stdout
     assert text == f"On 30 rows (test): loss {result['loss']:.4g}, accuracy {result['accuracy']:.4g}.\n"
 
@@ -61,6 +61,21 @@ def test_evaluate_validation_rows_where_there_are_no_test_rows(train, done, work
 def test_evaluate_another_data_set(done, runs):
     result = json.loads(done("evaluate", runs / "iris", "--data", "iris", "--json").stdout)
     assert result["part"] == "test rows of iris"
+
+
+def test_data_that_have_changed_since_training_are_told_of(train, done, houses, work):
+    """What counts as test rows now may have been trained on."""
+    train("--data", houses, "--target", "price", "--epochs", "1", "--out", "run")
+    same = done("evaluate", "run", "--json")
+    assert (json.loads(same.stdout)["data_changed"], same.stderr) == (False, "")
+    lines = (work / houses).read_text().splitlines()
+    (work / houses).write_text("\n".join([lines[0], *reversed(lines[1:])]) + "\n")
+    for command in (["evaluate", "run"], ["plot", "run", "--only", "predictions"]):
+        result = done(*command, "--json")
+        assert json.loads(result.stdout)["data_changed"] is True
+        assert result.stderr.count("have changed since it was trained") == 1
+    assert done("evaluate", "run", "--data", houses).stderr == ""
+    assert json.loads(done("plot", "run", "--only", "curves", "--json").stdout)["data_changed"] is False
 
 
 # --- predict ---------------------------------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ class Subject:
         self.path = path
         self.folder = RunFolder.open(path)
         self.name = shortened(path.resolve().name, 40)
+        self.data_changed = False  # as far as they were read
 
     # --- the network ---
 
@@ -65,7 +66,9 @@ class Subject:
     @cached_property
     def dataset(self) -> Dataset:
         """The data. Raises `DataError` where they can't be read any more."""
-        return load_data(self.config)
+        dataset = load_data(self.config)
+        self.data_changed = self.facts.tell_of_changes(dataset, self.folder.path)
+        return dataset
 
     @cached_property
     def held_out(self) -> tuple[str, Split]:
