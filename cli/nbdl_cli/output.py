@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,10 +11,16 @@ from nbdl.hookspecs import training_of
 from nbdl.options import Options
 from nbdl.plugins import Registered
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 JsonFlag = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 
 # Wide enough that nothing is cut off in a file or a pipe.
 PIPE_WIDTH = 240
+GAP = 2
+# A column of a terminal that is narrower than this can't be read.
+READABLE = 14
 
 
 def examples(*lines: str) -> str:
@@ -28,19 +34,43 @@ def print_json(data: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table, as wide as the terminal."""
+    """Print a table, as wide as the terminal; where that is too narrow, a block for each row."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    in_terminal = sys.stdout.isatty()
+    console = Console(width=None if in_terminal else PIPE_WIDTH, highlight=False)
+    if in_terminal and _least_width(columns, rows) > console.width:
+        _print_blocks(console, columns, rows)
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
     for number, column in enumerate(columns):
-        # Only the last column may wrap: names are there to be copied.
-        table.add_column(column, no_wrap=number < len(columns) - 1, overflow="fold")
+        # Names are there to be copied, so the first column never wraps. In a pipe only the last one may.
+        table.add_column(column, no_wrap=number < (1 if in_terminal else len(columns) - 1), overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
-    width = None if sys.stdout.isatty() else PIPE_WIDTH
-    Console(width=width, highlight=False).print(table)
+    console.print(table)
+
+
+def _least_width(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """How wide a table must be: its first column whole, the others wide enough for words."""
+    from rich.cells import cell_len
+
+    first, *others = [max(map(cell_len, column)) for column in zip(columns, *rows, strict=True)]
+    return first + sum(GAP + min(width, READABLE) for width in others)
+
+
+def _print_blocks(console: "Console", columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print each row as its name and, below it, indented, what the other columns say."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    for number, (name, *cells) in enumerate(rows):
+        console.print(Text("\n" * (number > 0) + name, style="bold", overflow="fold"))
+        for column, cell in zip(columns[1:], cells, strict=True):
+            if cell:
+                console.print(Padding(Text(f"{column}: {cell}" if column else cell, overflow="fold"), (0, 0, 0, GAP)))
 
 
 def options_as_data(options: Options) -> list[dict[str, Any]]:
