@@ -1,6 +1,5 @@
 """`nbdl`: the commands brought together, those of plugins among them, and errors turned into one clear message."""
 
-import errno
 import os
 import sys
 from collections.abc import Callable
@@ -10,15 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from nbdl.errors import (
-    InterruptedTraining,
-    NbdlError,
-    NumericsError,
-    PluginError,
-    UntraceableError,
-    VerifyError,
-    suggest,
-)
+from nbdl.errors import InterruptedTraining, NbdlError, PluginError, suggest
 from nbdl.plugins import disable
 from nbdl_cli import (
     bench,
@@ -35,6 +26,7 @@ from nbdl_cli import (
     show,
     train,
 )
+from nbdl_cli.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED, exit_code
 from nbdl_cli.plugin_commands import plugin_command, plugin_command_names
 
 HELP = "Train, inspect and run neural networks that are compiled from readable Python to one native program."
@@ -44,11 +36,6 @@ COMMAND_FILES = (
     *(train, evaluate, predict, generate, export, bench, inspect, plot),
     *(listing, show, plugins, cache, doctor),
 )
-
-EXIT_FAILED = 1
-EXIT_WRONG_REQUEST = 2
-EXIT_INTERRUPTED = 130
-DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 
 
 class NbdlGroup(TyperGroup):
@@ -92,14 +79,6 @@ def guarded(work: Callable[[], Any]) -> Any:
             raise
         typer.echo("Error: there is not enough memory; try a smaller --batch-size or fewer rows", err=True)
         raise typer.Exit(EXIT_FAILED) from None
-
-
-def exit_code(error: BaseException) -> int:
-    """Return 2 for a request that can't be served, 1 for work that failed: numbers, the disk, a bug."""
-    if isinstance(error.__cause__, OSError) and error.__cause__.errno in DISK:
-        return EXIT_FAILED
-    failed = isinstance(error, NumericsError | VerifyError | UntraceableError)
-    return EXIT_FAILED if failed else EXIT_WRONG_REQUEST
 
 
 def _debugging() -> bool:

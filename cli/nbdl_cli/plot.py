@@ -71,7 +71,7 @@ def draw_run(run: Path) -> list[Path]:
 def _draw_all(subject: "Subject", json: bool) -> None:
     """Draw what applies. A run that is damaged is an error in the end; data that have moved away needn't be one."""
     from nbdl.errors import RunError
-    from nbdl_cli.main import exit_code
+    from nbdl_cli.exit_codes import exit_code
     from nbdl_cli.pictures.table import draw_all
 
     drawn = draw_all(subject, lambda path: None if json else _tell(path))

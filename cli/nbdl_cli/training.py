@@ -14,7 +14,7 @@ from nbdl import plugins
 from nbdl.cards import choose_device, unused_card
 from nbdl.codegen.cache import is_known
 from nbdl.data import Dataset
-from nbdl.errors import InterruptedTraining, OptionError, RunError
+from nbdl.errors import InterruptedTraining, NbdlError, OptionError, RunError
 from nbdl.tensor_files import writing
 from nbdl.train import Run, RunFolder
 from nbdl.train.compiling import is_measured
@@ -32,6 +32,7 @@ from nbdl_cli.config import (
     resolve_config,
     usual_callbacks,
 )
+from nbdl_cli.exit_codes import EXIT_WRONG_REQUEST, exit_code
 from nbdl_cli.network import make_network, saved_config
 from nbdl_cli.output import print_json
 from nbdl_cli.pictures.subject import image_shape
@@ -68,8 +69,13 @@ def start_training(request: Request, out: Path | None) -> None:
     config, run, facts = _prepare(config, dataset)
     path = _new_folder(config, dataset) if out is None else out
     with RunFolder.create(path, config, {"plugins": plugins.packages(), "workers": run.workers}) as folder:
-        facts.save(folder)
-        _train(request, config, dataset, run, folder)
+        try:
+            facts.save(folder)
+            _train(request, config, dataset, run, folder)
+        except NbdlError as error:
+            if exit_code(error) == EXIT_WRONG_REQUEST and not folder.metrics.rows():
+                folder.discard()  # else the corrected command would be refused
+            raise
 
 
 def resume_training(request: Request, path: Path, out: Path | None) -> None:

@@ -29,6 +29,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import rmtree
 from types import TracebackType
 from typing import Any, Self
 
@@ -147,6 +148,16 @@ class RunFolder:
         if not folder.is_run():
             raise RunError(f"{path} is no run folder: it has no config.toml")
         return folder
+
+    def discard(self) -> None:
+        """Remove what a run has written that ended by a mistake before its first epoch: the folder is free again."""
+        checkpoint = (self._next_file, self.state_file, self.weights_file, self.best_file)
+        about = (self.data_file, self.source_file, self.environment_file, self.config_file)
+        self.metrics.close()
+        rmtree(self.samples, ignore_errors=True)
+        with writing(self.path):
+            for file in (*checkpoint, self.metrics_file, *about):  # until the configuration is gone, it is a run
+                file.unlink(missing_ok=True)
 
     def is_run(self) -> bool:
         return self.config_file.is_file()

@@ -57,9 +57,9 @@ class Monitor:
 
     def _value(self, logs: Mapping[str, Any]) -> float:
         if self.name not in logs:
-            advice = "; give validation data" if self.name.startswith("val_") else ""
+            advice = "give validation data, or " if self.name.startswith("val_") else ""
             raise OptionError(
-                f"{self.owner} watches {self.name!r}, which this run doesn't measure{advice}, or watch another: "
+                f"{self.owner} watches {self.name!r}, which this run doesn't measure; {advice}watch another: "
                 f"{suggest(self.name, logs)}"
             )
         try:
