@@ -90,5 +90,5 @@ def measured(
 
 def _tell(text: str) -> None:
     """Show a line in place of the one before, where somebody looks on."""
-    if sys.stderr.isatty():
+    if sys.stderr is not None and sys.stderr.isatty():
         typer.echo(f"\r\x1b[2K{text}", err=True, nl=False)

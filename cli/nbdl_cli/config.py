@@ -37,6 +37,7 @@ BY_TASK: dict[str, Layer] = {
     "reconstruction": {"loss": {"name": "mse"}, "metrics": []},
     "own step": {"loss": {}, "metrics": []},
 }
+LARGEST_SEED = 2**63 - 1
 SET_FORM = "write --set group.option=value, such as --set model.hidden=[128,64] or --set optimizer.lr=3e-4"
 
 
@@ -69,6 +70,8 @@ def train_options(
     for name, value, lowest in (("epochs", epochs, 1), ("batch_size", batch_size, 1), ("seed", seed, 0)):
         if value < lowest:
             raise OptionError(f"{name} must be at least {lowest}, not {value}")
+    if seed > LARGEST_SEED:
+        raise OptionError(f"seed must be at most {LARGEST_SEED}, not {seed}")
     for name, number in (("workers", workers), ("epoch_rows", epoch_rows)):
         if number is not None and number < 1:
             raise OptionError(f"{name} must be at least 1, not {number}")

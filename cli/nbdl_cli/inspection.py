@@ -1,8 +1,7 @@
 """What `nbdl inspect` does: trace a program of a run or a model, and show its parts."""
 
-import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,12 @@ from nbdl.data.target import label_encoding
 from nbdl.errors import OptionError, RunError, UnknownNameError
 from nbdl.ir.show import show_graph
 from nbdl.nn.module import Module
+from nbdl.tensor_files import reading
 from nbdl.train import RunFolder, tracing
 from nbdl.train.memory import memory_table, memory_totals
 from nbdl_cli.config import Config, data_layer, merge, parse_sets, resolve_config
 from nbdl_cli.network import build, make_network, read_run
-from nbdl_cli.output import print_table
+from nbdl_cli.output import print_table, to_terminal
 from nbdl_cli.run_data import DataFacts, load_data
 
 PROGRAMS = ("training", "evaluation", "prediction")
@@ -72,7 +72,15 @@ def inspect_run(thing: str, kind: str, shapes: Shapes, batch_size: int | None, s
     source = folder.source_file
     if kind != "training" or not source.exists():
         return inspected
-    return Inspected(inspected.net, inspected.program, inspected.batch, inspected.workers, source.read_text("utf-8"))
+    return replace(inspected, saved_source=_read_source(source))
+
+
+def _read_source(path: Path) -> str:
+    with reading(path):
+        try:
+            return path.read_text("utf-8")
+        except UnicodeDecodeError as error:
+            raise RunError(f"{path} is damaged: it isn't text ({error})") from None
 
 
 def inspect_model(name: str, kind: str, shapes: Shapes, batch_size: int | None, sets: list[str]) -> Inspected:
@@ -166,7 +174,7 @@ def _show_memory(plan: Plan, batch: int, workers: int) -> None:
 
 def show_source(text: str) -> None:
     """Print Python source: in colours on a terminal, as it is in a pipe."""
-    if not sys.stdout.isatty():
+    if not to_terminal():
         typer.echo(text, nl=False)
         return
     from rich.console import Console

@@ -26,7 +26,7 @@ from nbdl_cli import (
     show,
     train,
 )
-from nbdl_cli.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED, exit_code
+from nbdl_cli.exit_codes import DISK, EXIT_FAILED, EXIT_INTERRUPTED, exit_code
 from nbdl_cli.plugin_commands import plugin_command, plugin_command_names
 
 HELP = "Train, inspect and run neural networks that are compiled from readable Python to one native program."
@@ -74,6 +74,11 @@ def guarded(work: Callable[[], Any]) -> Any:
             raise
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(exit_code(error)) from None
+    except OSError as error:
+        if _debugging() or error.errno not in DISK:
+            raise
+        typer.echo(f"Error: {error.filename or 'the answer'} can't be written: {error.strerror}", err=True)
+        raise typer.Exit(EXIT_FAILED) from None
     except MemoryError:
         if _debugging():
             raise

@@ -33,13 +33,18 @@ def print_json(data: Any) -> None:
     typer.echo(json.dumps(data, indent=2, default=str))
 
 
+def to_terminal() -> bool:
+    """Whether answers go to a terminal, and not to a file, a pipe or nowhere."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table, as wide as the terminal; where that is too narrow, a block for each row."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    in_terminal = sys.stdout.isatty()
+    in_terminal = to_terminal()
     console = Console(width=None if in_terminal else PIPE_WIDTH, highlight=False)
     if in_terminal and _least_width(columns, rows) > console.width:
         _print_blocks(console, columns, rows)

@@ -32,7 +32,7 @@ class MetricsTable:
         """Read the rows; one that was cut off is left out.
 
         Raises:
-            RunError: there is something else than numbers.
+            RunError: there is something else than numbers, or a row without its epoch.
         """
         return self._read()[1]
 
@@ -42,15 +42,21 @@ class MetricsTable:
         with reading(self.path):
             text = self.path.read_bytes().decode("utf-8", errors="replace")
         complete = text[: text.rfind("\n") + 1]
-        lines = list(csv.reader(io.StringIO(complete)))
+        try:
+            lines = list(csv.reader(io.StringIO(complete)))
+        except csv.Error as error:
+            raise RunError(f"{self.path} can't be read as CSV: {error}") from None
         columns = lines[0] if lines else []
         return columns, [self._row(columns, line, number) for number, line in enumerate(lines[1:], start=2)]
 
     def _row(self, columns: Sequence[str], line: Sequence[str], number: int) -> Row:
         try:
-            return {column: _number(field) for column, field in zip(columns, line, strict=True) if field}
+            row = {column: _number(field) for column, field in zip(columns, line, strict=True) if field}
         except ValueError:
             raise RunError(f"{self.path}, line {number}: {','.join(line)!r} isn't a row of numbers") from None
+        if "epoch" not in row:
+            raise RunError(f"{self.path}, line {number}: {','.join(line)!r} doesn't say which epoch it is")
+        return row
 
     def append(self, row: Mapping[str, float]) -> None:
         """Add a row; a column that is new gets a place in the rows before as well, empty.

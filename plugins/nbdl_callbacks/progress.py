@@ -107,7 +107,8 @@ def _new_bar(console: Any) -> Any:
     ]
     # Drawn by `progress` alone: a thread of its own would take the interpreter from the training loop.
     # What is printed meanwhile goes above the bar, but only if it would have gone to the terminal anyway.
-    return Bar(*columns, console=console, auto_refresh=False, transient=True, redirect_stdout=sys.stdout.isatty())
+    shared = sys.stdout is not None and sys.stdout.isatty()
+    return Bar(*columns, console=console, auto_refresh=False, transient=True, redirect_stdout=shared)
 
 
 def _show_epoch(which: str, logs: Mapping[str, Any], speed: float, seconds: float) -> str:

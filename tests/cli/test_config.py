@@ -166,6 +166,7 @@ def test_values_stay_text_until_their_type_is_known():
         ("train.epochs=2.5", "option 'epochs' of group 'train' takes a whole number, not 2.5"),
         ("train.epochs=0", "epochs must be at least 1, not 0"),
         ("train.batch_size=-1", "batch_size must be at least 1, not -1"),
+        ("train.seed=9223372036854775808", "seed must be at most 9223372036854775807, not 9223372036854775808"),
         ("train.validation_split=1", "validation_split is a share from 0 to below 1, not 1.0"),
         ("train.device=gpu", "option 'device' of group 'train' takes one of 'auto', 'cpu', 'cuda', not gpu"),
         ("train.epoch=3", "group 'train' has no option 'epoch'; did you mean 'epochs'"),

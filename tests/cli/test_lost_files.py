@@ -1,4 +1,4 @@
-"""Runs from which files are gone: nothing is overwritten, and every command says the same of what is still possible."""
+"""Runs from which files are gone or damaged: nothing is overwritten, and every command says what is still possible."""
 
 import pytest
 
@@ -65,3 +65,8 @@ def test_a_run_that_ended_before_it_began(invoke, run):
 def test_best_weights_that_were_not_kept(invoke, run):
     (run / "best.safetensors").unlink()
     refused(invoke("evaluate", "run", "--best"), "run has no best weights")
+
+
+def test_a_source_that_is_no_text(invoke, run):
+    (run / "source.py").write_bytes(b"\xff\xfe\x00")
+    refused(invoke("inspect", "run", "--source"), "source.py is damaged: it isn't text")

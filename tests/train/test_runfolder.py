@@ -352,6 +352,19 @@ def test_damaged_metrics_name_the_line(run):
         run.metrics.rows()
 
 
+@pytest.mark.parametrize("text", ["epoch,loss\n0,0.5\n,0.1\n", "step,loss\n0,0.5\n1,0.1\n"])
+def test_rows_without_their_epoch_are_refused(run, text):
+    run.metrics_file.write_text(text)
+    with pytest.raises(RunError, match=r"metrics\.csv, line \d: '.*' doesn't say which epoch it is"):
+        run.metrics.rows()
+
+
+def test_what_is_no_table_is_refused(run):
+    run.metrics_file.write_text("epoch,loss\n0," + "1" * 200_000 + "\n")
+    with pytest.raises(RunError, match=r"metrics\.csv can't be read as CSV: field larger than"):
+        run.metrics.rows()
+
+
 def test_written_files_are_readable_to_others(run):
     """`mkstemp` makes files for their owner only; a run's files have what the user's mask says."""
     mask = os.umask(0)
