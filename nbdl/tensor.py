@@ -278,12 +278,12 @@ class Tensor:
         return Tensor.wrap(ops.binary("floor_divide", operand(other), self.node))
 
     def __matmul__(self, other: TensorLike) -> Tensor:
-        from nbdl.functions import matmul
+        from nbdl.products import matmul
 
         return matmul(self, other)
 
     def __rmatmul__(self, other: TensorLike) -> Tensor:
-        from nbdl.functions import matmul
+        from nbdl.products import matmul
 
         return matmul(other, self)
 

@@ -15,7 +15,7 @@ PLUGINS = sorted(path.name for path in (ROOT / "plugins").iterdir() if (path / "
 # Imports against the order: inside of functions (or for type checkers) only, and each for a reason.
 EXCEPTIONS = {
     ("nbdl.nn.trainable", "train"): "net.fit(...) and its like are doors to the trainer, which stands above modules",
-    ("nbdl.tensor", "functions"): "x.sum() and its like are the functions of the same names, which make tensors",
+    ("nbdl.tensor", "products"): "x @ y is the function of that name, which makes tensors",
 }
 NEEDS_NUMBA = {"kernels", "codegen"}
 INSIDES = {"codegen", "kernels", "passes", "lazy"}

@@ -17,6 +17,7 @@ from nbdl.nn.masks import attention_mask, causal_mask
 from nbdl.nn.module import Module
 from nbdl.nn.positions import rotated
 from nbdl.options import check_whole
+from nbdl.products import matmul
 from nbdl.tensor import Tensor, TensorLike
 
 HIDDEN = -1e30
@@ -78,7 +79,7 @@ def scaled_dot_product_attention(
     Source: Vaswani et al., Attention Is All You Need, NeurIPS 2017, section 3.2.1.
     """
     weights = attention_weights(query, key, mask, causal=causal, scale=scale)
-    return functions.matmul(weights, value)
+    return matmul(weights, value)
 
 
 def attention_weights(
@@ -99,7 +100,7 @@ def attention_weights(
     depth = query.shape[-1]
     factor = 1 / math.sqrt(depth) if scale is None and isinstance(depth, int) else scale
     axes = (*range(key.ndim - 2), key.ndim - 1, key.ndim - 2)
-    scores = functions.matmul(query, functions.permute_dims(key, axes)) * (1.0 if factor is None else factor)
+    scores = matmul(query, functions.permute_dims(key, axes)) * (1.0 if factor is None else factor)
     if mask is None and not causal:
         return functions.softmax(scores)
     visible = causal_mask(query.shape[-2], key.shape[-2]) if causal else functions.asarray(mask)
@@ -191,7 +192,7 @@ class MultiHeadAttention(Module):
         weights = attention_weights(queries, keys, mask, causal=self.causal)
         if _local.maps is not None:
             _local.maps[current_scope()] = weights
-        means = functions.matmul(self.dropout(weights), _heads_first(self._split(self.value(value))))
+        means = matmul(self.dropout(weights), _heads_first(self._split(self.value(value))))
         return self.output(_heads_first(means).reshape(*query.shape[:-1], -1))
 
     def _check(self, query: Tensor, key: Tensor, value: Tensor) -> None:

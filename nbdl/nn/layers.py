@@ -12,6 +12,7 @@ from nbdl.ir.shapes import Shape, show_shape
 from nbdl.nn.initializers import Initializer
 from nbdl.nn.module import Container, Module, Parameter
 from nbdl.options import check_whole
+from nbdl.products import matmul
 from nbdl.recorded import Arguments
 from nbdl.resolve import resolve
 from nbdl.tensor import Tensor
@@ -74,7 +75,7 @@ class Dense(Module):
         (x,) = inputs
         if x.shape[-1] != self.weight.shape[0]:
             raise ShapeError(f"it was built for inputs of size {self.weight.shape[0]}, not {x.shape[-1]}")
-        y = functions.matmul(x, self.weight)
+        y = matmul(x, self.weight)
         if self.bias is not None:
             y = y + self.bias
         return self.activation(y)

@@ -5,10 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import operator
-import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -19,6 +16,7 @@ from nbdl.errors import DataError, NbdlError, OptionError, ShapeError
 from nbdl.ir import ops
 from nbdl.ir.graph import current_scope, scope
 from nbdl.ir.shapes import Shape, has_batch, show_shape
+from nbdl.nn.calls import is_building, note_call
 from nbdl.nn.initializers import Initializer, initialize
 from nbdl.nn.trainable import Trainable
 from nbdl.recorded import Recorded
@@ -28,15 +26,6 @@ Found = TypeVar("Found")
 
 Spec = tuple[Shape, np.dtype[Any]]
 """Shape and dtype of a tensor."""
-
-
-@dataclass(frozen=True)
-class Call:
-    """A module was called: within which scope, and what it returned."""
-
-    module: Module
-    scope: str
-    output: Any
 
 
 _PROGRAMS = ("_programs", "_predictions")
@@ -53,39 +42,6 @@ class _Changes:
 def changes() -> int:
     """How often an attribute of any module was set to something else."""
     return _Changes.count
-
-
-class _Local(threading.local):
-    building: bool = False
-    calls: list[Call] | None = None
-
-
-_local = _Local()
-
-
-@contextmanager
-def building() -> Iterator[None]:
-    """Inside, a network is called only so that its layers make their parameters: nothing is assigned or updated."""
-    outer, _local.building = _local.building, True
-    try:
-        yield
-    finally:
-        _local.building = outer
-
-
-def is_building() -> bool:
-    """Whether a network is only being built."""
-    return _local.building
-
-
-@contextmanager
-def noted_calls() -> Iterator[list[Call]]:
-    """Inside, the list gets every call of a module, inner ones first."""
-    outer, _local.calls = _local.calls, []
-    try:
-        yield _local.calls
-    finally:
-        _local.calls = outer
 
 
 class Parameter(Tensor):
@@ -232,8 +188,7 @@ class Module(Recorded, Trainable):
                 if (misfit := _misfit(self, inputs, options)) is not None:
                     raise _located(misfit, self, [*inputs, *options.values()]) from None
                 raise
-            if _local.calls is not None:
-                _local.calls.append(Call(self, current_scope(), output))
+            note_call(self, current_scope(), output)
             return output
 
     def build_for(self, inputs: Sequence[Spec]) -> None:

@@ -13,6 +13,7 @@ from nbdl.nn.initializers import Initializer
 from nbdl.nn.layers import ActivationLike, resolve_activation
 from nbdl.nn.module import Module, Parameter
 from nbdl.options import check_whole
+from nbdl.products import matmul
 from nbdl.recorded import Arguments
 from nbdl.recurrence import scan
 from nbdl.tensor import Tensor
@@ -101,7 +102,7 @@ class Recurrent(Module):
 
     def _through_time(self, x: Tensor, mask: Tensor | None = None, *states: Tensor) -> Any:
         self._check(x, mask, states)
-        by_time = functions.matmul(functions.permute_dims(x, (1, 0, 2)), self.weight)
+        by_time = matmul(functions.permute_dims(x, (1, 0, 2)), self.weight)
         zeros = functions.zeros((x.shape[0], self.units), by_time.dtype)
         final, outputs = self._scan(states or (zeros,) * len(self.STATES), by_time, mask)
         result = functions.permute_dims(outputs, (1, 0, 2)) if self.return_sequences else final[0]
@@ -146,7 +147,7 @@ class Recurrent(Module):
 
     def _gates(self, states: States, x: Tensor) -> Tensor:
         """x + h U + b, for all gates."""
-        gates = x + functions.matmul(states[0], self.recurrent_weight)
+        gates = x + matmul(states[0], self.recurrent_weight)
         return _named("gates", gates if self.bias is None else gates + self.bias)
 
 
@@ -251,7 +252,7 @@ class GRU(Recurrent):
     def step(self, states: States, x: Tensor) -> States:
         """The state after a time step."""
         (h,) = states
-        recurrent = _named("product", functions.matmul(h, self.recurrent_weight))
+        recurrent = _named("product", matmul(h, self.recurrent_weight))
         recurrent = _named("recurrent", recurrent if self.recurrent_bias is None else recurrent + self.recurrent_bias)
         x = _named("gates", x if self.bias is None else x + self.bias)
         reset = _named("reset_gate", functions.sigmoid(self._part(x, 0) + self._part(recurrent, 0)))

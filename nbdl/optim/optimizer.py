@@ -14,7 +14,8 @@ from nbdl.errors import OptionError, ShapeError
 from nbdl.ir import ops
 from nbdl.ir.graph import Node
 from nbdl.ir.shapes import show_shape
-from nbdl.nn.module import Parameter, is_building
+from nbdl.nn.calls import is_building
+from nbdl.nn.module import Parameter
 from nbdl.optim.schedules import Schedule
 from nbdl.optim.state import OptimizerState, Slots
 from nbdl.recorded import Recorded

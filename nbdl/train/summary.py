@@ -15,7 +15,8 @@ from nbdl.ir import ops
 from nbdl.ir.cost import operations
 from nbdl.ir.graph import Node, topological
 from nbdl.ir.shapes import Batch, show_shape
-from nbdl.nn.module import Call, Module, Parameter, Spec, noted_calls
+from nbdl.nn.calls import Call, noted_calls
+from nbdl.nn.module import Module, Parameter, Spec
 from nbdl.tensor import Tensor
 from nbdl.train.feed import make_feed
 

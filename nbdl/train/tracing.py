@@ -22,7 +22,8 @@ from nbdl.ir import ops
 from nbdl.ir.graph import Node, scope, substitute, topological
 from nbdl.ir.interpret import evaluate_all
 from nbdl.ir.shapes import has_batch
-from nbdl.nn.module import Module, Parameter, building
+from nbdl.nn.calls import building
+from nbdl.nn.module import Module, Parameter
 from nbdl.optim.optimizer import Optimizer
 from nbdl.optim.state import OptimizerState
 from nbdl.targets import Range, noted_ranges

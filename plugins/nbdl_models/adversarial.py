@@ -11,7 +11,7 @@ import nbdl
 from nbdl import nn, random
 from nbdl.activations import softplus
 from nbdl.ir.shapes import Shape
-from nbdl.nn.module import building
+from nbdl.nn.calls import building
 from nbdl.tensor import Tensor
 from nbdl.train import Batch
 from nbdl_models.checked import check_share, check_widths

@@ -12,7 +12,7 @@ from nbdl import nn
 from nbdl.data.vocabulary import END, PADDING, START
 from nbdl.errors import DtypeError, OptionError, ShapeError
 from nbdl.ir.shapes import Shape, product, show_shape
-from nbdl.nn.module import building
+from nbdl.nn.calls import building
 from nbdl.tensor import Tensor
 from nbdl.train import Batch
 from nbdl.train.compiling import measured_loss, measured_metrics

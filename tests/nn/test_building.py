@@ -6,7 +6,7 @@ import pytest
 import nbdl
 from nbdl import nn
 from nbdl.errors import OptionError
-from nbdl.nn.module import building, is_building
+from nbdl.nn.calls import building, is_building
 
 
 def test_a_part_that_is_built_while_the_network_is_built():

@@ -6,7 +6,7 @@ import numpy as np
 
 from nbdl import nn
 from nbdl.errors import DataError
-from nbdl.nn.module import noted_calls
+from nbdl.nn.calls import noted_calls
 from nbdl.tensor import Tensor
 from nbdl_cli.figures import mosaic, new_figure, show_image
 

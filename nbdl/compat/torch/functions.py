@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nbdl import activations, functions, random
+from nbdl import activations, functions, products, random
 from nbdl.compat.naming import refuse, renamed
 from nbdl.compat.torch.making import sizes_of, tensor
 from nbdl.compat.torch.tensors import Tensor, as_torch, as_view
@@ -280,8 +280,8 @@ def topk(x: Any, k: int, dim: int = -1, largest: bool = True) -> Extreme:
 # --- products ---------------------------------------------------------------------------------------------------------
 
 
-matmul = mm = bmm = mv = dot = _mapped(functions.matmul, input="x", other="y")
-outer = _mapped(functions.outer)
+matmul = mm = bmm = mv = dot = _mapped(products.matmul, input="x", other="y")
+outer = _mapped(products.outer)
 
 
 # --- methods ----------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from nbdl.compat.torch.tensors import Tensor, as_torch
 from nbdl.errors import OptionError, ShapeError
 from nbdl.ir import ops
 from nbdl.ir.shapes import show_shape
+from nbdl.products import matmul
 from nbdl.tensor import Tensor as NativeTensor
 
 # --- activations ------------------------------------------------------------------------------------------------------
@@ -55,7 +56,7 @@ def log_softmax(x: Any, dim: int = -1, dtype: Any = None) -> Tensor:
 
 def linear(x: Any, weight: Any, bias: Any = None) -> Tensor:
     """x @ weight.T + bias: here the weight is `(out, in)`, as PyTorch has it."""
-    y = functions.matmul(x, functions.permute_dims(weight, (1, 0)))
+    y = matmul(x, functions.permute_dims(weight, (1, 0)))
     return as_torch(y if bias is None else y + bias)
 
 
