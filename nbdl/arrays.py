@@ -15,7 +15,7 @@ LARGEST = np.iinfo(np.int64).max
 def plain_array(data: Any, dtype: Any = None) -> np.ndarray:
     """Turn anything array-like into a NumPy array of a supported dtype; Python floats become float32.
 
-    Raises `DtypeError` or, for rows of different lengths, `ShapeError` if that isn't possible.
+    Raises `DtypeError` (or `ShapeError`: rows of different lengths) if that isn't possible.
     """
     if type(data) is np.ndarray:
         array = data

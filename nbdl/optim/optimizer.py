@@ -110,8 +110,7 @@ class Optimizer(Recorded):
             if own & given:
                 raise OptionError(
                     "the network has other parameters than those that this optimizer was made for: compile again with "
-                    "a new one after layers are added or taken away, or trainable is set; groups of parameters need "
-                    "one each"
+                    "a new one after layers are added, taken away or frozen; groups of parameters need one each"
                 )
             raise OptionError("this optimizer trains other parameters already; make one optimizer for each group")
         return self

@@ -148,7 +148,7 @@ def test_layers_are_frozen_and_freed_before_compile(capsys):
     assert "15 parameters are trained, 124 are not" in capsys.readouterr().out
     base.trainable = True
     base.layers[0].trainable = False
-    with pytest.raises(OptionError, match="call compile again after trainable was set"):
+    with pytest.raises(OptionError, match="compile again with a new one after layers are added, taken away or frozen"):
         model.fit(X, Y, epochs=1, verbose=0)
     model.compile("adam", "sparse_categorical_crossentropy")
     model.fit(X, Y, epochs=1, verbose=0)
