@@ -79,10 +79,12 @@ def guarded(work: Callable[[], Any]) -> Any:
             raise
         typer.echo(f"Error: {error.filename or 'the answer'} can't be written: {error.strerror}", err=True)
         raise typer.Exit(EXIT_FAILED) from None
-    except MemoryError:
+    except MemoryError as error:
         if _debugging():
             raise
-        typer.echo("Error: there is not enough memory; try a smaller --batch-size or fewer rows", err=True)
+        asked = f" ({error})" if str(error) else ""
+        advice = "try a smaller model, a smaller --batch-size or fewer rows"
+        typer.echo(f"Error: there is not enough memory{asked}; {advice}", err=True)
         raise typer.Exit(EXIT_FAILED) from None
 
 

@@ -122,7 +122,8 @@ def checked_labels(y: Array, classes: Sequence[str], where: str) -> Array:
                         "One-hot labels become numbers with y.argmax(axis=1).")
     if y.dtype.kind not in "fiub" or not np.array_equal(np.trunc(y), y):
         raise DataError(f"{where}: labels have dtype {y.dtype} and are not whole numbers; a classification needs class "
-                        "numbers from 0. For values to predict use task='regression'.")
+                        "numbers from 0. For values to predict use task='regression' (on the command line "
+                        "--set data.task=regression).")
     wrong = np.flatnonzero((y < 0) | (y >= len(classes)))
     if wrong.size:
         raise DataError(f"{where}: label {y[wrong[0]]:g} in row {wrong[0] + 1} is outside the range 0 to "

@@ -61,8 +61,8 @@ def load_csv(
 def find_targets(table: Table, target: str | None) -> tuple[str, ...]:
     """Return the names of the target columns. Raises `DataError` when there is none, listing what there is."""
     if target is None or not str(target).strip():
-        raise DataError(f"{table.path}: which column is to be predicted? Say target=NAME; it has "
-                        f"{', '.join(table.names)}.")
+        raise DataError(f"{table.path}: which column is to be predicted? Say target=NAME (on the "
+                        f"command line --target NAME); it has {', '.join(table.names)}.")
     wanted = [str(target)] if str(target) in table.names else [part.strip() for part in str(target).split(",")]
     return tuple(dict.fromkeys(_find_column(table, name) for name in wanted))
 
@@ -76,6 +76,7 @@ def _find_column(table: Table, name: str) -> str:
         return table.names[number - 1 if number > 0 else number]
     if name not in table.names and not table.header:
         raise DataError(f"{table.path} has no column {name!r} because it has no header; say its number, 1 to "
-                        f"{len(table.names)}, or header=True if the first row holds names.")
+                        f"{len(table.names)}, or header=True (on the command line --set data.header=true) if the first "
+                        "row holds names.")
     table.column(name)
     return name

@@ -45,7 +45,7 @@ def read_csv(path: Path | str, *, header: bool | None = None, known_names: Colle
     body, lines = (rows[1:], lines[1:]) if header else (rows, lines)
     if not body:
         raise DataError(f"{path} has a header ({', '.join(names[:8])}) and no rows below it. If that row is data, "
-                        "say header=False.")
+                        "say header=False (on the command line --set data.header=false).")
     _check_lengths(body, lines, len(names), separator, path)
     return Table(str(path), names, tuple(zip(*body, strict=True)), tuple(lines), header)
 

@@ -81,7 +81,7 @@ def find_pairs(arrays: dict[str, NDArray[Any]], path: Path, target: str | None =
                 pairs[part] = arrays[lower[f"x{ending}"]], arrays[lower[f"y{ending}"]]
     if "train" not in pairs:
         raise DataError(f"{path} has {_listing(arrays)}; x and y, or x_train and y_train (with x_test and y_test) are "
-                        "looked for. Say target=NAME if y has another name.")
+                        "looked for. Say target=NAME (on the command line --target NAME) if y has another name.")
     return pairs
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from nbdl.errors import DataError, suggest
 
 MISSING = frozenset({"", "na", "n/a", "?", "nan", "null"})  # compared in lower case
+LARGEST = float(np.finfo(np.float32).max)
 MOSTLY_NUMBERS = 0.8  # with at least this share of numbers, a text among them is taken for a mistake
 MOSTLY_UNIQUE = 0.9  # text with at least this share of different cells tells rows apart, not kinds of rows
 COUNTER_NAMES = frozenset({"id", "index", "idx", "no", "no.", "nr", "row", "rownum", "column 1", "unnamed: 0"})
@@ -117,7 +118,7 @@ def number_text(value: float) -> str:
 def numbers(table: Table, name: str) -> NDArray[np.float64]:
     """Return a column as float64, NaN where a value is missing.
 
-    Raises `DataError` naming the first cell that is no number, or an infinite one, and what can be done.
+    Raises `DataError` naming the first cell that is no number, or infinite, or too large, and what can be done.
     """
     column = table.column(name)
     if isinstance(column, np.ndarray) and column.dtype.kind in "fiub":
@@ -133,6 +134,12 @@ def numbers(table: Table, name: str) -> NDArray[np.float64]:
         row = int(np.flatnonzero(np.isinf(values))[0])
         raise DataError(f"{table.path}, line {table.lines[row]}: column {name!r} is infinite; "
                         "leave the cell empty if the value is not known.")
+    large = np.flatnonzero(np.abs(values) > LARGEST)
+    if large.size:
+        row = int(large[0])
+        raise DataError(f"{table.path}, line {table.lines[row]}: column {name!r} holds {values[row]:g}, which is too "
+                        f"large for float32 (at most {LARGEST:.2g}); leave the cell empty if the value is not known, "
+                        "or give the column in another unit.")
     return values
 
 
@@ -141,7 +148,8 @@ def _refuse_text(table: Table, name: str, cells: list[str], wrong: set[str]) -> 
     count = sum(cell in wrong for cell in cells)
     raise DataError(f"{table.path}, line {table.lines[row]}: column {name!r} holds numbers, but here it says "
                     f"{cells[row]!r} ({count} such cells in {len(cells)} rows). Leave a cell empty if its value is not "
-                    f"known, or train with the option categorical=[{name!r}] if the column holds categories.")
+                    f"known, or train with the option categorical=[{name!r}] if the column holds categories "
+                    f"(on the command line --set data.categorical=[{name}]).")
 
 
 def find_kind(table: Table, name: str) -> Kind:

@@ -242,7 +242,7 @@ GOOD_SERIES = "a,b\n" + "".join(f"{number},{number % 3}\n" for number in range(4
     ("text", [*TEXT, "--set", "data.unit=letters"], "takes one of 'characters', 'words', not letters"),
     (GOOD_SERIES, [*SERIES, "--target", "a", "--set", "data.window=40"], "has 40 rows; a window takes 40, and"),
     (GOOD_SERIES, [*SERIES, "--target", "c"], "wrong has no column 'c'; there is a, b"),
-    (GOOD_SERIES, SERIES, "which column is to be predicted? Say target=NAME; it has a, b"),
+    (GOOD_SERIES, SERIES, "Say target=NAME (on the command line --target NAME); it has a, b"),
     ("one\ttwo\nthree\n", ["chars", "--data", "pairs", "--set", "data.path=wrong"], "line 2 has no tab: 'three'"),
     ("", ["chars", "--data", "names", "--set", "data.path=wrong"], "wrong is empty"),
     ("xy" * 900, ["mlp", *TEXT[1:]], "the model 'mlp' takes numbers, and wrong has tokens, such as those of a text"),

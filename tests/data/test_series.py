@@ -140,7 +140,7 @@ def test_the_only_column_of_numbers_needs_no_name(write):
 
 
 @pytest.mark.parametrize(("options", "message"), [
-    ({}, r"which column is to be predicted\? Say target=NAME; it has date, level, warm, wind"),
+    ({}, r"which column is to be predicted\? Say target=NAME \(.*\); it has date, level, warm, wind"),
     ({"target": "lvel"}, "has no column 'lvel'; did you mean 'level'"),
     ({"target": "level", "columns": ["warmth"]}, "has no column 'warmth'; did you mean 'warm'"),
     ({"target": "level", "columns": ["date"]}, "the column 'date' can't be used: its text differs in nearly every row"),
