@@ -1,5 +1,6 @@
 """`nbdl cache`: the folder with compiled programs: where it is, how large, how to fill it and how to empty it."""
 
+import sys
 import time
 from enum import StrEnum
 from typing import Annotated
@@ -23,10 +24,10 @@ class Scalar(StrEnum):
 
 
 @group.callback(invoke_without_command=True, epilog=EXAMPLES)
-def cache(ctx: typer.Context) -> None:
+def cache(ctx: typer.Context, json: JsonFlag = False) -> None:
     """Show, fill or empty the cache of compiled programs. NBDL_CACHE_DIR says where it is."""
     if ctx.invoked_subcommand is None:
-        info()
+        info(json)
 
 
 @group.command(epilog=EXAMPLES)
@@ -48,6 +49,7 @@ def info(json: JsonFlag = False) -> None:
 @group.command(epilog=EXAMPLES)
 def warm(
     dtype: Annotated[list[Scalar] | None, typer.Option(help="Numbers to compile for; may be given twice.")] = None,
+    json: JsonFlag = False,
 ) -> None:
     """Compile the kernels that most programs call, say for the image of a container: the first training starts sooner.
 
@@ -57,17 +59,24 @@ def warm(
 
     begin, scalars = time.perf_counter(), [each.value for each in dtype or [Scalar.float32]]
     count = sum(len(library(scalar)) for scalar in scalars)
-    with typer.progressbar(length=count, label="Compiling") as bar:
+    with typer.progressbar(length=count, label="Compiling", file=sys.stderr) as bar:
         compile_library(scalars, report=lambda name: bar.update(1))
-    typer.echo(f"{count} kernels in {cache_dir()}, after {time.perf_counter() - begin:.1f} s.")
+    seconds = time.perf_counter() - begin
+    if json:
+        print_json({"folder": str(cache_dir()), "kernels": count, "seconds": round(seconds, 3)})
+    else:
+        typer.echo(f"{count} kernels in {cache_dir()}, after {seconds:.1f} s.")
 
 
 @group.command(epilog=EXAMPLES)
-def clear() -> None:
+def clear(json: JsonFlag = False) -> None:
     """Empty the cache. What is needed is compiled again."""
     before = sum(size for _, size in cache_sizes().values())
     clear_cache()
-    typer.echo(f"Emptied {cache_dir()}: {size_text(before)} freed.")
+    if json:
+        print_json({"folder": str(cache_dir()), "bytes": before})
+    else:
+        typer.echo(f"Emptied {cache_dir()}: {size_text(before)} freed.")
 
 
 def cache_sizes() -> dict[str, tuple[int, int]]:

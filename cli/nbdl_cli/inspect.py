@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from nbdl_cli.completion import complete_names
-from nbdl_cli.output import examples
+from nbdl_cli.output import JsonFlag, examples, print_json
 
 app = typer.Typer()
 
@@ -15,6 +15,7 @@ app = typer.Typer()
         "nbdl inspect runs/mlp-digits-1",
         "nbdl inspect runs/mlp-digits-1 --source",
         "nbdl inspect mlp --data digits --memory",
+        "nbdl inspect mlp --data digits --json",
         "nbdl inspect mlp --input-shape 28,28,1 --outputs 10 --graph --set model.hidden=[32]",
     )
 )
@@ -41,13 +42,17 @@ def inspect(
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="GROUP.OPTION=VALUE", help="For a model: any option.")
     ] = None,
+    json: JsonFlag = False,
 ) -> None:
     """Show a network's layers; or its graph, its memory plan, the source that it is compiled from."""
-    from nbdl_cli.inspection import Shapes, inspect_model, inspect_run, is_run, show
+    from nbdl_cli.inspection import Shapes, as_data, inspect_model, inspect_run, is_run, show
 
     shapes = Shapes(data, target, input_shape, outputs)
     if is_run(thing):
         found = inspect_run(thing, program, shapes, batch_size, settings or [])
     else:
         found = inspect_model(thing, program, shapes, batch_size, settings or [])
-    show(found, graph=graph, memory=memory, source=source)
+    if json:
+        print_json(as_data(found, graph=graph, memory=memory, source=source))
+    else:
+        show(found, graph=graph, memory=memory, source=source)

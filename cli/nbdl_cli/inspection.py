@@ -18,12 +18,14 @@ from nbdl.nn.module import Module
 from nbdl.tensor_files import reading
 from nbdl.train import RunFolder, tracing
 from nbdl.train.memory import memory_table, memory_totals
+from nbdl.train.summary import Row, layer_rows
 from nbdl_cli.config import Config, data_layer, merge, parse_sets, resolve_config
 from nbdl_cli.network import build, make_network, read_run
 from nbdl_cli.output import print_table, to_terminal
 from nbdl_cli.run_data import DataFacts, load_data
 
 PROGRAMS = ("training", "evaluation", "prediction")
+MEMORY_COLUMNS = ("space", "at", "bytes", "what", "shape", "from")
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Inspected:
 
     net: Module
     program: Program
+    kind: str
     batch: int
     workers: int
     saved_source: str | None = None
@@ -140,7 +143,7 @@ def _trace(net: Module, config: Config, facts: DataFacts, kind: str, batch_size:
     else:
         traced = tracing.trace_prediction(net, feed, batch)[0]
     workers = config["train"].get("workers") or 1
-    return Inspected(net, traced.program, batch, workers)
+    return Inspected(net, traced.program, kind, batch, workers)
 
 
 # --- showing ----------------------------------------------------------------------------------------------------------
@@ -153,8 +156,7 @@ def show(inspected: Inspected, *, graph: bool, memory: bool, source: bool) -> No
     if not (graph or memory or source):
         parts.append(lambda: typer.echo(str(inspected.net.summary())))
     if graph:
-        results = {each.name: each.result for each in program.variables if each.result is not None}
-        parts.append(lambda: typer.echo(show_graph(results)))
+        parts.append(lambda: typer.echo(_graph(program)))
     if memory:
         parts.append(lambda: _show_memory(program.plan, inspected.batch, inspected.workers))
     if source:
@@ -165,8 +167,43 @@ def show(inspected: Inspected, *, graph: bool, memory: bool, source: bool) -> No
         part()
 
 
+def as_data(inspected: Inspected, *, graph: bool, memory: bool, source: bool) -> dict[str, Any]:
+    """Return the layers, and what was asked for besides, as plain values."""
+    program = inspected.program
+    data: dict[str, Any] = {
+        "program": inspected.kind,
+        "batch_size": inspected.batch,
+        "workers": inspected.workers,
+        "layers": [_layer(row) for row in layer_rows(inspected.net)],
+    }
+    if graph:
+        data["graph"] = _graph(program)
+    if memory:
+        data["memory"] = {
+            "buffers": [_buffer(cells) for cells in memory_table(program.plan)],
+            "totals": dict(memory_totals(program.plan, inspected.batch, inspected.workers)),
+        }
+    if source:
+        data["source"] = inspected.saved_source or program.source
+    return data
+
+
+def _layer(row: Row) -> dict[str, Any]:
+    sizes = dict(zip(("parameters", "operations", "bytes"), row.sizes(), strict=True))
+    return {"name": row.name, "kind": row.kind, "output": row.output, **sizes}
+
+
+def _buffer(cells: Sequence[str]) -> dict[str, Any]:
+    found: dict[str, Any] = dict(zip(MEMORY_COLUMNS, cells, strict=True))
+    return found | {name: int(found[name].replace(",", "")) if found[name] else None for name in ("at", "bytes")}
+
+
+def _graph(program: Program) -> str:
+    return show_graph({each.name: each.result for each in program.variables if each.result is not None})
+
+
 def _show_memory(plan: Plan, batch: int, workers: int) -> None:
-    print_table(("space", "at", "bytes", "what", "shape", "from"), memory_table(plan))
+    print_table(MEMORY_COLUMNS, memory_table(plan))
     typer.echo()
     totals: Sequence[tuple[str, int]] = memory_totals(plan, batch, workers)
     print_table(("total", "bytes"), [(name, f"{size:,}") for name, size in totals])

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,7 +15,27 @@ from nbdl.plugins import Registered
 if TYPE_CHECKING:
     from rich.console import Console
 
-JsonFlag = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+_kept: list[Any] = []  # stdout, while it is kept for JSON
+
+
+@contextmanager
+def _keeping_stdout() -> Iterator[None]:
+    _kept.append(sys.stdout)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _kept.pop()
+
+
+def _keep_stdout(ctx: typer.Context, wanted: bool) -> bool:
+    """Where JSON is wanted, keep stdout for it: what plugins print meanwhile goes to stderr."""
+    if wanted and not _kept:
+        ctx.with_resource(_keeping_stdout())
+    return wanted
+
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Answer in JSON.", callback=_keep_stdout)]
 
 # Wide enough that nothing is cut off in a file or a pipe.
 PIPE_WIDTH = 240
@@ -30,7 +51,14 @@ def examples(*lines: str) -> str:
 
 def print_json(data: Any) -> None:
     """Print plain values as JSON."""
-    typer.echo(json.dumps(data, indent=2, default=str))
+    print_answer(json.dumps(data, indent=2, default=str) + "\n")
+
+
+def print_answer(text: str) -> None:
+    """Print text to stdout, also while that is kept."""
+    file = _kept[-1] if _kept else sys.stdout
+    if file is not None:
+        typer.echo(text, nl=False, file=file)
 
 
 def to_terminal() -> bool:

@@ -61,11 +61,16 @@ def _print_problems(reports: list[PluginReport], verbose: bool) -> None:
 def new(
     name: Annotated[str, typer.Argument(help="The package's name, for example my-plugin.")],
     folder: Annotated[Path, typer.Option("--dir", help="Where the package's folder is made.")] = Path("."),
+    json: JsonFlag = False,
 ) -> None:
     """Write the start of a plugin: an installable package with a loss, an optimizer, a model, a data set and tests."""
     from nbdl_cli.new_plugin import write_plugin
 
     made = write_plugin(name, folder)
+    if json:
+        files = sorted(str(file.relative_to(made)) for file in made.rglob("*") if file.is_file())
+        print_json({"folder": str(made), "files": files})
+        return
     typer.echo(
         f"Wrote {made}. Next:\n"
         f'  pip install -e "{made}[test]"\n'

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from nbdl_cli.evaluate import BestFlag, DataDir, DeviceOption, RunArgument
-from nbdl_cli.output import JsonFlag, examples
+from nbdl_cli.output import JsonFlag, examples, print_answer
 
 app = typer.Typer()
 
@@ -47,7 +47,7 @@ def predict(
         rows = len(next(iter(columns.values())))
         typer.echo(f"Wrote {rows:,} predictions to {out}", err=True)
     else:
-        typer.echo(text, nl=False)
+        print_answer(text)
 
 
 def _as_csv(columns: dict[str, list[Any]]) -> str:

@@ -40,10 +40,13 @@ class Row:
     parameters: list[Parameter] = field(default_factory=list)
     operations: int = 0
 
+    def sizes(self) -> tuple[int, int, int]:
+        """Numbers in its parameters, operations, and bytes of its parameters."""
+        return _size(self.parameters), self.operations, _bytes(self.parameters)
+
     def cells(self) -> tuple[str, ...]:
         """The row as text."""
-        sizes = _size(self.parameters), self.operations, _bytes(self.parameters)
-        return self.name, self.kind, self.output, *[f"{each:,}" for each in sizes]
+        return self.name, self.kind, self.output, *[f"{each:,}" for each in self.sizes()]
 
 
 def summary(net: Module, x: Any = None) -> Summary:
@@ -70,6 +73,11 @@ def summary(net: Module, x: Any = None) -> Summary:
     total                        50,890      101,834  203,560
     50,890 parameters are trained, 0 are not
     """
+    return Summary(_table(layer_rows(net, x)))
+
+
+def layer_rows(net: Module, x: Any = None) -> list[Row]:
+    """Return the rows of a summary; arguments and errors as for `summary`."""
     if x is not None and not net._built:
         net = copy.deepcopy(net)  # so that its parameters are still made by the first fit, from its seed
     parts = [("", net, _given(x))] if x is not None else list(_built_parts(net))
@@ -78,7 +86,7 @@ def summary(net: Module, x: Any = None) -> Summary:
     rows = _Rows(net)
     for name, module, inputs in parts:
         rows.add(name, module, inputs)
-    return Summary(_table(rows.finished()))
+    return rows.finished()
 
 
 def _given(x: Any) -> list[Spec]:
