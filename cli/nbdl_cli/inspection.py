@@ -117,22 +117,24 @@ def _made_up(shapes: Shapes) -> DataFacts:
     if outputs < 2:
         raise OptionError(f"--outputs is a number of classes, at least 2, not {outputs}")
     classes = tuple(str(number) for number in range(outputs))
-    shape = _parse_shape(shapes.input_shape or "16")
+    shape = _parse_shape("16" if shapes.input_shape is None else shapes.input_shape)
     scaling = ArrayScaling(shape, 1.0, label_encoding(classes))
     name = "data made up for lack of --data"
     return DataFacts(name, "classification", outputs, classes, shape, "float32", scaling, 0)
 
 
 def _parse_shape(text: str) -> tuple[int, ...]:
-    sizes = text.strip("()[] ").replace("x", ",").split(",")
-    if not all(size.strip().isdecimal() and int(size) > 0 for size in sizes if size.strip()):
+    sizes = text.strip("()[] ").removesuffix(",").replace("x", ",").split(",")
+    if not all(size.strip().isdecimal() and int(size) > 0 for size in sizes):
         raise OptionError(f"--input-shape takes the sizes of one row, such as 28,28,1, not {text!r}")
-    return tuple(int(size) for size in sizes if size.strip())
+    return tuple(map(int, sizes))
 
 
 def _trace(net: Module, config: Config, facts: DataFacts, kind: str, batch_size: int | None) -> Inspected:
     if kind not in PROGRAMS:
         raise OptionError(f"--program is training, evaluation or prediction, not {kind!r}")
+    if batch_size is not None and batch_size < 1:
+        raise OptionError(f"--batch-size must be at least 1, not {batch_size}")
     feed = build(net, facts)
     batch = batch_size or config["train"]["batch_size"]
     if kind == "training":

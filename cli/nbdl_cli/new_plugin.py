@@ -2,6 +2,7 @@
 
 import re
 from importlib.util import find_spec
+from keyword import iskeyword
 from pathlib import Path
 from string import Template
 
@@ -22,6 +23,8 @@ def write_plugin(name: str, folder: Path) -> Path:
     if not NAME.fullmatch(name):
         raise OptionError(f"{name!r} can't be a package's name; use lower-case letters, digits and hyphens: my-plugin")
     module = name.replace("-", "_")
+    if iskeyword(module):
+        raise OptionError(f"a module can't be called {module!r}, which is a word of Python; choose another name")
     if find_spec(module) is not None:
         raise OptionError(f"a module {module!r} is installed already; choose another name")
     target = folder.expanduser() / name

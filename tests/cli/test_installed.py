@@ -24,6 +24,7 @@ def test_the_command_runs(nbdl):
         (["show", "adamm"], "did you mean 'adam'"),
         (["show"], "Missing argument"),
         (["plugins", "new", "My Plugin"], "'My Plugin' can't be a package's name"),
+        (["plugins", "new", "class"], "a module can't be called 'class', which is a word of Python"),
         (["plugins", "new", "numpy"], "a module 'numpy' is installed already"),
         (["--no-plugin", "absent", "models"], "there is no plugin 'absent' to leave out"),
     ],

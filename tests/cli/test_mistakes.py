@@ -326,7 +326,10 @@ def test_data_that_moved(invoke, train, houses, work):
 
 def test_inspecting_and_drawing_what_cannot_be(invoke, run):
     refused(invoke("inspect", "mpl"), "there is no model 'mpl'; did you mean 'mlp'?", "there is no folder mpl")
-    refused(invoke("inspect", "mlp", "--input-shape", "a,b"), "--input-shape takes the sizes of one row")
+    for shape in ("a,b", "3,x", "3,,4", "", "3,0"):
+        refused(invoke("inspect", "mlp", "--input-shape", shape), "--input-shape takes the sizes of one row")
+    for size in (0, -5):
+        refused(invoke("inspect", "run", "--batch-size", size), f"--batch-size must be at least 1, not {size}")
     refused(invoke("inspect", "mlp", "--outputs", "1"), "at least 2, not 1")
     refused(invoke("inspect", "mlp", "--data", "iris", "--outputs", "3"), "the data say both")
     refused(invoke("inspect", "mlp", "--program", "trainig"), "--program is training, evaluation or prediction")

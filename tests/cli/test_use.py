@@ -193,8 +193,11 @@ def test_inspect_the_program_for_a_size_of_batches(done):
 
 
 def test_inspect_a_model_without_data(done):
-    text = done("inspect", "mlp", "--input-shape", "5,5,1", "--outputs", "3", "--set", "model.hidden=[7]").stdout
+    rest = ("--outputs", "3", "--set", "model.hidden=[7]")
+    text = done("inspect", "mlp", "--input-shape", "5,5,1", *rest).stdout
     assert f"{25 * 7 + 7 + 7 * 3 + 3} parameters are trained" in text
+    for shape in ("5x5x1", "(5, 5, 1)", "5,5,1,"):
+        assert text == done("inspect", "mlp", "--input-shape", shape, *rest).stdout
 
 
 # --- export -----------------------------------------------------------------------------------------------------------
