@@ -181,9 +181,12 @@ def check_known(nodes: Iterable[Node]) -> None:
 
 
 def keep_value(node: Node, array: np.ndarray) -> None:
-    """Store a computed value; one that needs no gradient forgets its past, or a loop would keep all of it alive."""
+    """Store a computed value; one that needs no gradient forgets its past, or a loop would keep all of it alive.
+
+    A gradient keeps it: `optimizer.step()` finds by it which loss it is of.
+    """
     node.value = array
-    if not node.differentiable:
+    if not node.differentiable and node.primitive is not GRADIENT:
         node.inputs = ()
 
 

@@ -211,6 +211,7 @@ class Tensor:
         _settle([owner.grad for owner, leaf in owners if owner.grad is not None and _is_of_another(owner.grad, leaf)])
         for owner, leaf in owners:
             gradient = ops.gradient(self.node, leaf)
+            gradient.differentiable = False  # it is a number; nbdl.grad makes what can be differentiated again
             owner.grad = Tensor.wrap(gradient if owner.grad is None else ops.add(node_of(owner.grad), gradient))
 
     def detach(self) -> Tensor:
@@ -345,7 +346,7 @@ def variables_below(output: Node) -> Iterator[Node]:
 def _is_of_another(grad: Tensor, leaf: Node) -> bool:
     """Whether a gradient is by what a parameter was before its last step."""
     node = node_of(grad)
-    while node.name == "add":
+    while node.name == "add" and node.inputs:  # a sum that has a value has forgotten its past
         node = node.inputs[1]
     return node.name == "gradient" and node.inputs[1] is not leaf
 

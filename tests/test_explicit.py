@@ -207,6 +207,20 @@ def test_losses_and_gradients_read_before_the_step(parabola):
         np.testing.assert_allclose(parameter.numpy(), before * (1 - 0.01), rtol=1e-6)
 
 
+def test_a_gradient_is_a_number_through_which_no_gradient_flows():
+    x = nbdl.Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    nbdl.sum(x * x).backward()
+    assert repr(x.grad) == "tensor([2., 4., 6.])"
+    nbdl.sum(x * x).backward()
+    nbdl.sum(3 * x).backward()
+    np.testing.assert_array_equal(x.grad.numpy(), [7, 11, 15])
+    nbdl.sum(x).backward()  # after the sum so far was read
+    assert not x.grad.requires_grad
+    np.testing.assert_array_equal(x.grad.numpy(), [8, 12, 16])
+    with pytest.raises(DtypeError, match="nothing that requires a gradient"):
+        nbdl.sum(x.grad).backward()
+
+
 def test_a_gradient_of_old_parameters_is_not_taken_for_one_of_new(parabola):
     """The graph is the same, but its leaf is what the parameter was before the last step."""
     parameter, optimizer = parabola

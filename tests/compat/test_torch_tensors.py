@@ -132,6 +132,14 @@ def test_what_is_known_of_a_tensor():
     assert torch.allclose(x, x + 1e-7, atol=1e-6)
 
 
+def test_a_gradient_is_a_leaf_without_a_gradient():
+    x = torch.tensor(X, requires_grad=True)
+    (x * x).sum().backward()
+    assert (x.grad.requires_grad, x.grad.is_leaf) == (False, True)
+    x.grad.mul_(0.5)
+    np.testing.assert_allclose(x.grad.numpy(), X, rtol=1e-6)
+
+
 def test_random_numbers_come_back_with_the_seed():
     def draw():
         torch.manual_seed(3)
