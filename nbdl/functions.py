@@ -15,7 +15,7 @@ from nbdl.errors import ShapeError
 from nbdl.ir import ops
 from nbdl.ir.graph import Node
 from nbdl.ir.shapes import Size, normalize_axes, one_axis, show_shape, sizes_of
-from nbdl.tensor import Tensor, TensorLike, as_array, node_of, operand
+from nbdl.tensor import Tensor, TensorLike, as_array, hold_tensors, node_of, operand
 
 Axis = int | Sequence[int] | None
 
@@ -31,8 +31,8 @@ def asarray(x: TensorLike, dtype: Any = None) -> Tensor:
     """Turn anything array-like into a tensor; an array isn't copied, so what is pending sees what is written to it."""
     if isinstance(x, Tensor):
         return x if dtype is None else x.astype(dtype)
-    if isinstance(x, list | tuple) and dtype is None:
-        return _wrap(node_of(x))
+    if isinstance(x, list | tuple) and hold_tensors(x):
+        return asarray(_wrap(node_of(x)), dtype)
     return _wrap(ops.value(as_array(x, dtype)))
 
 

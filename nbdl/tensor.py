@@ -52,8 +52,8 @@ class Tensor:
 
     def __init__(self, data: TensorLike, dtype: Any = None, requires_grad: bool = False):
         array = as_array(data, dtype)
-        if isinstance(data, np.ndarray) and np.may_share_memory(array, data):
-            array = array.copy()
+        if not isinstance(data, Tensor | list | tuple | bool | int | float):
+            array = array.copy()  # it may be another's memory
         self._set(ops.value(array, differentiable=requires_grad))
 
     def _set(self, node: Node) -> None:
@@ -130,9 +130,11 @@ class Tensor:
         return array.__dlpack__(**options)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        """A leaf of its own, with a copy of the value and of the gradient."""
+        """A leaf of its own, with a copy of the value and of the gradient; what is only being recorded has neither."""
         made = copy.copy(self)
         memo[id(self)] = made
+        if lazy.is_traced(self.node):
+            return made
         is_leaf = self.requires_grad and not self.node.inputs
         made._set(ops.value(np.array(self.numpy()), differentiable=is_leaf))
         made.grad, made.logits = copy.deepcopy((self.grad, self.logits), memo)
@@ -379,12 +381,12 @@ def node_of(x: TensorLike) -> Node:
     """The node of anything that `Tensor(...)` takes; tensors in lists stay what they are."""
     if isinstance(x, Tensor):
         return x.node
-    if isinstance(x, list | tuple) and _hold_tensors(x):
+    if isinstance(x, list | tuple) and hold_tensors(x):
         rows = ops.promote(*map(node_of, x))
         return ops.concatenate([ops.reshape(each, (1, *each.shape)) for each in rows], 0)
     return ops.value(as_array(x))
 
 
-def _hold_tensors(items: list[Any] | tuple[Any, ...]) -> bool:
+def hold_tensors(items: list[Any] | tuple[Any, ...]) -> bool:
     """Whether there is a tensor in a list, or in one of its lists."""
-    return any(isinstance(each, Tensor) or (isinstance(each, list | tuple) and _hold_tensors(each)) for each in items)
+    return any(isinstance(each, Tensor) or (isinstance(each, list | tuple) and hold_tensors(each)) for each in items)

@@ -323,6 +323,10 @@ def test_a_tensor_has_a_copy_of_its_array():
         array[:] = number
         sums.append(nbdl.sum(nbdl.Tensor(array)))
     assert [float(each) for each in sums] == [0, 2, 4]
+    memory = bytearray(4)
+    doubled = nbdl.Tensor(memoryview(memory)) * 2
+    memory[:] = b"abcd"
+    assert doubled.tolist() == [0, 0, 0, 0]
 
 
 def test_a_deep_copy_is_another_leaf():

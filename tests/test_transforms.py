@@ -75,6 +75,8 @@ def test_tensors_in_lists_are_differentiated():
     )
     nested = nbdl.grad(lambda x: nbdl.sum(nbdl.ones((1, 2)) * [[x[0] * x[1], 1.0]]))
     np.testing.assert_allclose(nested([3.0, 2.0]).numpy(), [2, 3])
+    wide = nbdl.grad(lambda x: nbdl.sum(nbdl.asarray([x[0], x[0]], "float64")).astype("float32"))
+    np.testing.assert_allclose(wide([3.0]).numpy(), [2])
 
 
 @pytest.mark.parametrize("exponent", [0, 2, 4, np.float32(2), 1.5])

@@ -141,8 +141,9 @@ class Module(Recorded, Trainable):
 
     @property
     def trainable(self) -> bool:
-        """Whether it is trained. Setting it freezes (or frees) this module and all inside, with parameters to come;
-        state such as running means follows the data all the same. `compile` (or making an optimizer) comes after.
+        """Whether it is trained. Setting it freezes (or frees) this module and all that is inside by then, with the
+        parameters that they have yet to make; state such as running means follows the data all the same. `compile` (or
+        making an optimizer) comes after.
         """
         return self._trainable
 
@@ -196,15 +197,13 @@ class Module(Recorded, Trainable):
         file.
         """
         self._inputs = tuple(inputs)
-        before = set(map(id, self.modules()))
         self.build(*[shape for shape, _ in inputs])
         self._built = True
         self.label_children()
         if not self.training:
             self.eval()  # what `build` made, too
         if not self._trainable:
-            for module in [each for each in self.modules() if id(each) not in before]:
-                module.trainable = False
+            self.trainable = False
 
     def parameter(
         self,
@@ -268,7 +267,8 @@ class Module(Recorded, Trainable):
         for name, parameter in self._inside(Parameter):
             yield prefix + name, parameter
         for name, child in self.named_children():
-            yield from child._walk_parameters(f"{prefix}{name}.", (*around, self))
+            if not (name.startswith("_") and child in around):  # which knows what it is a part of
+                yield from child._walk_parameters(f"{prefix}{name}.", (*around, self))
 
     def parameters(self) -> list[Parameter]:
         """The parameters that are trained."""
@@ -326,12 +326,13 @@ def _found_in(thing: Any, name: str, kind: type[Found]) -> Iterator[tuple[str, F
     """A thing of a kind, or those in a list, tuple or dictionary and in what these hold."""
     if isinstance(thing, kind):
         yield name, thing
-    elif isinstance(thing, list | tuple):
-        for place, each in enumerate(thing):
-            yield from _found_in(each, f"{name}.{place}", kind)
-    elif isinstance(thing, dict):
-        for key, each in thing.items():
-            yield from _found_in(each, f"{name}.{key}", kind)
+    elif isinstance(thing, list | tuple | dict):
+        items = thing if isinstance(thing, dict) else dict(enumerate(thing))
+        sought = (kind, list, tuple, dict)
+        if any(issubclass(each, sought) for each in set(map(type, items.values()))):  # there may be a million numbers
+            for key, each in items.items():
+                if isinstance(each, sought):
+                    yield from _found_in(each, f"{name}.{key}", kind)
 
 
 def _as_tensor(value: TensorLike) -> Tensor | None:

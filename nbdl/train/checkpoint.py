@@ -149,7 +149,8 @@ def _refuse_another_run(run: Run, checkpoint: Checkpoint, folder: RunFolder) -> 
 
 
 def _refuse_other_arrays(what: str, saved: Arrays, own: Arrays, folder: RunFolder) -> None:
-    forms = [{name: (array.shape, array.dtype.name) for name, array in arrays.items()} for arrays in (saved, own)]
+    kept = {name: _as_kept(array, own.get(name)) for name, array in saved.items()}
+    forms = [{name: (array.shape, array.dtype.name) for name, array in arrays.items()} for arrays in (kept, own)]
     if forms[0] != forms[1]:
         name = min(name for name in forms[0].keys() | forms[1].keys() if forms[0].get(name) != forms[1].get(name))
         first, second = (f"has it as {form[name][1]} {form[name][0]}" if name in form else "has none" for form in forms)
@@ -157,6 +158,11 @@ def _refuse_other_arrays(what: str, saved: Arrays, own: Arrays, folder: RunFolde
             f"the checkpoint in {folder.path} is of another network or optimizer: of the {what}, {name!r} differs: "
             f"the checkpoint {first}, the network {second}"
         )
+
+
+def _as_kept(saved: np.ndarray, own: np.ndarray | None) -> np.ndarray:
+    """An array of a checkpoint in the dtype in which it is kept now, if that holds all that it says."""
+    return saved if own is None or not np.can_cast(saved.dtype, own.dtype, "safe") else saved.astype(own.dtype)
 
 
 def _restore_progress(run: Run, meta: Mapping[str, Any]) -> None:

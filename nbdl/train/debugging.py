@@ -14,7 +14,7 @@ from nbdl.nn.module import Module
 from nbdl.tensor import Tensor
 from nbdl.train.feed import Batch, Feed
 from nbdl.train.totals import Logs, Measured
-from nbdl.train.tracing import Traced
+from nbdl.train.tracing import Traced, evaluating
 
 
 class DebugProgram:
@@ -102,13 +102,3 @@ def debugged(seed: int, step: int) -> Iterator[None]:
     """Inside, nothing is compiled, everything is checked, and random numbers are those of a program's step."""
     with lazy.debugging(), random.traced(ops.value(np.array([seed, step], np.int64))):
         yield
-
-
-@contextmanager
-def evaluating(net: Module) -> Iterator[None]:
-    """Inside, layers act as they do outside of training."""
-    net.eval()
-    try:
-        yield
-    finally:
-        net.train()

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from inspect import signature
+from math import isnan
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -26,8 +27,8 @@ from nbdl.train.tracing import optimizers_of
 
 FORMAT = "nbdl network"
 VERSION = 1
-COMPARABLE = (bool, int, float, str, FunctionType, np.generic)
-"""Kinds of options that are equal if they were made in the same way."""
+UNKNOWN = object()
+"""Of an option that equals no other, even if that was made in the same way."""
 
 WEIGHT, SLOT, ARGUMENT = "weight.", "optimizer.", "argument."
 
@@ -103,7 +104,8 @@ def load(path: str | Path, custom: Mapping[str, Any] | None = None) -> Module:
         if not isinstance(net, Module):
             raise RunError(f"it holds a {type(net).__name__}")
         net.load_state_dict(_weights(arrays))
-        _restore_trainable(net, meta.get("trainable", {}), meta.get("frozen", ()))
+        if "frozen" in meta:
+            _restore_trainable(net, meta["trainable"], meta["frozen"])
         if meta["compile"]:
             settings = maker.make(meta["compile"])
             net.compile(settings["optimizer"], settings["loss"], settings["metrics"])
@@ -155,11 +157,12 @@ def _make(network: Any, built: Mapping[str, Any], maker: Maker) -> Any:
         generator.state = state
 
 
-def _places(module: Module, place: str = "") -> Iterator[tuple[str, Module]]:
+def _places(module: Module, place: str = "", around: tuple[Module, ...] = ()) -> Iterator[tuple[str, Module]]:
     """All modules with their places. What is inside is looked up late: building a module may put others into it."""
     yield place, module
     for name, child in module.named_children():
-        yield from _places(child, f"{place}.{name}" if place else name)
+        if child not in around:
+            yield from _places(child, f"{place}.{name}" if place else name, (*around, module))
 
 
 def _pairs(net: Module, copy: Module) -> Iterator[tuple[str, Module, Module]]:
@@ -200,17 +203,25 @@ def _outline(parameter: Parameter) -> Any:
 
 def _changed_options(module: Module, copy: Module) -> Iterator[str]:
     """Options of the constructor that were set to something else afterwards, as far as that can be told."""
+    arguments, named = module.arguments()
+    given = signature(type(module).__init__).bind_partial(module, *arguments, **named).arguments
     for name in signature(type(module).__init__).parameters:
-        own, other = vars(module).get(name), vars(copy).get(name)
-        if _is_comparable(own) and _is_comparable(other) and own != other:
+        own, other = (_comparable(vars(each).get(name)) for each in (module, copy))
+        is_drawn = given.get(name) is None and isinstance(other, int | float)  # perhaps at random
+        if own != other and not is_drawn and UNKNOWN not in (own, other):
             yield name
 
 
-def _is_comparable(option: Any) -> bool:
-    """Whether an option is equal to another one that was made in the same way, and to no other."""
+def _comparable(option: Any) -> Any:
+    """What is equal for options that were made in the same way, and for no others; `UNKNOWN` where nothing is."""
     if isinstance(option, tuple | list):
-        return all(map(_is_comparable, option))
-    return option is None or isinstance(option, COMPARABLE)
+        parts = tuple(map(_comparable, option))
+        return UNKNOWN if UNKNOWN in parts else parts
+    if isinstance(option, FunctionType):
+        return option.__code__
+    if isinstance(option, float) and isnan(option):
+        return "nan"
+    return option if option is None or isinstance(option, bool | int | float | str | np.generic) else UNKNOWN
 
 
 def _plain(spec: Spec) -> list[Any]:

@@ -59,8 +59,8 @@ class Traced:
     @property
     def is_assigned(self) -> bool:
         """Whether parameters were given other values than those in the arrays."""
-        others = any(each.node.value is not self.arrays[name] for name, each in self.variables.items())
-        return others or any(state.is_assigned for state in self.states)
+        own = [(self.variables[name], array) for name, array in self.arrays.items() if name in self.variables]
+        return any(each.node.value is not array for each, array in own) or any(each.is_assigned for each in self.states)
 
     def copies(self) -> dict[str, np.ndarray]:
         """Copies of all that a step changes."""
@@ -231,7 +231,7 @@ def _recording(net: Module, feed: Feed) -> Iterator[_Recording]:
 
 
 @contextmanager
-def _evaluating(net: Module) -> Iterator[None]:
+def evaluating(net: Module) -> Iterator[None]:
     """The network as it is outside of training."""
     before = [(module, module.training) for module in net.modules()]
     net.eval()
@@ -255,7 +255,7 @@ def trace_training(net: Module, feed: Feed, batch: int | None = None) -> Traced:
 
 def trace_evaluation(net: Module, feed: Feed, batch: int | None = None) -> Traced:
     """The program that measures loss and metrics, of `batch` rows at a time if that is known."""
-    with _evaluating(net), _recording(net, feed) as recorded:
+    with evaluating(net), _recording(net, feed) as recorded:
         logs = net.test_step(recorded.batch)
     return _program(recorded, "Evaluation", logs, in_order=True, batch=batch)
 
@@ -268,7 +268,7 @@ def trace_prediction(
     Beside the rows it predicts, it says of which ones it read the sum is `finite`, unless they all are; or the sum of a
     smaller product with all of a row.
     """
-    with _evaluating(net), _recording(net, feed) as recorded:
+    with evaluating(net), _recording(net, feed) as recorded:
         output = net(*recorded.batch.inputs)
         leaves, ranges = recorded.leaves, recorded.ranges
         if not isinstance(output, Tensor) or not output.shape or output.shape[0] != recorded.batch.inputs[0].shape[0]:

@@ -55,10 +55,14 @@ class ReduceOnPlateau(Callback):
         self.reset()
 
     def reset(self) -> None:
-        """The rate that a run begins with is the one that it lowers."""
+        """Nothing has been lowered, as far as is known yet."""
         self.monitor.reset()
         self.scale = 1.0
         self.resting = 0
+
+    def run_start(self, run: Any) -> None:
+        """Begin with how far the rates of the run's optimizers were lowered before."""
+        self.scale = min((float(each.state.lr_scale) for each in run.optimizers.values()), default=1.0)
 
     def epoch_end(self, run: Any, logs: dict[str, Any]) -> None:
         """Lower the learning rate if the run has waited long enough."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 
@@ -15,8 +16,10 @@ def npz(run: Any, path: Path) -> None:
 
     Source: NumPy's documentation of numpy.lib.format.
     """
-    with atomic_write(path) as file:
-        np.savez(file, **run.weights())
+    with atomic_write(path) as file, ZipFile(file, "w") as archive:
+        for name, array in run.weights().items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)
 
 
 def network(run: Any, path: Path) -> None:

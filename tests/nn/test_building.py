@@ -58,3 +58,12 @@ def test_a_module_inside_of_itself_is_refused():
     part.parent = net
     with pytest.raises(OptionError, match=r"a part of itself; keep weakref\.ref"):
         net.parameters()
+
+
+def test_a_part_may_privately_know_what_it_is_a_part_of(tmp_path):
+    x = np.ones((4, 3), np.float32)
+    net = nn.Sequential(nn.Dense(2), nn.Dense(1)).compile("sgd", "mse")
+    net[0]._parent = net
+    net.fit(x, x[:, :1], verbose=False)
+    net.save(tmp_path / "net.nbdl")
+    assert len(nbdl.load(tmp_path / "net.nbdl").state_dict()) == len(net.state_dict()) == 4

@@ -105,3 +105,33 @@ def test_what_is_assigned_last_is_what_the_network_has():
     net = classifier(outputs=1, loss="mse", optimizer={"name": "sgd", "lr": 0.5}, metrics=())
     net.fit(x, y, epochs=3, callbacks=[Clipped()], verbose=False)
     assert max(abs(each).max() for each in net.state_dict().values()) == np.float32(0.1)
+
+
+class Unused(nn.Module):
+    """Has parameters and state that training doesn't read."""
+
+    def __init__(self):
+        self.out, self.spare = nn.Dense(1), nn.Dense(1)
+        self.optimizer = nbdl.optim.sgd(lr=0.1)
+
+    def build(self, *shapes):
+        self.spare.build_for([((2, 3), np.dtype(np.float32))])
+        self.spare.trainable = False
+        self.count = self.parameter("count", (1,), "zeros", trainable=False)
+        self.shift = self.parameter("shift", (1,), "zeros", trainable=False)
+
+    def forward(self, x):
+        return self.out(x) if self.training else self.out(x) + self.shift
+
+
+class NoRate(nbdl.optim.Optimizer):
+    def update(self, parameter, gradient, slots, step):
+        return parameter - 0.01 * nbdl.sign(gradient), {}
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", NoRate()], ids=["unused state", "unused rate"])
+def test_what_a_program_does_not_read_may_stay_away(optimizer):
+    x, y = line(rows=40)
+    net = Unused().compile(optimizer, "mse")
+    losses = net.fit(x, y, epochs=3, verbose=False)["loss"]
+    assert losses[2] < losses[0]

@@ -85,3 +85,21 @@ def test_what_layers_share_is_shared_in_a_copy() -> None:
     twin = copy.deepcopy(net)
     assert twin.layers[0] is twin.layers[1]
     assert len(twin.parameters()) == 2
+
+
+class Remembering(nn.Module):
+    """Keeps what it has computed last."""
+
+    def __init__(self):
+        self.out = nn.Dense(1)
+
+    def forward(self, x):
+        self.last = self.out(x)
+        return self.last
+
+
+def test_a_network_that_keeps_what_was_recorded_is_copied():
+    x = np.ones((4, 3), np.float32)
+    net = Remembering()
+    before = net.predict(x)
+    np.testing.assert_array_equal(copy.deepcopy(net).predict(x), before)

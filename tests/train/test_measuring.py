@@ -41,9 +41,11 @@ def test_rows_written_in_place_are_predicted():
     assert prediction.run().tolist() == [[10.0]]
 
 
-def test_a_network_in_eval_mode_stays_so():
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_network_in_eval_mode_stays_so(debug):
     x, y = line(rows=40)
-    net = nn.Sequential(nn.Dense(4), nn.BatchNorm(), nn.Dropout(0.5), nn.Dense(1)).compile("sgd", "mse")
+    net = nn.Sequential(nn.Dense(4), nn.BatchNorm(), nn.Dropout(0.5), nn.Dense(1))
+    net.compile("sgd", "mse", debug=debug)
     net.fit(x, y, verbose=False)
     net.eval()
     net.layers[2].train()

@@ -337,6 +337,28 @@ def test_parameters_that_are_no_longer_trained_stay_so(tmp_path):
     assert changed == before.keys() - {"layers.0.weight", "layers.0.bias"}
 
 
+class Filled(nn.Module):
+    """Has options that are equal to no others although nobody changed them."""
+
+    def __init__(self, activation="relu", fill=float("nan"), seed=None):
+        function = nbdl.tanh if activation == "tanh" else nbdl.abs
+        self.activation = lambda x: function(x) * 1.0
+        self.fill = fill
+        self.seed = np.random.default_rng().random() if seed is None else seed
+        self.out = nn.Dense(1)
+
+    def forward(self, x):
+        return self.activation(self.out(x))
+
+
+def test_options_that_nobody_changed_are_no_hindrance(tmp_path):
+    net = Filled()
+    net.predict(X)
+    net.save(tmp_path / "net.nbdl")
+    loaded = nbdl.load(tmp_path / "net.nbdl", custom={"Filled": Filled})
+    np.testing.assert_array_equal(loaded.predict(X), net.predict(X))
+
+
 @pytest.mark.parametrize(("name", "value"), [("activation", nbdl.tanh), ("rate", 0.1)])
 def test_options_that_were_set_afterwards_are_refused(tmp_path, name, value):
     net = nn.Sequential(nn.Dense(3, "relu"), nn.Dropout(0.5))
