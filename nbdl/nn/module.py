@@ -197,13 +197,17 @@ class Module(Recorded, Trainable):
         file.
         """
         self._inputs = tuple(inputs)
+        before = set(map(id, self.modules()))
         self.build(*[shape for shape, _ in inputs])
         self._built = True
         self.label_children()
         if not self.training:
             self.eval()  # what `build` made, too
         if not self._trainable:
-            self.trainable = False
+            for module in [each for each in self.modules() if id(each) not in before]:
+                module.trainable = False
+            for _, parameter in self._inside(Parameter):
+                parameter.set_trainable(False)
 
     def parameter(
         self,

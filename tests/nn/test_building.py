@@ -7,6 +7,7 @@ import nbdl
 from nbdl import nn
 from nbdl.errors import OptionError
 from nbdl.nn.calls import building, is_building
+from nbdl.nn.module import Parameter
 
 
 def test_a_part_that_is_built_while_the_network_is_built():
@@ -18,38 +19,43 @@ def test_a_part_that_is_built_while_the_network_is_built():
 
 
 class Kept(nn.Module):
-    """Keeps its parts in one of several ways."""
+    """Keeps its parts in several ways."""
 
-    def __init__(self, way):
-        self.way = way
-        inner = nn.Dense(3, "tanh")
-        held = {"attribute": inner, "list": [inner], "nested": {"a": [(inner,)]}}[way]
-        self._private = held
+    def __init__(self):
+        self._private = nn.Dense(3, "tanh")
+        self._listed = [nn.Dense(3, "tanh")]
+        self._nested = {"a": [(nn.Dense(3, "tanh"),)]}
         self.out = nn.Dense(1)
 
     def build(self, shape):
-        self.scales = {"first": [self.parameter("first", (1,), "ones")]}
+        self.scales = {"first": [self.parameter("first", (1,), "ones"), Parameter([1.0])]}
 
     def forward(self, x):
-        inner = {"attribute": lambda: self._private, "list": lambda: self._private[0]}.get(
-            self.way, lambda: self._private["a"][0][0]
-        )()
-        return self.out(inner(x)) * self.scales["first"][0]
+        for layer in (self._private, self._listed[0], self._nested["a"][0][0], self.out):
+            x = layer(x)
+        return x * self.scales["first"][0] * self.scales["first"][1]
 
 
-@pytest.mark.parametrize("way", ["attribute", "list", "nested"])
-def test_parts_are_found_wherever_a_module_keeps_them(way, tmp_path):
+def test_parts_are_found_wherever_a_module_keeps_them(tmp_path):
     x = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
-    net = Kept(way).compile({"name": "sgd", "lr": 0.1}, "mse")
+    net = Kept().compile({"name": "sgd", "lr": 0.1}, "mse")
     net.predict(x)
     before = net.state_dict()
-    assert len(before) == 5
+    assert len(before) == 10
     net.fit(x, x[:, :1], epochs=3, verbose=False)
     after = net.state_dict()
     assert all(not np.array_equal(before[name], after[name]) for name in before)
     net.save(tmp_path / "net.nbdl")
     loaded = nbdl.load(tmp_path / "net.nbdl", custom={"Kept": Kept})
     np.testing.assert_array_equal(loaded.predict(x), net.predict(x))
+
+
+def test_parameters_that_a_frozen_module_has_yet_to_make_are_frozen():
+    net = Kept()
+    net.trainable = False
+    net.out.trainable = True
+    net(np.ones((2, 4), np.float32))
+    assert net.parameters() == [net.out.weight, net.out.bias]
 
 
 def test_a_module_inside_of_itself_is_refused():
