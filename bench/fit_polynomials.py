@@ -95,6 +95,7 @@ HALF_LN2 = mp.log(2) / 2 * mpf("1.0001")
 LOG_LOW, LOG_HIGH = mp.sqrt(mpf("0.5")) - 1, mp.sqrt(2) - 1
 ATANH_LIMIT = ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2
 QUADRANT = (mp.pi / 4 * mpf("1.01")) ** 2
+EIGHTH_TURN = mp.tan(mp.pi / 8 * mpf("1.001")) ** 2
 
 
 def log_erfc(x: Real) -> Real:
@@ -118,6 +119,9 @@ FITS = [
     Fit("COS", "(cos(r) - 1 + r**2/2) / r**4 in z = r**2, |r| <= pi/4",
         removable(lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2),
         removable(lambda z: z**2 / mp.cos(mp.sqrt(z))), mpf(0), QUADRANT, (2, 5)),
+    Fit("ATAN", "(atan(t) - t) / t**3 in z = t**2, |t| <= tan(pi/8)",
+        removable(lambda z: (mp.atan(mp.sqrt(z)) - mp.sqrt(z)) / mp.sqrt(z) ** 3),
+        removable(lambda z: mp.sqrt(z) ** 3 / mp.atan(mp.sqrt(z))), mpf(0), EIGHTH_TURN, (4, 10)),
     Fit("LOG2", "log2(1 + f) / f, 1 + f in [sqrt(1/2), sqrt(2)]; in float64 for the float32 power",
         removable(lambda f: mp.log(1 + f, 2) / f), removable(lambda f: f / mp.log(1 + f, 2)),
         LOG_LOW, LOG_HIGH, (12, 12)),

@@ -17,7 +17,7 @@ from numba import njit
 from nbdl.kernels.cpu import elementary
 from nbdl.kernels.cpu.jit import OPTIONS, kernel
 
-NAMES = ("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "erf", "sin", "cos")
+NAMES = ("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "erf", "sin", "cos", "atan")
 CHUNK = 1 << 12
 SMALLEST = 2.0**-149
 EXPONENT = 0x7FF << 52

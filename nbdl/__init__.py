@@ -29,7 +29,6 @@ if TYPE_CHECKING:
         upsample2d,
         zero_pad2d,
     )
-    from nbdl.products import matmul, outer, tensordot
     from nbdl.random import set_seed
     from nbdl.recurrence import scan
     from nbdl.tensor import Tensor
@@ -45,7 +44,6 @@ _HOMES = {
     "hookimpl": "nbdl.hookspecs",
     "jit": "nbdl.jitting",
     "load": "nbdl.train.saving",
-    **dict.fromkeys("matmul outer tensordot".split(), "nbdl.products"),
     "op": "nbdl.custom",
     "scan": "nbdl.recurrence",
     "set_seed": "nbdl.random",

@@ -13,7 +13,7 @@ from __future__ import annotations
 import copy
 import weakref
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +43,6 @@ class Tensor:
     """
 
     __slots__ = ("__weakref__", "grad", "logits", "node")
-    __array_priority__: ClassVar[int] = 1000  # NumPy leaves `array * tensor` to us
 
     node: Node
     grad: Tensor | None
@@ -122,6 +121,20 @@ class Tensor:
         if dtype is not None and np.dtype(dtype) != array.dtype:
             return array.astype(dtype)
         return array.copy() if copy else array
+
+    def __array_ufunc__(self, function: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        """`np.sin(tensor)`, `array * tensor`: nbdl's function of that name, which is recorded."""
+        from nbdl.numpy_functions import call, with_arrays
+
+        if method == "__call__":
+            return call(function, inputs, options)
+        return with_arrays(getattr(function, method), inputs, options)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
+        """`np.sum(tensor)`: nbdl's function of that name, which is recorded."""
+        from nbdl.numpy_functions import call
+
+        return call(function, args, options)
 
     def __dlpack__(self, **options: Any) -> Any:
         array = lazy.value_of(self.node)

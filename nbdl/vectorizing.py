@@ -15,6 +15,7 @@ from typing import Any
 from nbdl.autodiff import expand_gradients
 from nbdl.errors import OptionError, ShapeError, UntraceableError
 from nbdl.ir import ops
+from nbdl.ir.composite import COMPOSITIONS
 from nbdl.ir.graph import Node, topological
 from nbdl.ir.primitives import apply
 from nbdl.ir.scan import Body, result, scan
@@ -257,4 +258,5 @@ RULES: dict[str, Rule] = {
     "scan": _Mapping.scan,
     "result": _Mapping.result,
 }
+RULES |= dict.fromkeys(COMPOSITIONS.keys() - RULES.keys(), _Mapping.elementwise)
 RULES_BY_KIND: dict[str, Rule] = {"elementwise": _Mapping.elementwise, "reduction": _Mapping.reduction}

@@ -34,7 +34,7 @@ _PRODUCTS = "matmul_nn matmul_nt matmul_tn matmul_tt".split()
 KERNELS = {
     "copies": "add_parts argmax copy copy_along fill gather largest_parts put_rows scatter_add span take_rows".split(),
     "scalars": "fast_divide floor is_finite maximum minimum sign".split(),
-    "elementary": "cos erf exp expm1 log log1p power sigmoid sin tanh".split(),
+    "elementary": "atan cos erf exp expm1 log log1p power sigmoid sin tanh".split(),
     "random": "random_normal random_normal_float64 random_uniform random_uniform_float64".split(),
     "matmul": ["SCRATCH", "matmul_blocks", "matmul_tn_part", *_PRODUCTS, *[f"{name}_add" for name in _PRODUCTS]],
     "conv": "convolve convolve_back convolve_weights".split(),

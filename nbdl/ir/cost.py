@@ -2,6 +2,7 @@
 
 import math
 
+from nbdl.ir.composite import COMPOSITIONS
 from nbdl.ir.graph import Node
 from nbdl.ir.shapes import Batch, product
 
@@ -18,7 +19,9 @@ def operations(node: Node, rows: int) -> int:
     48
     """
     kind = node.primitive.kind
-    if kind == "elementwise":
+    if node.name == "softmax":  # maximum, difference, exponential, sum, quotient
+        return 5 * _elements(node, rows)
+    if kind == "elementwise" or node.name in COMPOSITIONS:
         return _elements(node, rows)
     if kind == "reduction" or node.name in ("argmax", "scatter_add"):
         return _elements(node.inputs[0], rows)
@@ -36,8 +39,6 @@ def operations(node: Node, rows: int) -> int:
         return _elements(node, rows) * math.prod(node.param("geometry").kernel)
     if node.name in ("max_pool_back", "sum_pool_back"):
         return _elements(node, rows)
-    if node.name == "softmax":  # maximum, difference, exponential, sum, quotient
-        return 5 * _elements(node, rows)
     if node.name == "scan":
         return int(node.param("length")) * sum(operations(each, rows) for each in node.param("body").order)
     return 0

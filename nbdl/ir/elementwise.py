@@ -23,7 +23,7 @@ Inferred = tuple[Shape, np.dtype[Any]]
 _KINDS = {"f": "floating-point", "i": "integer", "u": "unsigned integer", "b": "boolean"}
 
 
-def _infer(name: str, kinds: str, result: np.dtype[Any] | None) -> Callable[..., Inferred]:
+def infer_elementwise(name: str, kinds: str, result: np.dtype[Any] | None = None) -> Callable[..., Inferred]:
     """Broadcast the shapes; all inputs have one dtype, of one of `kinds`; the result has it too unless given."""
 
     def rule(*inputs: Node) -> Inferred:
@@ -47,7 +47,7 @@ def _row(
         with np.errstate(all="ignore"):  # infinities and NaN are values here; training checks for them
             return np.asarray(function(*arrays), dtype=node.dtype)
 
-    inferred = _infer(name, kinds, np.dtype(result) if result else None)
+    inferred = infer_elementwise(name, kinds, np.dtype(result) if result else None)
     define(name, "elementwise", infer=inferred, evaluate=evaluate, derivative=derivative, text=text)
 
 
@@ -128,6 +128,7 @@ _row("log", FLOATS, np.log, "log({0})", lambda node, g: [g / node.inputs[0]])
 _row("log1p", FLOATS, np.log1p, "log1p({0})", lambda node, g: [g / (node.inputs[0] + 1)])
 _row("sin", FLOATS, np.sin, "sin({0})", lambda node, g: [g * ops.unary("cos", node.inputs[0])])
 _row("cos", FLOATS, np.cos, "cos({0})", lambda node, g: [-(g * ops.unary("sin", node.inputs[0]))])
+_row("atan", FLOATS, np.arctan, "atan({0})", lambda node, g: [g / (node.inputs[0] * node.inputs[0] + 1)])
 _row("tanh", FLOATS, np.tanh, "tanh({0})", lambda node, g: [g * (1 - node * node)])
 _row("sigmoid", FLOATS, _numpy_sigmoid, "sigmoid({0})", lambda node, g: [g * node * (1 - node)])
 _row(

@@ -129,16 +129,20 @@ def multiply(x: Node | Number, y: Node | Number) -> Node:
     return binary("multiply", x, y)
 
 
+def floating_binary(name: str, x: Node | Number, y: Node | Number) -> Node:
+    """Record a two-operand elementwise primitive on floating-point numbers."""
+    x, y = promote(x, y)
+    return apply(name, as_float(x), as_float(y))
+
+
 def divide(x: Node | Number, y: Node | Number) -> Node:
     """x / y; integers are divided as float32."""
-    x, y = promote(x, y)
-    return apply("divide", as_float(x), as_float(y))
+    return floating_binary("divide", x, y)
 
 
 def fast_divide(x: Node | Number, y: Node | Number) -> Node:
     """x / y, to within three units of the last place where y is finite and far from 0."""
-    x, y = promote(x, y)
-    return apply("fast_divide", as_float(x), as_float(y))
+    return floating_binary("fast_divide", x, y)
 
 
 def power(x: Node | Number, y: Node | Number) -> Node:
@@ -154,8 +158,7 @@ def power(x: Node | Number, y: Node | Number) -> Node:
             return sqrt(x)
         if y == -1:
             return divide(1, x)
-    x, y = promote(x, y)
-    return apply("power", as_float(x), as_float(y))
+    return floating_binary("power", x, y)
 
 
 def maximum(x: Node | Number, y: Node | Number) -> Node:

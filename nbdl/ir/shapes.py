@@ -34,6 +34,8 @@ class Batch:
 
 
 Size = int | Batch
+Axis = int | Sequence[int] | None
+"""Which axes of a tensor; None means all."""
 Shape = tuple[Size, ...]
 
 

@@ -28,7 +28,7 @@ def length_mask(lengths: TensorLike, time: int) -> Tensor:
         raise ShapeError(f"lengths are one number for each row, (n,), not {show_shape(tensor.shape)}")
     if tensor.dtype.kind not in "iu":
         raise DtypeError(f"lengths are whole numbers, not {tensor.dtype}")
-    return functions.arange(time, POSITIONS) < functions.expand_dims(tensor.astype(POSITIONS), 1)
+    return functions.arange(time, dtype=POSITIONS) < functions.expand_dims(tensor.astype(POSITIONS), 1)
 
 
 def causal_mask(queries: Size, keys: Size | None = None) -> Tensor:
@@ -39,8 +39,8 @@ def causal_mask(queries: Size, keys: Size | None = None) -> Tensor:
            [1, 1, 0],
            [1, 1, 1]])
     """
-    columns = functions.arange(queries if keys is None else keys, POSITIONS)
-    return columns <= functions.expand_dims(functions.arange(queries, POSITIONS), 1)
+    columns = functions.arange(queries if keys is None else keys, dtype=POSITIONS)
+    return columns <= functions.expand_dims(functions.arange(queries, dtype=POSITIONS), 1)
 
 
 def attention_mask(mask: TensorLike, scores: Shape) -> Tensor:

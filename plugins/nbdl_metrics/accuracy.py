@@ -82,7 +82,7 @@ class TopKAccuracy(Metric):
         """Return how often the true class was among the first k, and how often there was one."""
         scores, given = as_prediction(prediction, "top_k_accuracy"), nbdl.asarray(target)
         true = (
-            nbdl.argmax(given)
+            nbdl.argmax(given, axis=-1)
             if given.shape == scores.shape
             else class_numbers(scores, given, "top_k_accuracy", padded=True).astype("int64")
         )

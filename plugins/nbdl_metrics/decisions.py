@@ -38,8 +38,8 @@ def decide(
             true = nbdl.where(given < 0, NOTHING, true)
         return _yes(scores, threshold, from_logits), true, 2
     if given.shape == scores.shape:
-        return nbdl.argmax(scores), nbdl.argmax(given), classes
-    return nbdl.argmax(scores), class_numbers(scores, given, name, padded=True).astype("int64"), classes
+        return nbdl.argmax(scores, axis=-1), nbdl.argmax(given, axis=-1), classes
+    return nbdl.argmax(scores, axis=-1), class_numbers(scores, given, name, padded=True).astype("int64"), classes
 
 
 def _yes(prediction: Tensor, threshold: float, from_logits: bool | None) -> Tensor:

@@ -132,7 +132,7 @@ class SequenceToSequence(nn.Module):
 
         def step(state: tuple[Tensor, Tensors], _: None) -> tuple[tuple[Tensor, Tensors], tuple[Tensor, Tensor]]:
             logits, weights, states = self.write(memory, state[1], state[0])
-            return (nbdl.argmax(logits).astype(TOKEN), states), (logits, weights)
+            return (nbdl.argmax(logits, axis=-1).astype(TOKEN), states), (logits, weights)
 
         first = nbdl.full((source.shape[0],), START, TOKEN)
         _, (logits, weights) = nbdl.scan(step, (first, self.begin(memory)), length=self.longest)
@@ -217,7 +217,7 @@ class Beams(nn.Module):
         total = (nbdl.expand_dims(scores, 2) + nbdl.where(ended, nothing, logs)).reshape(-1, self.beams * outputs)
         places, values = [], []
         for _ in range(self.beams):
-            places.append(nbdl.argmax(total))
+            places.append(nbdl.argmax(total, axis=-1))
             values.append(nbdl.max(total, axis=1))
             taken = nbdl.arange(self.beams * outputs) == nbdl.expand_dims(places[-1], 1)
             total = nbdl.where(taken, 2 * NEVER * self.net.longest, total)

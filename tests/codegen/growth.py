@@ -24,7 +24,7 @@ ROWS = 7
 EXAMPLES = 70
 LARGEST = 30.0
 TABLE = 5
-UNARY = ["tanh", "sigmoid", "sin", "cos", "negative", "abs", "sign", "floor", "erf", "exp", "expm1", "stop_gradient"]
+UNARY = "tanh sigmoid sin cos atan negative abs sign floor erf exp expm1 stop_gradient".split()
 COMPARISONS = ["less", "less_equal", "equal", "not_equal"]
 
 

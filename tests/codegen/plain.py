@@ -263,6 +263,7 @@ def namespace() -> dict[str, Any]:
         "inlined": lambda function: function,
         **{"f32": np.float32, "f64": np.float64, "i32": np.int32, "i64": np.int64, "u8": np.uint8, "b1": np.bool_},
         **{name: getattr(np, name) for name in _OF_NUMPY},
+        "atan": np.arctan,
         "erf": lambda x: type(x)(math.erf(x)),
         "sigmoid": _sigmoid,
         "fast_divide": np.divide,

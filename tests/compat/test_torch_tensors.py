@@ -53,6 +53,23 @@ WITH_OPTIONS = {
     "in order": lambda t, x: (x.sort().values, t.sort(x, 0, descending=True)[0], x.topk(2)[0], x.topk(1, 0, False)[0]),
     "repeated": lambda t, x: (x.repeat(2, 1), x.repeat(2, 1, 3), x[0].repeat((2,))),
     "norms": lambda t, x: (x.norm(), t.norm(x, dim=1), x.norm(1, dim=0, keepdim=True)),
+    "angles": lambda t, x: (
+        (x / 3).tan(), (x / 9).asin(), t.acos(x / 9), x.atan(), t.atan2(x, x + 0.3), (x / 3).sinh(), t.cosh(x / 3),
+        x.asinh(), (x.abs() + 1.1).acosh(), (x / 9).atanh(),
+    ),
+    "logarithms": lambda t, x: (
+        x.exp().log2(), t.log10(x.exp()), t.logaddexp(x, other=-x), t.hypot(x, x + 1), (x.abs() + 1).reciprocal(),
+    ),
+    "running": lambda t, x: (x.cumsum(1), t.cumsum(x, dim=0), x.cumprod(0), x.prod(), t.prod(x, 1, keepdim=True)),
+    "moved": lambda t, x: (
+        x.flip(0), x.flip([0, 1]), t.flip(x, (1,)), x.roll(1, 0), t.roll(x, shifts=(1, -1), dims=(0, 1)), x.roll(2),
+        x.tile(2), t.tile(x, (2, 3)), x.repeat_interleave(2, dim=1), t.movedim(x, 0, 1), *x.unbind(1), *t.unbind(x),
+    ),
+    "triangles": lambda t, x: (x.tril(), t.triu(x, diagonal=1)),
+    "sums of products": lambda t, x: (
+        t.einsum("ij,kj->ik", x, x), t.einsum("ij->j", x), t.tensordot(x, x, dims=2), t.tensordot(x, x.t(), dims=1),
+    ),
+    "meshes": lambda t, x: (*t.meshgrid(x[0], x[:, 0], indexing="ij"), *t.meshgrid(x[0], x[:, 0], indexing="xy")),
     "masked": lambda t, x: x.masked_fill(x > 0, -1e9),
     "other dtypes": lambda t, x: (x.double() * 2, x.float(), x.to(t.float64), x.type(t.float32)),
     "same": lambda t, x: (x.clone(), x.contiguous(), x.cpu(), x.to("cpu"), x.detach() + x),
@@ -84,6 +101,12 @@ INTEGERS = {
     "truths": lambda t, x: (True & (x > 0), False | (x > 0)),
     "argmax": lambda t, x: (x.argmax(), x.argmax(1), t.argmax(x, dim=0, keepdim=True), x.argmin(1)),
     "indices": lambda t, x: (t.max(x, 1)[1], t.min(x, dim=0).indices),
+    "rounded": lambda t, x: (x.round(), t.ceil(x), x.trunc(), (x * 0 + 2.5).round()),
+    "truth of numbers": lambda t, x: (
+        t.logical_and(x > 0, x < 1), (x > 0).logical_or(x < -1), t.logical_xor(x > 0, other=x < 1),
+        (x > 0).logical_not(), t.isinf(x / 0), x.isnan(), x.ne(x), x.lt(0.5), t.ge(x, other=0), t.count_nonzero(x > 0),
+        x.count_nonzero(dim=1),
+    ),
     "comparisons": lambda t, x: (x > 0, x == x, (x != x) | (x <= 0.5), ~(x < 0), t.eq(x, x)),
     "counts": lambda t, x: ((x > 0).sum(), (x > 0).sum(1), (x > 0).float().mean(), (x > 0).long()),
     "ranges": lambda t, x: (t.arange(3), t.arange(1, 9, 2), t.arange(0.0, 1.0, 0.25), t.linspace(0, 1, 5)),

@@ -32,9 +32,10 @@ REFERENCES: dict[str, Callable[[Array], Array]] = {
     "erf": lambda x: np.vectorize(math.erf, otypes=[np.float64])(x),
     "sin": lambda x: np.where(abs(x) <= LIMIT, np.sin(np.clip(x, -LIMIT, LIMIT)), NAN),
     "cos": lambda x: np.where(abs(x) <= LIMIT, np.cos(np.clip(x, -LIMIT, LIMIT)), NAN),
+    "atan": np.arctan,
 }
 # The largest errors over all float32 (bench/ulp.py), and over dense samples for float64; rounded up.
-BOUNDS_32 = dict.fromkeys(REFERENCES, 2.6) | {"exp": 1.1, "log": 1.0, "erf": 1.3, "sin": 1.6, "cos": 1.6}
+BOUNDS_32 = dict.fromkeys(REFERENCES, 2.6) | {"exp": 1.1, "log": 1.0, "erf": 1.3, "sin": 1.6, "cos": 1.6, "atan": 1.9}
 BOUNDS_64 = dict.fromkeys(REFERENCES, 2.6) | {"exp": 1.1, "log": 1.0, "erf": 2.0, "sin": 1.6, "cos": 1.6}
 EXTENDED = np.finfo(np.longdouble).nmant > 60
 
@@ -116,6 +117,7 @@ EDGES = {
     "erf": [(0.0, 0.0), (-0.0, -0.0), (INF, 1.0), (-INF, -1.0), (7.0, 1.0), (-1e30, -1.0)],
     "sin": [(0.0, 0.0), (-0.0, -0.0), (INF, NAN), (-INF, NAN), (1e30, NAN), (1e-30, 1e-30)],
     "cos": [(0.0, 1.0), (-0.0, 1.0), (INF, NAN), (-INF, NAN), (1e30, NAN), (1e-30, 1.0)],
+    "atan": [(0.0, 0.0), (-0.0, -0.0), (INF, math.pi / 2), (-INF, -math.pi / 2), (1.0, math.pi / 4), (1e-30, 1e-30)],
 }
 
 

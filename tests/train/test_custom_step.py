@@ -109,7 +109,8 @@ class Student(nn.Module):
         wanted = nbdl.softmax(self.teacher(batch.x)).detach()
         loss = -nbdl.mean(nbdl.sum(wanted * nbdl.log_softmax(logits), axis=-1))
         self.optimizer.minimize(loss, self.network.parameters())
-        return {"loss": loss, "agreement": nbdl.mean((nbdl.argmax(logits) == nbdl.argmax(wanted)).astype("float32"))}
+        agrees = nbdl.argmax(logits, axis=-1) == nbdl.argmax(wanted, axis=-1)
+        return {"loss": loss, "agreement": nbdl.mean(agrees.astype("float32"))}
 
 
 def test_a_student_comes_to_agree_with_its_teacher(iris):

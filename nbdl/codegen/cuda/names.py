@@ -11,7 +11,7 @@ KERNELS = {
     ).split(),
     "sizes": "NUMBER OFFSET SEED".split(),
     "scalars": (
-        "cos erf exp expm1 fast_divide floor is_finite log log1p maximum minimum power sigmoid sign sin sqrt tanh"
+        "atan cos erf exp expm1 fast_divide floor is_finite log log1p maximum minimum power sigmoid sign sin sqrt tanh"
     ).split(),
     "random": "random_normal random_normal_float64 random_uniform random_uniform_float64".split(),
     "reductions": "add_slices lanes_max lanes_sum largest_slices".split(),

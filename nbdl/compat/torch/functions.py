@@ -37,6 +37,23 @@ abs, sign, floor, isfinite = (_mapped(getattr(functions, name)) for name in ("ab
 tanh, sigmoid, maximum, minimum = (
     _mapped(getattr(functions, name)) for name in ("tanh", "sigmoid", "maximum", "minimum")
 )
+tan, asin, acos, atan, atan2 = (_mapped(getattr(functions, name)) for name in ("tan", "asin", "acos", "atan", "atan2"))
+sinh, cosh, asinh, acosh, atanh = (
+    _mapped(getattr(functions, name)) for name in ("sinh", "cosh", "asinh", "acosh", "atanh")
+)
+ceil, round, trunc, isinf, isnan = (
+    _mapped(getattr(functions, name)) for name in ("ceil", "round", "trunc", "isinf", "isnan")
+)
+log2, log10, logaddexp, hypot, reciprocal = (
+    _mapped(getattr(functions, name), other="y") for name in ("log2", "log10", "logaddexp", "hypot", "reciprocal")
+)
+logical_and, logical_or, logical_xor, logical_not = (
+    _mapped(getattr(functions, f"logical_{name}"), other="y") for name in ("and", "or", "xor", "not")
+)
+remainder, ne, lt, le, gt, ge = (
+    _mapped(getattr(functions, name), other="y")
+    for name in ("remainder", "not_equal", "less", "less_equal", "greater", "greater_equal")
+)
 relu = _mapped(lambda x: activations.relu(x))
 clamp = _mapped(functions.clip, min="low", max="high")
 where = _mapped(functions.where, input="x", other="y")
@@ -68,11 +85,6 @@ def neg(x: Any) -> Tensor:
     return as_torch(-functions.asarray(x))
 
 
-def isnan(x: Any) -> Tensor:
-    """Where x isn't a number."""
-    return as_torch(functions.asarray(x) != x)
-
-
 def masked_fill(x: Any, mask: Any, value: float) -> Tensor:
     """x, and `value` where the mask is true."""
     return where(mask, value, x)
@@ -98,17 +110,15 @@ def allclose(x: Any, other: Any, rtol: float = 1e-5, atol: float = 1e-8) -> bool
 
 sum = _mapped(functions.sum, dim="axis", keepdim="keepdims")
 mean = _mapped(functions.mean, dim="axis", keepdim="keepdims")
+prod = _mapped(functions.prod, dim="axis", keepdim="keepdims")
 logsumexp = _mapped(functions.logsumexp, dim="axis", keepdim="keepdims")
-
-
-def all(x: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
-    """Whether nothing is 0 or false."""
-    return as_torch(functions.sum(functions.asarray(x) == 0, dim, keepdim) == 0)
-
-
-def any(x: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
-    """Whether something is neither 0 nor false."""
-    return as_torch(functions.sum(functions.asarray(x) != 0, dim, keepdim) != 0)
+all = _mapped(functions.all, dim="axis", keepdim="keepdims")
+any = _mapped(functions.any, dim="axis", keepdim="keepdims")
+argmax = _mapped(functions.argmax, dim="axis", keepdim="keepdims")
+argmin = _mapped(functions.argmin, dim="axis", keepdim="keepdims")
+count_nonzero = _mapped(functions.count_nonzero, dim="axis")
+cumsum = _mapped(functions.cumulative_sum, dim="axis")
+cumprod = _mapped(functions.cumulative_prod, dim="axis")
 
 
 def norm(x: Any, p: Any = 2, dim: Any = None, keepdim: bool = False) -> Tensor:
@@ -154,18 +164,6 @@ def min(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
     return Extreme(as_torch(functions.min(x, dim, keepdim)), argmin(x, dim, keepdim))
 
 
-def argmax(x: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Index of the first largest element along an axis, or among all elements."""
-    if dim is None:
-        return as_torch(functions.argmax(functions.reshape(x, (-1,)), 0))
-    return as_torch(functions.argmax(x, dim, keepdim))
-
-
-def argmin(x: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Index of the first smallest element along an axis, or among all elements."""
-    return argmax(-functions.asarray(x), dim, keepdim)
-
-
 softmax = _mapped(functions.softmax, dim="axis")
 log_softmax = _mapped(functions.log_softmax, dim="axis")
 
@@ -176,6 +174,27 @@ log_softmax = _mapped(functions.log_softmax, dim="axis")
 cat = _mapped(functions.concat, dim="axis")
 stack = _mapped(functions.stack, dim="axis")
 unsqueeze = _mapped(functions.expand_dims, as_view, dim="axis")
+roll = _mapped(functions.roll, shifts="shift", dims="axis")
+movedim = _mapped(functions.moveaxis, as_view)
+unbind = _mapped(functions.unstack, dim="axis")
+repeat_interleave = _mapped(functions.repeat, dim="axis")
+tril = _mapped(functions.tril, diagonal="k")
+triu = _mapped(functions.triu, diagonal="k")
+
+
+def flip(x: Any, *dims: Any) -> Tensor:
+    """Elements along axes in the reverse order; the axes are numbers or one tuple."""
+    return as_torch(functions.flip(x, sizes_of(dims)))
+
+
+def tile(x: Any, *dims: Any) -> Tensor:
+    """The whole tensor so many times along each axis, the last number being for the last axis."""
+    return as_torch(functions.tile(x, sizes_of(dims)))
+
+
+def meshgrid(*tensors: Any, indexing: str = "ij") -> list[Tensor]:
+    """Each vector along an axis of its own, repeated along the others."""
+    return as_torch(functions.meshgrid(*tensors, indexing=indexing))
 
 
 def reshape(x: Any, *shape: Any) -> Tensor:
@@ -282,16 +301,20 @@ def topk(x: Any, k: int, dim: int = -1, largest: bool = True) -> Extreme:
 
 matmul = mm = bmm = mv = dot = _mapped(products.matmul, input="x", other="y")
 outer = _mapped(products.outer)
+einsum = _mapped(products.einsum)
+tensordot = _mapped(products.tensordot, dims="axes")
 
 
 # --- methods ----------------------------------------------------------------------------------------------------------
 
 
 METHODS = (
-    "all any exp log sqrt sin cos expm1 log1p erf square abs sign floor isfinite isnan tanh sigmoid relu clamp pow "
-    "maximum minimum add sub mul div neg eq equal allclose masked_fill sum mean logsumexp norm var std max min argmax "
-    "argmin softmax log_softmax unsqueeze reshape squeeze permute transpose t flatten expand repeat split chunk gather "
-    "sort topk matmul mm bmm mv dot outer"
+    "all any exp log sqrt sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh expm1 log1p log2 log10 "
+    "logaddexp hypot reciprocal remainder erf square abs sign floor ceil round trunc isfinite isinf isnan sigmoid relu "
+    "clamp pow maximum minimum add sub mul div neg eq ne lt le gt ge logical_and logical_or logical_xor logical_not "
+    "equal allclose masked_fill sum prod cumsum cumprod mean logsumexp norm var std max min argmax argmin "
+    "count_nonzero softmax log_softmax unsqueeze reshape squeeze permute transpose t flatten expand repeat "
+    "repeat_interleave flip roll tile movedim tril triu split chunk unbind gather sort topk matmul mm bmm mv dot outer"
 ).split()
 DTYPES = {"float": "float32", "double": "float64", "int": "int32", "long": "int64", "bool": "bool"}
 
@@ -340,5 +363,5 @@ setattr(Tensor, "view_as", lambda self, other: reshape(self, other.shape))  # no
 setattr(Tensor, "type", Tensor.to)  # noqa: B010
 
 __all__ = [
-    *METHODS, "Extreme", "cat", "stack", "where",
+    *METHODS, "Extreme", "cat", "einsum", "meshgrid", "stack", "tensordot", "where",
 ]  # fmt: skip

@@ -103,6 +103,12 @@ class Tensor(NativeTensor):
     def __getattr__(self, name: str) -> Any:
         raise missing("torch.Tensor", name, () if name.startswith("__") else dir(self))
 
+    def __array_ufunc__(self, function: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        return as_torch(super().__array_ufunc__(function, method, *inputs, **options))
+
+    def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
+        return as_torch(super().__array_function__(function, types, args, options))
+
     def __repr__(self) -> str:
         text = super().__repr__()
         return text if self.is_leaf else text.replace(", requires_grad=True)", ")")

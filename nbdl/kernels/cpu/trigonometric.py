@@ -1,4 +1,7 @@
-"""Sine and cosine: reduced to a quadrant, then a polynomial of each, of which the quadrant selects one and its sign."""
+"""Sine and cosine: reduced to a quadrant, then a polynomial of each, of which the quadrant selects one and its sign.
+
+And the arc tangent: reduced to half of an eighth of a turn, then a polynomial.
+"""
 
 import numpy as np
 from numba import types
@@ -19,6 +22,7 @@ from nbdl.kernels.cpu.floats import (
     polynomial,
     scalar,
     select,
+    with_sign,
 )
 
 # pi/2 in three parts, used as ln(2) above; two are enough for a float32 argument reduced in float64.
@@ -30,6 +34,12 @@ HALF_PI_LOW = constant(-1.4973849048591698e-33)
 TRIGONOMETRIC_LIMIT = constant(2.0**45)
 sin_tail = polynomial(table.SIN_32, table.SIN_64)
 cos_tail = polynomial(table.COS_32, table.COS_64)
+atan_tail = polynomial(table.ATAN_32, table.ATAN_64)
+# tan(pi/8) and tan(3 pi/8); and the low parts of pi/4 and pi/2, what their rounding leaves
+LOW_SLOPE, HIGH_SLOPE = constant(0.41421356), constant(2.4142135)
+QUARTER_PI, HALF_PI = constant(0.7853981633974483), constant(1.5707963267948966)
+QUARTER_PI_REST = constant(0.7853981633974483 - float(np.float32(0.7853981633974483)), 3.061616997868383e-17)
+HALF_PI_REST = constant(1.5707963267948966 - float(np.float32(1.5707963267948966)), 6.123233995736766e-17)
 
 
 def quadrant(x):
@@ -107,3 +117,17 @@ def cos(x):
     r, shifted = quadrant(x)
     result = cos_of_quadrant(r, shifted)
     return select(magnitude(x) <= TRIGONOMETRIC_LIMIT(x), result, NAN(x))
+
+
+@scalar
+def atan(x):
+    """Return the arc tangent, from atan(a) = c + atan((a - tan c) / (1 + a tan c)) for c = 0, pi/4 or pi/2."""
+    a = magnitude(x)
+    steep, flat = a > HIGH_SLOPE(x), a < LOW_SLOPE(x)
+    above = select(steep, -ONE(x), select(flat, a, a - ONE(x)))
+    below = select(steep, a, select(flat, ONE(x), a + ONE(x)))
+    t = above / below
+    square = t * t
+    rest = select(steep, HALF_PI_REST(x), select(flat, ZERO(x), QUARTER_PI_REST(x)))
+    near = t + fma(t * square, atan_tail(square), rest)
+    return with_sign(select(steep, HALF_PI(x), select(flat, ZERO(x), QUARTER_PI(x))) + near, x)

@@ -8,6 +8,7 @@ from nbdl.kernels.cuda.device import SIMULATED, device
 
 if SIMULATED:
     from nbdl.kernels.cuda.simulated import (
+        atan,
         cos,
         cos_turns,
         erf,
@@ -23,14 +24,14 @@ if SIMULATED:
         tanh,
     )
 else:
-    from math import cos, erf, exp, expm1, log, log1p, sin, sqrt, tanh
+    from math import atan, cos, erf, exp, expm1, log, log1p, sin, sqrt, tanh
     from math import pow as power
 
     from nbdl.kernels.cuda.libdevice import cos_turns, floor, like
 
 __all__ = [
-    "cos", "cos_turns", "erf", "exp", "expm1", "fast_divide", "floor", "is_finite", "like", "log", "log1p", "maximum",
-    "minimum", "power", "sigmoid", "sign", "sin", "sqrt", "tanh",
+    "atan", "cos", "cos_turns", "erf", "exp", "expm1", "fast_divide", "floor", "is_finite", "like", "log", "log1p",
+    "maximum", "minimum", "power", "sigmoid", "sign", "sin", "sqrt", "tanh",
 ]  # fmt: skip
 
 

@@ -40,9 +40,9 @@ def _of_numpy(function: Callable[..., Any]) -> Callable[..., Any]:
     return compute
 
 
-cos, exp, expm1, floor, log, log1p, power, sin, sqrt, tanh = (
+atan, cos, exp, expm1, floor, log, log1p, power, sin, sqrt, tanh = (
     _of_numpy(each)
-    for each in (np.cos, np.exp, np.expm1, np.floor, np.log, np.log1p, np.power, np.sin, np.sqrt, np.tanh)
+    for each in (np.arctan, np.cos, np.exp, np.expm1, np.floor, np.log, np.log1p, np.power, np.sin, np.sqrt, np.tanh)
 )
 erf = _of_numpy(math.erf)
 
