@@ -14,6 +14,7 @@ from nbdl.cards import choose_device
 from nbdl.errors import UntraceableError
 from nbdl.ir import ops
 from nbdl.ir.graph import Node, node_count, scope, topological
+from nbdl.options import check_function
 from nbdl.tensor import Tensor
 from nbdl.trees import Constant, Container, Leaf, Structure, flatten, unflatten
 
@@ -45,6 +46,7 @@ def jit(function: Callable[..., Any], *, device: str = "cpu") -> Callable[..., A
     >>> norm([3.0, 4.0])
     tensor(5.)
     """
+    check_function("jit", function)
     compiled: dict[Hashable, _Compiled] = {}
     device = choose_device(device)
 

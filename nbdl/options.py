@@ -30,6 +30,12 @@ def check_whole(name: str, number: Any, lowest: int, highest: int | None = None)
     raise OptionError(f"{name} must be a whole number {wanted}, not {number!r}")
 
 
+def check_function(owner: str, function: Any) -> None:
+    """Raise `OptionError` if what `owner` is given as a function can't be called."""
+    if not callable(function):
+        raise OptionError(f"{owner} takes a function, not {function!r}")
+
+
 @dataclass(frozen=True)
 class Option:
     """One option of a callable.

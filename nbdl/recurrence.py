@@ -20,6 +20,7 @@ from nbdl.ir.graph import Node, topological, with_inputs
 from nbdl.ir.scan import Body, after, result, titled_leaf
 from nbdl.ir.scan import scan as record_scan
 from nbdl.ir.shapes import Batch, Shape, show_shape
+from nbdl.options import check_function
 from nbdl.tensor import Tensor, node_of
 from nbdl.trees import Container, Leaf, Structure, flatten, unflatten
 
@@ -55,6 +56,7 @@ def scan(
     >>> nbdl.scan(lambda total, x: (total + x, total + x), nbdl.asarray(0.0), nbdl.asarray([1.0, 2.0, 3.0]))
     (tensor(6.), tensor([1., 3., 6.]))
     """
+    check_function("scan", step)
     states, state_structure = _nodes(initial)
     through, element_structure = _nodes(elements)
     traced = _Traced(step, states, state_structure, through, element_structure, _length(through, length))

@@ -13,6 +13,7 @@ from nbdl.ir import ops
 from nbdl.ir.graph import Node
 from nbdl.ir.primitives import TABLE
 from nbdl.ir.shapes import product, show_shape
+from nbdl.options import check_function
 from nbdl.tensor import Tensor, node_of, variables_below
 from nbdl.trees import Structure, flatten, unflatten
 
@@ -34,6 +35,7 @@ def value_and_grad(function: Callable[..., Tensor], argnums: int | Sequence[int]
     >>> value_and_grad(lambda x: nbdl.sum(x * x))([1.0, 2.0])
     (tensor(5.), tensor([2., 4.]))
     """
+    check_function("grad", function)
     is_one = not isinstance(argnums, Sequence)
     places = (index(argnums),) if is_one else tuple(argnums)  # type: ignore[arg-type]
 

@@ -20,6 +20,7 @@ from nbdl.ir.graph import Node, topological
 from nbdl.ir.primitives import apply
 from nbdl.ir.scan import Body, result, scan
 from nbdl.ir.shapes import Shape, Size, show_shape
+from nbdl.options import check_function
 from nbdl.tensor import Tensor, node_of
 from nbdl.trees import flatten, unflatten
 
@@ -44,6 +45,7 @@ def vmap(function: Callable[..., Any], in_axes: Axes = 0) -> Callable[..., Any]:
     >>> vmap(lambda x, y: nbdl.sum(x * y), in_axes=(0, None))([[1.0, 2.0], [3.0, 4.0]], [1.0, 10.0])
     tensor([21., 43.])
     """
+    check_function("vmap", function)
 
     @functools.wraps(function, updated=())
     def mapped(*arguments: Any) -> Any:

@@ -6,6 +6,7 @@ Functions of sequences hand in images of height 1; messages then show widths onl
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Literal
 
 from nbdl.errors import OptionError, ShapeError
@@ -35,7 +36,7 @@ def pair(name: str, value: Sizes, least: int = 1) -> Pair:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def resolve_padding(padding: Padding, size: Pair, kernel: Pair, stride: Pair, dilation: Pair) -> Padded:

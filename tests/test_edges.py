@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import nbdl
-from nbdl import nn
-from nbdl.errors import DtypeError, ShapeError
+from nbdl import nn, optim
+from nbdl.errors import DataError, DtypeError, OptionError, ShapeError
 
 
 def test_constants_belong_to_nobody():
@@ -145,3 +145,39 @@ def test_a_single_number_is_formatted():
     assert f"{x * 2:.1f} {x.reshape(()):>6.2f} {nbdl.Tensor(3):03d} {x}" == "2.5   1.25 003 tensor([1.25])"
     with pytest.raises(TypeError, match="unsupported format string"):
         f"{nbdl.Tensor([1.0, 2.0]):.1f}"
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda x, y: nn.Dense(1)(x, x), ShapeError, "in layer Dense .*: it takes one input, not 2"),
+        (lambda x, y: linear().fit([x, x], y), DataError, "given as a tuple, not as a list"),
+        (lambda x, y: linear().fit(x, y, folder="runs/1"), OptionError, "RunFolder.create"),
+        (lambda x, y: linear().fit(x, y, shuffle="no"), OptionError, "shuffle is True or False, not 'no'"),
+        (lambda x, y: optim.sgd(weight_decay="a"), OptionError, "weight_decay must be a number"),
+        (lambda x, y: optim.sgd(clip_norm=[1.0]), OptionError, "clip_norm must be positive"),
+        (lambda x, y: optim.sgd(momentum="a"), OptionError, "momentum from 0 up to"),
+        (lambda x, y: optim.adam(epsilon="a"), OptionError, "a finite epsilon"),
+        (lambda x, y: nbdl.jit(3), OptionError, "jit takes a function, not 3"),
+        (lambda x, y: nbdl.grad(x), OptionError, "grad takes a function"),
+        (lambda x, y: nbdl.vmap(None), OptionError, "vmap takes a function, not None"),
+        (lambda x, y: nbdl.scan(3, 0.0, x), OptionError, "scan takes a function, not 3"),
+    ],
+)
+def test_mistakes_are_named(call, error, words):
+    with pytest.raises(error, match=words):
+        call(np.ones((8, 4), np.float32), np.ones(8, np.float32))
+
+
+def linear() -> nn.Module:
+    net = nn.Sequential(nn.Dense(1))
+    net.compile(optimizer="sgd", loss="mse")
+    return net
+
+
+def test_whole_numbers_of_numpy_are_options_too():
+    x, y = np.ones((8, 4), np.float32), np.ones(8, np.float32)
+    net = linear()
+    net.fit(x, y, epochs=np.int64(2), batch_size=np.int32(4), seed=np.uint8(3), workers=np.int16(1), verbose=False)
+    assert net.predict(x, batch_size=np.int32(3)).shape == (8, 1)
+    assert nn.MaxPool2D(np.int64(2))(np.zeros((1, 4, 4, 1), np.float32)).shape == (1, 2, 2, 1)

@@ -10,6 +10,7 @@ from nbdl.errors import OptionError, ShapeError
 from nbdl.ir.shapes import Shape, normalize_axes, show_shape
 from nbdl.nn.attention import MultiHeadAttention
 from nbdl.nn.initializers import Initializer
+from nbdl.nn.inputs import only
 from nbdl.nn.layers import ActivationLike, Dense, Dropout, Sequential
 from nbdl.nn.module import Container, Module
 from nbdl.nn.normalization import LayerNorm
@@ -36,7 +37,7 @@ class Residual(Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return x + layers(x)."""
-        (x,) = inputs
+        x = only(inputs)
         y: Tensor = self.layers(x)
         if y.shape != x.shape:
             raise ShapeError(
@@ -113,7 +114,7 @@ class FeedForward(Container):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return what the two layers make of x."""
-        (x,) = inputs
+        x = only(inputs)
         return self.dropout(self.output(self.hidden(x)))
 
 

@@ -11,6 +11,7 @@ from nbdl import images
 from nbdl.errors import OptionError, ShapeError
 from nbdl.ir.shapes import Shape, show_shape
 from nbdl.nn.initializers import Initializer, initialize
+from nbdl.nn.inputs import only
 from nbdl.nn.layers import ActivationLike, resolve_activation
 from nbdl.nn.module import Module, Parameter
 from nbdl.options import check_whole
@@ -73,7 +74,7 @@ class _Convolution(Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return activation(convolution of x + bias)."""
-        (x,) = inputs
+        x = only(inputs)
         if self._channels(x.shape) != self.channels:
             raise ShapeError(f"it was built for {self.channels} channels, not for those of {show_shape(x.shape)}")
         y = self.convolve(x, self.weight, groups=self.groups, **self._placing())

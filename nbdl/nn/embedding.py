@@ -11,6 +11,7 @@ from nbdl.errors import DataError, DtypeError
 from nbdl.ir.graph import current_scope
 from nbdl.ir.shapes import Shape
 from nbdl.nn.initializers import Initializer
+from nbdl.nn.inputs import only
 from nbdl.nn.module import Module, Parameter
 from nbdl.options import check_whole
 from nbdl.targets import note_range
@@ -73,7 +74,7 @@ class Embedding(Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return the vectors of the tokens."""
-        (x,) = inputs
+        x = only(inputs)
         if x.dtype.kind not in "iu":
             raise DtypeError(f"it takes tokens as whole numbers, not {x.dtype}; convert with .astype('int32')")
         note_range(TokenRange(x, self.tokens, current_scope() or type(self).__name__))

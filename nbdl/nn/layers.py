@@ -10,6 +10,7 @@ from nbdl import functions, random
 from nbdl.errors import DataError, OptionError, ShapeError
 from nbdl.ir.shapes import Shape, show_shape
 from nbdl.nn.initializers import Initializer
+from nbdl.nn.inputs import only
 from nbdl.nn.module import Container, Module, Parameter
 from nbdl.options import check_whole
 from nbdl.products import matmul
@@ -62,7 +63,7 @@ class Dense(Module):
 
     def build(self, *shapes: Shape) -> None:
         """Make the weight and the bias for inputs `(..., inputs)`."""
-        (shape,) = shapes
+        shape = only(shapes)
         if len(shape) < 2 or not isinstance(shape[-1], int):
             raise ShapeError(
                 f"Dense takes (rows, ..., inputs), not {show_shape(shape)}; put a batch axis in front of a single row"
@@ -72,7 +73,7 @@ class Dense(Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return activation(x @ weight + bias)."""
-        (x,) = inputs
+        x = only(inputs)
         if x.shape[-1] != self.weight.shape[0]:
             raise ShapeError(f"it was built for inputs of size {self.weight.shape[0]}, not {x.shape[-1]}")
         y = matmul(x, self.weight)
@@ -86,7 +87,7 @@ class Flatten(Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return x with two axes."""
-        (x,) = inputs
+        x = only(inputs)
         return x.reshape(x.shape[0], -1)
 
 
@@ -106,7 +107,7 @@ class Dropout(Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return x, thinned out while training."""
-        (x,) = inputs
+        x = only(inputs)
         if not self.training or self.rate == 0:
             return x
         kept = random.uniform(x.shape, x.dtype) >= self.rate
@@ -121,7 +122,7 @@ class Activation(Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return function(x)."""
-        (x,) = inputs
+        x = only(inputs)
         return self.function(x)
 
 
@@ -158,7 +159,7 @@ class Sequential(Container):
                 f"Sequential hands one input from layer to layer and can't take {len(inputs)}: write a module of your "
                 "own, with a forward that has a parameter for each"
             )
-        (x,) = inputs
+        x = only(inputs)
         for layer in self.layers:
             x = layer(x)
         return x

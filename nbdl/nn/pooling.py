@@ -5,6 +5,7 @@ from __future__ import annotations
 from nbdl import functions, images, pooling
 from nbdl.errors import ShapeError
 from nbdl.ir.shapes import show_shape
+from nbdl.nn.inputs import only
 from nbdl.nn.module import Module
 from nbdl.tensor import Tensor
 from nbdl.windows import FlatPadding, Padding, Sizes, explicit_padding, flat_padding, pair, resolve_padding
@@ -263,7 +264,7 @@ class ImageInput(Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return x with four axes."""
-        (x,) = inputs
+        x = only(inputs)
         if x.ndim not in (3, 4):
             raise ShapeError(f"it takes images (n, height, width) or {images.IMAGE}, not {show_shape(x.shape)}")
         return functions.expand_dims(x, 3) if x.ndim == 3 else x

@@ -12,6 +12,7 @@ from nbdl.ir import ops
 from nbdl.ir.graph import Node
 from nbdl.ir.shapes import Shape, show_shape
 from nbdl.nn.initializers import Initializer
+from nbdl.nn.inputs import only
 from nbdl.nn.module import Module, Parameter
 from nbdl.options import check_whole
 from nbdl.tensor import Tensor
@@ -78,7 +79,7 @@ class SinusoidalPositions(Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return x + table."""
-        (x,) = inputs
+        x = only(inputs)
         time, channels = _sequence(x.shape)
         return x + Tensor.wrap(_sinusoids(time, channels, self.base, x.dtype))
 
@@ -115,7 +116,7 @@ class LearnedPositions(Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return x + table."""
-        (x,) = inputs
+        x = only(inputs)
         time, channels = _sequence(x.shape)
         if time > self.length:
             raise ShapeError(f"the sequence has {time} positions, but the table of positions has only {self.length}")

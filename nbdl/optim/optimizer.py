@@ -54,16 +54,16 @@ class Optimizer(Recorded):
         clip_value: float | None = None,
         clip_norm: float | None = None,
     ):
-        if weight_decay < 0:
-            raise OptionError(f"weight_decay can't be negative, as {weight_decay} is")
+        if not isinstance(weight_decay, Real) or not weight_decay >= 0:
+            raise OptionError(f"weight_decay must be a number that isn't negative, not {weight_decay!r}")
         for name, limit in (("clip_value", clip_value), ("clip_norm", clip_norm)):
-            if limit is not None and limit <= 0:
-                raise OptionError(f"{name} must be positive, not {limit}; leave it out for no clipping")
+            if limit is not None and (not isinstance(limit, Real) or not limit > 0):
+                raise OptionError(f"{name} must be positive, not {limit!r}; leave it out for no clipping")
         self.state: OptimizerState | None = None
         self.lr = lr
-        self.weight_decay = weight_decay
-        self.clip_value = clip_value
-        self.clip_norm = clip_norm
+        self.weight_decay: float = weight_decay
+        self.clip_value: float | None = clip_value
+        self.clip_norm: float | None = clip_norm
 
     @property
     def lr(self) -> float | Schedule:

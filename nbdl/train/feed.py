@@ -134,8 +134,10 @@ def make_feed(x: Any, y: Any = None, sample_weight: Any = None) -> Feed:
     target = None if y is None else inputs[0] if same else _as_rows(y, "y")
     for name, array in [("x", each) for each in inputs] + ([] if target is None or same else [("y", target)]):
         if len(array) != len(inputs[0]):
+            is_list = isinstance(x, list) and all(hasattr(each, "shape") for each in x)
+            hint = "; the arrays of several inputs are given as a tuple, not as a list" if is_list else ""
             raise DataError(
-                f"x has {len(inputs[0])} rows, but {name} has {len(array)}; each row of x needs one of {name}"
+                f"x has {len(inputs[0])} rows, but {name} has {len(array)}; each row of x needs one of {name}{hint}"
             )
         _check_finite(name, array)
     if len(inputs[0]) == 0:

@@ -79,6 +79,8 @@ def fit(
         NumericsError: the loss or a gradient stopped being finite; the parameters are those before that step.
         InterruptedTraining: Ctrl-C; everything was saved.
     """
+    if not isinstance(folder, RunFolder | None):
+        raise OptionError(f"folder is a run folder that is open, as RunFolder.create(path) gives it, not {folder!r}")
     run = prepare(
         net,
         x,
@@ -127,7 +129,14 @@ def prepare(
     Nothing is compiled or written yet: mistakes come to light before a run has a folder.
     """
     require_compiled(net)
-    _check_numbers(epochs, batch_size, validation_split, initial_epoch, workers, epoch_rows, seed)
+    epochs, batch_size = check_whole("epochs", epochs, 0), check_whole("batch_size", batch_size, 1)
+    initial_epoch = check_whole("initial_epoch", initial_epoch, 0)
+    workers, epoch_rows = _optional("workers", workers, 1), _optional("epoch_rows", epoch_rows, 1)
+    seed = _optional("seed", seed, 0, 2**63 - 1)  # programs have it as a number of 64 bits
+    if not isinstance(validation_split, Real) or not 0 <= validation_split < 1:
+        raise OptionError(f"validation_split is a share from 0 to below 1, not {validation_split!r}")
+    if shuffle not in (True, False):
+        raise OptionError(f"shuffle is True or False, not {shuffle!r}")
     device = choose_device("cpu" if device == "auto" and workers is not None else device)
     if tracing.is_debugged(net):
         device = "cpu"  # values are looked at one by one
@@ -171,25 +180,8 @@ def prepare(
     return run
 
 
-def _check_numbers(
-    epochs: int,
-    batch_size: int,
-    validation_split: float,
-    initial_epoch: int,
-    workers: int | None,
-    epoch_rows: int | None,
-    seed: int | None,
-) -> None:
-    check_whole("epochs", epochs, 0)
-    check_whole("batch_size", batch_size, 1)
-    check_whole("initial_epoch", initial_epoch, 0)
-    for name, value in (("workers", workers), ("epoch_rows", epoch_rows)):
-        if value is not None:
-            check_whole(name, value, 1)
-    if seed is not None:
-        check_whole("seed", seed, 0, 2**63 - 1)  # programs have it as a number of 64 bits
-    if not isinstance(validation_split, Real) or not 0 <= validation_split < 1:
-        raise OptionError(f"validation_split is a share from 0 to below 1, not {validation_split!r}")
+def _optional(name: str, number: int | None, lowest: int, highest: int | None = None) -> int | None:
+    return None if number is None else check_whole(name, number, lowest, highest)
 
 
 def _feeds(

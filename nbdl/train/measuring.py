@@ -33,8 +33,7 @@ class Evaluation:
     """Measures loss and metrics on the same rows as often as asked."""
 
     def __init__(self, net: Module, feed: Feed, *, batch_size: int, workers: int, device: str = "cpu"):
-        check_whole("batch_size", batch_size, 1)
-        check_whole("workers", workers, 1)
+        batch_size, workers = check_whole("batch_size", batch_size, 1), check_whole("workers", workers, 1)
         self.rows = feed.rows
         self.traced = tracing.trace_evaluation(net, feed, min(batch_size, feed.rows))
         remember(net, "evaluation", self.traced.program)
@@ -87,9 +86,8 @@ class Prediction:
     def __init__(
         self, net: Module, x: Any, *, batch_size: int = 1024, workers: int | None = 1, device: str = "cpu"
     ):
-        check_whole("batch_size", batch_size, 1)
-        if workers is not None:
-            check_whole("workers", workers, 1)
+        batch_size = check_whole("batch_size", batch_size, 1)
+        workers = None if workers is None else check_whole("workers", workers, 1)
         self.net, self.batch = net, batch_size
         self.feed = make_feed(x)
         tracing.build(net, self.feed)

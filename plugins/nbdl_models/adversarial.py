@@ -12,6 +12,7 @@ from nbdl import nn, random
 from nbdl.activations import softplus
 from nbdl.ir.shapes import Shape
 from nbdl.nn.calls import building
+from nbdl.nn.inputs import only
 from nbdl.tensor import Tensor
 from nbdl.train import Batch
 from nbdl_models.checked import check_share, check_widths
@@ -65,7 +66,7 @@ class Adversarial(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return the discriminator's logits, `(n, 1)`: positive for what it takes to be real."""
-        (x,) = inputs
+        x = only(inputs)
         y: Tensor = self.discriminator(as_floats(x))
         return y
 

@@ -9,6 +9,7 @@ from nbdl import nn
 from nbdl.errors import OptionError, ShapeError
 from nbdl.hookspecs import trained_with
 from nbdl.ir.shapes import Shape, show_shape
+from nbdl.nn.inputs import only
 from nbdl.tensor import Tensor
 from nbdl_models.transformer import Positions, check_heads, check_sizes
 
@@ -47,7 +48,7 @@ class CharTransformer(nn.Module):
 
     def build(self, *shapes: Shape) -> None:
         """Check that it is given texts, and none that is too long."""
-        (shape,) = shapes
+        shape = only(shapes)
         if len(shape) != 2:
             raise ShapeError(f"char_transformer takes tokens (rows, time), not {show_shape(shape)}")
 

@@ -7,6 +7,7 @@ import numpy as np
 from nbdl import nn
 from nbdl.errors import OptionError, ShapeError
 from nbdl.ir.shapes import Batch, Shape, has_batch, show_shape
+from nbdl.nn.inputs import only
 from nbdl.tensor import Tensor
 
 
@@ -18,7 +19,7 @@ class ToShape(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return x with the axes of a row."""
-        (x,) = inputs
+        x = only(inputs)
         return x.reshape(x.shape[0], *self.shape)
 
 

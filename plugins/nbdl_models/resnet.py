@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nbdl import activations, nn
 from nbdl.errors import OptionError
+from nbdl.nn.inputs import only
 from nbdl.tensor import Tensor
 
 
@@ -32,7 +33,7 @@ class BasicBlock(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return y."""
-        (x,) = inputs
+        x = only(inputs)
         around = x if self.shortcut is None else self.shortcut(x)
         return activations.relu(self.layers(x) + around)
 

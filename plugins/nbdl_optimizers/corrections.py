@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 
 import nbdl
 from nbdl.errors import OptionError
@@ -15,16 +16,16 @@ SMALLEST_EPSILON = 1e-30
 def check_decay(owner: str, **decays: float) -> None:
     """Raise `OptionError` for a decay rate of a running mean that isn't in [0, 1)."""
     for name, decay in decays.items():
-        if not 0 <= decay < 1:
-            raise OptionError(f"{owner} takes {name} from 0 up to but not including 1, not {decay}")
+        if not isinstance(decay, Real) or not 0 <= decay < 1:
+            raise OptionError(f"{owner} takes {name} from 0 up to but not including 1, not {decay!r}")
 
 
 def check_epsilon(owner: str, epsilon: float) -> None:
     """Raise `OptionError` for an epsilon so small that an element that never had a gradient would become 0 / 0, or so
     large that nothing would move.
     """
-    if not SMALLEST_EPSILON <= epsilon < math.inf:
-        raise OptionError(f"{owner} takes a finite epsilon of at least {SMALLEST_EPSILON:g}, not {epsilon}")
+    if not isinstance(epsilon, Real) or not SMALLEST_EPSILON <= epsilon < math.inf:
+        raise OptionError(f"{owner} takes a finite epsilon of at least {SMALLEST_EPSILON:g}, not {epsilon!r}")
 
 
 def running_mean(mean: Tensor, new: Tensor, decay: float) -> Tensor:

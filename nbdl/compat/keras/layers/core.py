@@ -9,6 +9,7 @@ from nbdl import nn
 from nbdl.compat.keras.layers.base import Layer, activation_of, initializer_of
 from nbdl.compat.naming import PAGE
 from nbdl.errors import OptionError
+from nbdl.nn.inputs import only
 from nbdl.tensor import Tensor
 
 
@@ -51,7 +52,7 @@ class Reshape(Layer):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return x in the other shape."""
-        (x,) = inputs
+        x = only(inputs)
         return x.reshape(x.shape[0], *self.target_shape)
 
 

@@ -10,6 +10,7 @@ from nbdl import nn
 from nbdl.compat.naming import refuse
 from nbdl.compat.torch import functions
 from nbdl.compat.torch.nn.module import Module
+from nbdl.nn.inputs import only
 from nbdl.tensor import Tensor
 
 
@@ -35,7 +36,7 @@ class Linear(Module, nn.Dense):
 
     def forward(self, *inputs: Tensor, **named: Any) -> Tensor:
         """Return x @ weight + bias; x may be a single row."""
-        (x,) = inputs
+        x = only(inputs)
         return nn.Dense.forward(self, x) if x.ndim > 1 else nn.Dense.forward(self, x.reshape(1, -1))[0]
 
 
@@ -47,7 +48,7 @@ class Flatten(Module):
 
     def forward(self, *inputs: Tensor, **named: Any) -> Tensor:
         """Return x with fewer axes."""
-        (x,) = inputs
+        x = only(inputs)
         return functions.flatten(x, self.start_dim, self.end_dim)
 
 
@@ -59,7 +60,7 @@ class Unflatten(Module):
 
     def forward(self, *inputs: Tensor, **named: Any) -> Tensor:
         """Return x with more axes."""
-        (x,) = inputs
+        x = only(inputs)
         dim = self.dim % x.ndim
         return functions.reshape(x, (*x.shape[:dim], *self.unflattened_size, *x.shape[dim + 1 :]))
 

@@ -8,6 +8,7 @@ from nbdl import nn
 from nbdl.compat.torch.nn import functional
 from nbdl.compat.torch.nn.module import Module
 from nbdl.errors import ShapeError
+from nbdl.nn.inputs import only
 from nbdl.tensor import Tensor
 
 
@@ -40,7 +41,7 @@ class BatchNorm(Normalization, nn.BatchNorm):
 
     def forward(self, *inputs: Tensor, **named: Any) -> Tensor:
         """Return x, normalised."""
-        (x,) = inputs
+        x = only(inputs)
         if x.ndim not in self.AXES:
             raise ShapeError(f"{type(self).__name__} takes {' or '.join(map(str, self.AXES))} axes, not {x.ndim}")
         normal = nn.BatchNorm.forward
