@@ -159,7 +159,7 @@ class Sequential(Container):
                 f"Sequential hands one input from layer to layer and can't take {len(inputs)}: write a module of your "
                 "own, with a forward that has a parameter for each"
             )
-        x = only(inputs)
+        (x,) = inputs
         for layer in self.layers:
             x = layer(x)
         return x
