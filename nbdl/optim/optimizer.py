@@ -54,8 +54,10 @@ class Optimizer(Recorded):
         clip_value: float | None = None,
         clip_norm: float | None = None,
     ):
-        if not isinstance(weight_decay, Real) or not weight_decay >= 0:
-            raise OptionError(f"weight_decay must be a number that isn't negative, not {weight_decay!r}")
+        if not isinstance(weight_decay, Real):
+            raise OptionError(f"weight_decay must be a number, not {weight_decay!r}")
+        if not weight_decay >= 0:
+            raise OptionError(f"weight_decay can't be negative, as {weight_decay} is")
         for name, limit in (("clip_value", clip_value), ("clip_norm", clip_norm)):
             if limit is not None and (not isinstance(limit, Real) or not limit > 0):
                 raise OptionError(f"{name} must be positive, not {limit!r}; leave it out for no clipping")
