@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from nbdl.codegen.expressions import Text, constant, dtype_name, length, number, operation
 from nbdl.codegen.index import Index, core, size_text
@@ -11,10 +14,13 @@ from nbdl.codegen.plan import Plan, Slot, memory_of
 from nbdl.codegen.times import Times
 from nbdl.codegen.work import Loop, Value, is_scalar, reduced_variables, result_index
 from nbdl.ir.graph import Node
+from nbdl.ir.ops import FLOAT32
 from nbdl.ir.shapes import Batch, has_batch
 
 VARIABLES = "ijklmopq"
+FLOAT64 = np.dtype(np.float64)
 LONGEST = 72  # an expression that gets longer is given a name
+LONGEST_SUM = 1 << 16  # numbers that are added up in float32: a vector's sums of 4096 each are right to five digits
 WHOLE = 16  # numbers that fill whole vectors of any machine and dtype
 
 
@@ -69,6 +75,8 @@ class LoopPrinter:
         self.needs_first_row = False
         self.setup: list[str] = []
         self.finish: list[str] = []
+        self.before_row: list[str] = []  # within the outermost loop, if there are others
+        self.behind_row: list[str] = []
         self.row_known: dict[Value, Text] = {}
         moments = 2 + max(self.times.of_seed(seed) for seed in loop.seeds)
         self.rows = [Block(known=self.row_known) for _ in range(moments)]
@@ -111,6 +119,8 @@ class LoopPrinter:
 
     def _indent_loops(self, body: list[str], variables: range) -> list[str]:
         for variable in reversed(variables):
+            if variable == 0:
+                body = [*self.before_row, *body, *self.behind_row]
             size = self.loop.domain[variable]
             if isinstance(size, int) and variable == len(self.loop.domain) - 1 and self._is_cut_short(size, body):
                 body = self._in_whole_vectors(body, variable, size)
@@ -203,15 +213,41 @@ class LoopPrinter:
             self._accumulate_in_memory(seed, index, operand, start, block)
             return
         name = self._new_name(seed)
-        (self.rows[time].lines if in_row else self.setup).append(f"{name} = {start}")
-        block.lines.append(combine(seed, name, operand))
         if in_row:
-            self.row_known[seed, place] = Text(name)
+            is_long = self._is_long_sum(seed, self.split)
+            self.rows[time].lines.append(f"{name} = {number(0.0, FLOAT64) if is_long else start}")
+            self.row_known[seed, place] = Text(f"{dtype_name(seed.dtype)}({name})" if is_long else name)
+            block.lines.append(combine(seed, name, operand))
+        elif seed.name == "sum" and seed.dtype == FLOAT32:
+            self._print_total(seed, name, operand, block)
+        else:
+            self.setup.append(f"{name} = {start}")
+            block.lines.append(combine(seed, name, operand))
         if seed in self.stored:
             self.results[seed] = None
             store = "+=" if self.plan.adds(seed) else "="
             behind = self.rows[time + 1].lines if in_row else self.finish
             behind.append(f"{self._element(seed, place)} {store} {name}")
+
+    def _print_total(self, seed: Node, name: str, operand: Text, block: Block) -> None:
+        """A sum over everything, in float64: a float32 stops growing long before a large array ends.
+
+        What is added up within the outermost loop is a float32 first, as half as many float64 fill a vector.
+        """
+        self.setup.append(f"{name} = {number(0.0, FLOAT64)}")
+        once_a_row = self.split == 1 and any(block is row for row in self.rows)
+        if once_a_row or self._is_long_sum(seed, 1):
+            block.lines.append(combine(seed, name, operand))
+            return
+        part = self._unique(f"{name}_inside")
+        self.before_row.append(f"{part} = {number(0.0, seed.dtype)}")
+        block.lines.append(combine(seed, part, operand))
+        self.behind_row.append(f"{name} += {part}")
+
+    def _is_long_sum(self, seed: Node, split: int) -> bool:
+        """Whether it adds up so many numbers behind the first axes that it needs a float64."""
+        inside = math.prod(size for size in self.loop.domain[split:] if isinstance(size, int))
+        return seed.name == "sum" and seed.dtype == FLOAT32 and inside > LONGEST_SUM
 
     def _kept_in_row(self, seed: Node, index: Index) -> bool:
         reduced = reduced_variables(seed, index)

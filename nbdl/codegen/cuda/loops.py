@@ -118,6 +118,10 @@ class KernelPrinter(LoopPrinter):
         """Never: a thread's numbers come one by one."""
         return False
 
+    def _is_long_sum(self, seed: Node, split: int) -> bool:
+        """Never: threads share the numbers."""
+        return False
+
     def _nest(self) -> list[str]:
         if self.way == "across":
             return self._nest_across()
