@@ -319,6 +319,13 @@ def test_whole_numbers(name, dtype):
     np.testing.assert_array_equal(found, getattr(np, name)(x.astype(int), **options))
 
 
+@pytest.mark.parametrize("name", ["sum", "count_nonzero", "any"])
+def test_sums_of_truths_over_no_axes_are_whole_numbers_too(name):
+    for axis, x in (((), [True, False]), (None, True)):
+        expected = getattr(np, name)(np.array(x), axis=axis)
+        assert getattr(nbdl, name)(nbdl.asarray(x), axis=axis).dtype == expected.dtype
+
+
 @pytest.mark.parametrize(
     ("call", "error"),
     [

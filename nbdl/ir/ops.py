@@ -217,7 +217,8 @@ def stop_gradient(x: Node) -> Node:
 
 def reduce_sum(x: Node, axes: Sequence[int]) -> Node:
     """Sum over axes, which stay with size 1."""
-    return apply("sum", cast(x, INT64) if x.dtype.kind in "bu" else x, axes=tuple(axes)) if axes else x
+    x = cast(x, INT64) if x.dtype.kind in "bu" else x
+    return apply("sum", x, axes=tuple(axes)) if axes else x
 
 
 def reduce_max(x: Node, axes: Sequence[int]) -> Node:
