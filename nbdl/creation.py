@@ -101,13 +101,13 @@ def eye(rows: int, columns: int | None = None, k: int = 0, dtype: Any = np.float
 def tril(x: TensorLike, k: int = 0) -> Tensor:
     """Zeros above the k-th diagonal of the last two axes, the rest as it is."""
     given = _matrix(x)
-    return _wrap(ops.where((_diagonals(*given.shape[-2:]) <= k).node, given, 0))
+    return _wrap(ops.where((_diagonals(*given.shape[-2:]) <= k).node, given, ops.constant(0, given.dtype)))
 
 
 def triu(x: TensorLike, k: int = 0) -> Tensor:
     """Zeros below the k-th diagonal of the last two axes, the rest as it is."""
     given = _matrix(x)
-    return _wrap(ops.where((_diagonals(*given.shape[-2:]) >= k).node, given, 0))
+    return _wrap(ops.where((_diagonals(*given.shape[-2:]) >= k).node, given, ops.constant(0, given.dtype)))
 
 
 def _matrix(x: TensorLike) -> Node:

@@ -326,6 +326,15 @@ def test_sums_of_truths_over_no_axes_are_whole_numbers_too(name):
         assert getattr(nbdl, name)(nbdl.asarray(x), axis=axis).dtype == expected.dtype
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "bool", "int32", "float64"])
+@pytest.mark.parametrize("name", ["tril", "triu"])
+def test_triangles_keep_the_dtype(name, dtype):
+    x = WHOLE.astype(dtype)
+    found, expected = getattr(nbdl, name)(nbdl.asarray(x)), getattr(np, name)(x)
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(found.numpy(), expected)
+
+
 @pytest.mark.parametrize(
     ("call", "error"),
     [
