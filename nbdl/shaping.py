@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nbdl.creation import arange, asarray
+from nbdl.elementwise import where
 from nbdl.errors import ShapeError
 from nbdl.ir import ops
 from nbdl.ir.shapes import (
@@ -227,6 +228,7 @@ def take_along_axis(x: TensorLike, indices: TensorLike, axis: int = -1) -> Tenso
         along: list[Size] = [1] * len(shape)
         along[each] = size
         flat = flat * size + (chosen if each == place else reshape(arange(size), along))
+    flat = where((chosen < 0) | (chosen >= shape[place]), -1, flat)  # or it would be an element of another row
     return _wrap(ops.gather(ops.reshape(ops.broadcast_to(given.node, tuple(shape)), (-1,)), flat.node))
 
 

@@ -319,6 +319,15 @@ def test_whole_numbers(name, dtype):
     np.testing.assert_array_equal(found, getattr(np, name)(x.astype(int), **options))
 
 
+@pytest.mark.parametrize("place", [4, -1])
+def test_an_element_that_is_not_there_is_none_of_another_row(place):
+    x, places = nbdl.asarray(X), nbdl.asarray([[1], [place], [0]])
+    with pytest.raises(ShapeError, match="-1"):
+        nbdl.take_along_axis(x, places, axis=1).numpy()
+    found = nbdl.jit(lambda x, i: nbdl.take_along_axis(x, i, axis=1))(x, places)
+    np.testing.assert_array_equal(found.numpy(), [X[0, [1]], [np.nan], X[2, [0]]])
+
+
 @pytest.mark.parametrize("name", ["sum", "count_nonzero", "any"])
 def test_sums_of_truths_over_no_axes_are_whole_numbers_too(name):
     for axis, x in (((), [True, False]), (None, True)):

@@ -344,3 +344,10 @@ def test_rows_of_data_are_picked_at_once_and_a_loop_over_slices_stays_one_graph(
         optimizer.step()
     native = optimizer.param_groups[0].native.state.programs.values()
     assert [isinstance(each, NativeUpdate) for each in native] == [True]
+
+
+@pytest.mark.parametrize("place", [2, -1])
+def test_gather_takes_nothing_of_another_row(place):
+    x = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    with pytest.raises(ShapeError, match="-1"):
+        x.gather(1, torch.tensor([[0], [place]])).tolist()

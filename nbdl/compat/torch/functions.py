@@ -275,9 +275,10 @@ def gather(x: Any, dim: int, index: Any) -> Tensor:
     shape: Any = places.shape
     grid: list[Any] = [*np.indices(shape, sparse=True)]
     grid[dim] = places
-    flat = 0
+    flat: Any = 0
     for axis, place in enumerate(grid):
         flat = flat + place * ops.product(given.shape[axis + 1 :])
+    flat = functions.where((places < 0) | (places >= given.shape[dim]), -1, flat)  # none of another row
     return as_torch(functions.take(functions.reshape(given, (-1,)), flat))
 
 
