@@ -92,12 +92,14 @@ def broadcast_arrays(*tensors: TensorLike) -> list[Tensor]:
     return [_wrap(ops.broadcast_to(each, shape)) for each in nodes]
 
 
-def concat(tensors: Sequence[TensorLike], axis: int = 0) -> Tensor:
-    """Join along an existing axis."""
+def concat(tensors: Sequence[TensorLike], axis: int | None = 0) -> Tensor:
+    """Join along an existing axis; or all elements in a row, if it is None."""
     if not len(tensors):
         raise ShapeError("there are no tensors to join")
+    if axis is None:
+        return concat([reshape(each, (-1,)) for each in tensors])
     nodes = ops.promote(*[node_of(each) for each in tensors])
-    return _wrap(ops.concatenate(nodes, normalize_axes(axis, len(nodes[0].shape))[0]))
+    return _wrap(ops.concatenate(nodes, one_axis(axis, len(nodes[0].shape))))
 
 
 def stack(tensors: Sequence[TensorLike], axis: int = 0) -> Tensor:
@@ -107,7 +109,8 @@ def stack(tensors: Sequence[TensorLike], axis: int = 0) -> Tensor:
 
 def unstack(x: TensorLike, axis: int = 0) -> tuple[Tensor, ...]:
     """The parts of a tensor along an axis, without that axis."""
-    return tuple(squeeze(each, axis) for each in split(x, known_size(asarray(x), axis), axis))
+    size = known_size(asarray(x), axis)
+    return tuple(squeeze(each, axis) for each in split(x, size, axis)) if size else ()
 
 
 def split(x: TensorLike, parts: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ...]:
@@ -156,8 +159,10 @@ def roll(x: TensorLike, shift: int | Sequence[int], axis: Axis = None) -> Tensor
     given = asarray(x)
     if axis is None:
         return reshape(roll(reshape(given, (-1,)), shift, 0), given.shape)
-    axes, shifts = np.broadcast_arrays(axis, shift)
-    for place, by in zip(axes.ravel().tolist(), shifts.ravel().tolist(), strict=True):
+    axes, shifts = np.atleast_1d(axis).tolist(), np.atleast_1d(shift).tolist()
+    if len(axes) != len(shifts) and 1 not in (len(axes), len(shifts)):
+        raise ShapeError(f"there are {len(shifts)} shifts for {len(axes)} axes")
+    for place, by in np.broadcast(axes, shifts):
         size = known_size(given, place)
         if size and by % size:
             given = concat(split(given, [size - by % size], place)[::-1], place)
@@ -174,7 +179,7 @@ def repeat(x: TensorLike, repeats: int | Sequence[int], axis: int | None = None)
         return repeat(reshape(given, (-1,)), repeats, 0)
     place = one_axis(axis, given.ndim)
     times = sizes_of(repeats)
-    if len(times) > 1:
+    if len(times) != 1:
         size = known_size(given, place)
         if len(times) != size:
             raise ShapeError(f"{size} elements along axis {axis} are repeated by as many numbers, not {len(times)}")
