@@ -180,6 +180,39 @@ class Snapshot(Callback):
         self.steps = run.step
 
 
+def masked(prediction, target):
+    """Cross-entropy over the classes that have an even number, or the row's own."""
+    allowed = np.array([True, False, True]) | nbdl.one_hot(target, 3, bool)
+    scores = nbdl.where(allowed, prediction, -np.inf)
+    picked = nbdl.sum(nbdl.where(nbdl.one_hot(target, 3, bool), scores, 0.0), axis=1)
+    return nbdl.mean(nbdl.logsumexp(scores, axis=1) - picked)
+
+
+@pytest.mark.parametrize("loss", ["hinge", masked])
+def test_infinities_that_mask_are_no_mistake(loss):
+    def make(debug):
+        nbdl.set_seed(0)
+        return nn.Sequential(nn.Dense(3)).compile("sgd", loss, debug=debug)
+
+    assert_same(*both(make, X, CLASSES))
+
+
+def test_nan_made_of_infinities_that_mask_is_named():
+    def difference(prediction, target):
+        scores = nbdl.where(prediction > 0, prediction, -np.inf)
+        return nbdl.mean(scores - scores)
+
+    net = nn.Sequential(nn.Dense(3)).compile("sgd", difference, debug=True)
+    with pytest.raises(NumericsError, match=r"subtract in loss gives NaN .* from infinite inputs"):
+        net.fit(X, Y, seed=0, verbose=False)
+
+
+def test_infinities_that_mask_are_not_named_for_what_went_wrong():
+    net = nn.Sequential(nn.Dense(3)).compile({"name": "sgd", "lr": 3e38}, "hinge")
+    with pytest.raises(NumericsError, match=r"multiply in update by SGD gives infinity .* from finite inputs"):
+        net.fit(100 * X, CLASSES, seed=0, verbose=False)
+
+
 def test_a_step_that_fails_leaves_everything_as_it_was():
     class Diverging(TwoOptimizers):
         """Its second loss becomes infinite after some steps, when the first optimizer has done its part."""
