@@ -194,7 +194,8 @@ def _evaluate_whole(name: str, cpu: Callable[..., Any]) -> Callable[..., np.ndar
         # NaN, so that elements which the function leaves out show
         out = np.full(context.shape(node), np.nan if node.dtype.kind == "f" else 0, node.dtype)
         try:
-            cpu(*[np.ascontiguousarray(array) for array in arrays], out)
+            # single numbers are arrays of one element here, as in programs
+            cpu(*[np.ascontiguousarray(array) for array in arrays], np.atleast_1d(out))
         except Exception as error:
             raise _failure(name, error) from error
         return out

@@ -62,6 +62,10 @@ def _identity(x):
     return x
 
 
+def _difference(x, y, out):
+    out[0] = x[0] - y[0]
+
+
 def _two(x, out):
     out[:] = x
 
@@ -85,6 +89,7 @@ backward_sum = nbdl.op(
     shape=lambda shape: shape,
     derivative=lambda inputs, output, g: [running_sum(g)],
 )
+difference = nbdl.op("test_difference", cpu=_difference, shape=lambda x, y: (), derivative=None)
 is_large = nbdl.op("test_is_large", cpu=_is_large, derivative=None, dtype="bool")
 reciprocal = nbdl.op("test_reciprocal", cpu=_reciprocal, derivative=None)
 
@@ -93,6 +98,7 @@ CASES = [
     (hypotenuse, (X, X[:1]), np.hypot),
     (running_sum, (X,), lambda x: np.cumsum(x, axis=1)),
     (is_large, (X,), lambda x: np.abs(x) > 1),
+    (difference, (X[0], X[1, 0]), lambda x, y: x[0] - y),
 ]
 
 
