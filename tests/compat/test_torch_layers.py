@@ -91,6 +91,18 @@ def test_weights_come_back_from_pytorch(name):
     np.testing.assert_allclose(first.numpy(), second.detach().numpy(), rtol=1e-4, atol=2e-5)
 
 
+def test_a_weight_that_is_a_single_number_comes_back():
+    class Scaled(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.tensor(2.0))
+
+    own = Scaled()
+    torch.import_state(own, {"scale": np.float32(3)})
+    assert own.scale.shape == ()
+    assert float(own.scale) == 3
+
+
 @pytest.mark.parametrize(("kind", "states"), [("RNN", 1), ("LSTM", 2), ("GRU", 1)])
 def test_states_to_begin_with(kind, states):
     own, other = twins(lambda t: getattr(t.nn, kind)(5, 4, 2, bidirectional=True))

@@ -49,7 +49,7 @@ def import_state(module: Module, state: Mapping[str, Any]) -> None:
                 raise ShapeError(f"{prefix}{name} has the shape {own[name].shape} here, and {array.shape} there")
             new.append((own[name], array))
     for parameter, array in new:
-        parameter.assign(np.ascontiguousarray(array, parameter.dtype))
+        parameter.assign(np.asarray(array, parameter.dtype))
 
 
 def _parts(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
