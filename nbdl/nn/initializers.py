@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from nbdl.errors import ShapeError
+from nbdl.ir.shapes import show_shape
 from nbdl.resolve import resolve
 
 Initializer = str | Mapping[str, Any] | Callable[..., np.ndarray]
@@ -16,9 +18,16 @@ Initializer = str | Mapping[str, Any] | Callable[..., np.ndarray]
 def initialize(
     initializer: Initializer, rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any]
 ) -> np.ndarray:
-    """Return the starting values of a parameter."""
+    """Return the starting values of a parameter. Raises `ShapeError` if the initializer makes others."""
     function = resolve("initializers", initializer)
-    return np.ascontiguousarray(function(rng, shape, dtype), dtype=dtype)
+    values = np.asarray(function(rng, shape, dtype), dtype, order="C")
+    if values.shape != shape:
+        name = initializer if isinstance(initializer, str) else getattr(function, "__name__", type(function).__name__)
+        raise ShapeError(
+            f"the initializer {name} was asked for values of the shape {show_shape(shape)} and gave "
+            f"{show_shape(values.shape)}: it must return an array of the shape that it is given"
+        )
+    return values
 
 
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:

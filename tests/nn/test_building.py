@@ -5,7 +5,7 @@ import pytest
 
 import nbdl
 from nbdl import nn
-from nbdl.errors import OptionError
+from nbdl.errors import OptionError, ShapeError
 from nbdl.nn.calls import building, is_building
 from nbdl.nn.module import Parameter
 
@@ -56,6 +56,36 @@ def test_parameters_that_a_frozen_module_has_yet_to_make_are_frozen():
     net.out.trainable = True
     net(np.ones((2, 4), np.float32))
     assert net.parameters() == [net.out.weight, net.out.bias]
+
+
+class Gain(nn.Module):
+    """One number that is trained, and one that counts."""
+
+    def __init__(self, start="ones"):
+        self.gain = self.parameter("gain", (), start)
+        self.steps = self.parameter("steps", (), "zeros", trainable=False)
+
+    def forward(self, x):
+        self.steps.assign(self.steps + 1)
+        return x * self.gain
+
+
+def test_a_parameter_that_is_a_single_number():
+    net = Gain().compile("sgd", "mse")
+    assert net.gain.shape == net.steps.shape == ()
+    x = np.ones((4, 2), np.float32)
+    net.fit(x, 2 * x, epochs=3, batch_size=4, verbose=False)
+    assert float(net.gain) > 1
+    assert float(net.steps) == 3
+
+
+def test_starting_values_of_another_shape_are_refused():
+    with pytest.raises(ShapeError, match=r"initializer zeros_of_two was asked for .* \(\) and gave \(2,\): it must"):
+
+        def zeros_of_two(rng, shape, dtype):
+            return np.zeros(2, dtype)
+
+        Gain(zeros_of_two)
 
 
 def test_a_module_inside_of_itself_is_refused():
