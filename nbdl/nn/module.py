@@ -71,7 +71,8 @@ class Parameter(Tensor):
             self._set(ops.value(lazy.value_of(self.node), differentiable=self.trainable))
 
     def assign(self, value: TensorLike) -> None:
-        """Replace the value; inside a traced program this becomes part of the program.
+        """Replace the value; inside a traced program this becomes part of the program. No gradient flows through it to
+        what the value was computed from.
 
         Raises `ShapeError` if the shape differs.
         """
@@ -84,8 +85,12 @@ class Parameter(Tensor):
         if is_building():
             return
         node = ops.stop_gradient(ops.cast(tensor.node, self.dtype))
+        if self.trainable and not lazy.is_traced(node):
+            lazy.realize([tensor.node])  # gradients end at a parameter, so it has no past
         if tensor.node.value is not None:
             node = ops.value(aligned_copy(tensor.node.value, self.dtype), differentiable=self.trainable)
+        else:
+            node.differentiable = self.trainable
         grad = self.grad
         self._set(node)
         self.grad = grad

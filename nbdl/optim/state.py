@@ -114,11 +114,25 @@ class OptimizerState:
 
     def bind(self) -> None:
         """While tracing: make every parameter a part of the vector's node."""
-        for parameter, node in zip(self.parameters, self.flat.unpack(self.vector.node), strict=True):
+        self.bound = self.flat.unpack(self.vector.node)
+        for parameter, node in zip(self.parameters, self.bound, strict=True):
             parameter.node = node
+
+    def gather_nodes(self) -> None:
+        """While tracing: take what parameters were assigned, or given by another optimizer, into the vector's node."""
+        if any(each.node is not own for each, own in zip(self.parameters, self.bound, strict=True)):
+            self._set_vector(self.flat.pack([each.node for each in self.parameters]))
+            self.bind()
+
+    def _set_vector(self, node: Node) -> None:
+        """What is computed from the new parameters doesn't ask how they came about."""
+        self.vector.node = ops.stop_gradient(node)
+        self.vector.node.differentiable = True
 
     def apply(self, gradients: Sequence[Node]) -> None:
         """Record one update of all parameters."""
+        if self.vector.node.value is None:
+            self.gather_nodes()
         optimizer = self.optimizer
         with scope(f"update by {type(optimizer).__name__}"):
             with scope("gradient"):
@@ -134,9 +148,7 @@ class OptimizerState:
                     f"{type(optimizer).__name__}.update returns the slots {sorted(new_slots)}, "
                     f"but init made {sorted(self.slots)}; {_MADE_ONCE}"
                 )
-            # A loss that is computed from the new parameters doesn't ask how they came about.
-            self.vector.node = ops.stop_gradient(vector.node)
-            self.vector.node.differentiable = True
+            self._set_vector(vector.node)
             for name, slot in self.slots.items():
                 slot.node = new_slots[name].node
             self.step.node = ops.add(self.step.node, 1)

@@ -42,7 +42,7 @@ class DebugProgram:
             try:
                 with debugged(self.seed, offset + number):
                     self._step(order[number * self.batch : (number + 1) * self.batch])
-                self.traced.take_over()
+                self.traced.adopt_assigned()
             except BaseException:
                 self.traced.put_back(before)
                 raise

@@ -249,6 +249,8 @@ def trace_training(net: Module, feed: Feed, batch: int | None = None) -> Traced:
         logs = net.train_step(recorded.batch)
         if not logs:
             raise OptionError("train_step must return what it reports, at least one number: {'loss': loss}")
+        for state in recorded.symbols.states.values():
+            state.gather_nodes()
         results = {name: variable.node for name, variable in recorded.symbols.variables.items()}
     return _program(recorded, "Training", logs, results, batch=batch, same=recorded.same_leaves())
 

@@ -80,11 +80,10 @@ def test_a_parameter_that_is_a_single_number():
 
 
 def test_starting_values_of_another_shape_are_refused():
+    def zeros_of_two(rng, shape, dtype):
+        return np.zeros(2, dtype)
+
     with pytest.raises(ShapeError, match=r"initializer zeros_of_two was asked for .* \(\) and gave \(2,\): it must"):
-
-        def zeros_of_two(rng, shape, dtype):
-            return np.zeros(2, dtype)
-
         Gain(zeros_of_two)
 
 

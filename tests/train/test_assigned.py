@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 import nbdl
-from nbdl import lazy, nn
+from nbdl import lazy, nn, optim
 from nbdl.nn.module import Parameter
 from nbdl.resolve import resolve
 from nbdl.train import Callback
+from nbdl.train.feed import Batch
 from tests.train.networks import classifier, line
 
 
@@ -135,3 +136,98 @@ def test_what_a_program_does_not_read_may_stay_away(optimizer):
     net = Unused().compile(optimizer, "mse")
     losses = net.fit(x, y, epochs=3, verbose=False)["loss"]
     assert losses[2] < losses[0]
+
+
+class Bounded(nn.Module):
+    """A product of two weights, of which one is kept small; two updates a step."""
+
+    def __init__(self):
+        self.one, self.other = (nn.Dense(1, use_bias=False, kernel_initializer="ones") for _ in range(2))
+        self.trainer = optim.sgd(lr=0.1)
+
+    def forward(self, x):
+        return self.one(x) * self.other(x)
+
+    def train_step(self, batch):
+        for _ in range(2):
+            loss = nbdl.mean((self(batch.x) - batch.y) ** 2)
+            self.trainer.minimize(loss, self.parameters())
+            self.one.weight.assign(nbdl.clip(self.one.weight, -0.95, 0.95))
+        return {"loss": loss}
+
+
+def bounded_weights(x, y, updates):
+    """What `Bounded` must come to."""
+    one, other = np.ones((2, 1)), np.ones((2, 1))
+    for _ in range(updates):
+        error = 2 * ((x @ one) * (x @ other) - y) / len(x)
+        slope, slope_of_other = x.T @ (error * (x @ other)), x.T @ (error * (x @ one))
+        one, other = np.clip(one - 0.1 * slope, -0.95, 0.95), other - 0.1 * slope_of_other
+    return one, other
+
+
+def trained(net, x, y, steps, how):
+    """A network after some steps on all rows: in `fit`, with `debug=True`, or one by one."""
+    if how == "one by one":
+        net(x)
+        for _ in range(steps):
+            net.train_step(Batch((nbdl.Tensor(x),), nbdl.Tensor(y)))
+    else:
+        net.compile(debug=how == "debug").fit(x, y, epochs=steps, batch_size=len(x), verbose=False)
+    return net
+
+
+HOW = ["compiled", "debug", "one by one"]
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_a_step_may_assign_what_it_trains(how):
+    """As Wasserstein GANs do, and whoever bounds the norms of weights."""
+    x = np.random.default_rng(0).normal(size=(8, 2)).astype(np.float32)
+    y = 2 * x[:, :1]
+    net = trained(Bounded(), x, y, lazy.ROUNDS // 2 + 2, how)
+    one, other = bounded_weights(x, y, 2 * (lazy.ROUNDS // 2 + 2))
+    np.testing.assert_allclose(net.one.weight.numpy(), one, rtol=1e-5)
+    np.testing.assert_allclose(net.other.weight.numpy(), other, rtol=1e-5)
+
+
+def test_a_parameter_that_was_assigned_what_is_pending_is_still_trained():
+    parameter = Parameter([1.0, -2.0])
+    optimizer = optimizer_for(parameter, 0.1)
+    for _ in range(lazy.ROUNDS + 4):
+        parameter.assign(parameter * 10)
+        assert parameter.requires_grad
+        before = parameter.numpy().copy()
+        step_down(parameter, optimizer)
+        np.testing.assert_allclose(parameter.numpy(), 0.8 * before, rtol=1e-6)
+
+
+class TwoTasks(nn.Module):
+    """Two optimizers train one weight, in turn."""
+
+    def __init__(self):
+        self.weight = self.parameter("weight", (2, 1), "ones")
+        self.first, self.second = optim.sgd(lr=0.1, momentum=0.5), optim.sgd(lr=0.05)
+
+    def forward(self, x):
+        return x @ self.weight
+
+    def train_step(self, batch):
+        near = nbdl.mean((self(batch.x) - batch.y) ** 2)
+        self.first.minimize(near, [self.weight])
+        far = nbdl.mean((self(batch.x) + batch.y) ** 2)
+        self.second.minimize(far, [self.weight])
+        return {"near": near, "far": far}
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_a_step_may_train_a_parameter_with_two_optimizers(how):
+    x = np.random.default_rng(0).normal(size=(8, 2)).astype(np.float32)
+    y = 2 * x[:, :1]
+    net = trained(TwoTasks(), x, y, lazy.ROUNDS + 2, how)
+    weight, velocity = np.ones((2, 1)), 0.0
+    for _ in range(lazy.ROUNDS + 2):
+        velocity = 0.5 * velocity + 2 * x.T @ (x @ weight - y) / len(x)
+        weight = weight - 0.1 * velocity
+        weight = weight - 0.05 * 2 * x.T @ (x @ weight + y) / len(x)
+    np.testing.assert_allclose(net.weight.numpy(), weight, rtol=1e-4)
