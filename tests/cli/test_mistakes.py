@@ -53,7 +53,7 @@ IRIS = ("mlp", "--data", "iris")
             [*IRIS, "--callback", "early_stoping"],
             ["there is no callback 'early_stoping'; did you mean 'early_stopping'"],
         ),
-        ([*IRIS, "--epoch", "3"], ["No such option: --epoch", "--epochs"]),
+        ([*IRIS, "--epoch", "3"], ["No such option", "--epochs"]),
         ([*IRIS, "--epochs", "three"], ["Invalid value for '--epochs'", "valid integer"]),
         ([*IRIS, "--epochs", "0"], ["epochs must be at least 1, not 0"]),
         ([*IRIS, "--epochs", "-2"], ["epochs must be at least 1, not -2"]),
