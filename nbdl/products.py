@@ -9,7 +9,7 @@ import numpy as np
 
 from nbdl.creation import arange, asarray
 from nbdl.elementwise import where
-from nbdl.errors import ShapeError
+from nbdl.errors import OptionError, ShapeError
 from nbdl.ir import ops
 from nbdl.ir.shapes import Batch, Shape, Size, one_axis, show_shape
 from nbdl.reductions import sum
@@ -57,7 +57,16 @@ def tensordot(x: TensorLike, y: TensorLike, axes: int | tuple[Sequence[int], Seq
         if not 0 <= axes <= min(left.ndim, right.ndim):
             raise ShapeError(f"{show_shape(left.shape)} and {show_shape(right.shape)} have no {axes} axes to sum over")
         axes = (range(left.ndim - axes, left.ndim), range(axes))
-    ours, theirs = ([one_axis(axis, each.ndim) for axis in own] for own, each in zip(axes, (left, right), strict=True))
+    ours, theirs = (
+        [one_axis(axis, each.ndim) for axis in np.atleast_1d(own)]
+        for own, each in zip(axes, (left, right), strict=True)
+    )
+    sizes = [[each.shape[axis] for axis in own] for own, each in ((ours, left), (theirs, right))]
+    if sizes[0] != sizes[1] or len({*ours}) < len(ours) or len({*theirs}) < len(theirs):
+        raise ShapeError(
+            f"axes {axes} of {show_shape(left.shape)} and {show_shape(right.shape)} don't go together: they are "
+            f"{show_shape(tuple(sizes[0]))} and {show_shape(tuple(sizes[1]))} long"
+        )
     letters = iter(string.ascii_letters)
     names = [next(letters) for _ in range(left.ndim)]
     others = [names[ours[theirs.index(axis)]] if axis in theirs else next(letters) for axis in range(right.ndim)]
@@ -66,8 +75,12 @@ def tensordot(x: TensorLike, y: TensorLike, axes: int | tuple[Sequence[int], Seq
 
 
 def vecdot(x: TensorLike, y: TensorLike, axis: int = -1) -> Tensor:
-    """Sum of products along an axis."""
-    return sum(asarray(x) * asarray(y), axis)
+    """Sum of products along an axis, which is as long in both: `ShapeError`."""
+    left, right = asarray(x), asarray(y)
+    sizes = [each.shape[one_axis(axis, each.ndim)] for each in (left, right)]
+    if sizes[0] != sizes[1]:
+        raise ShapeError(f"vecdot along axis {axis} of {show_shape(left.shape)} and {show_shape(right.shape)}")
+    return sum(left * right, axis)
 
 
 def outer(x: TensorLike, y: TensorLike) -> Tensor:
@@ -83,12 +96,15 @@ def einsum(subscripts: str, *tensors: TensorLike) -> Tensor:
     that broadcast. Tensors are multiplied two at a time, each two as a matrix product, in the order that
     `numpy.einsum_path` finds.
 
-    Raises `ShapeError` for letters that don't fit the tensors, or sizes that don't go together.
+    Raises `ShapeError` for letters that don't fit the tensors, or sizes that don't go together, `OptionError` if the
+    first argument isn't letters.
 
     >>> import nbdl
     >>> nbdl.einsum("ij,j->i", [[1.0, 2.0], [3.0, 4.0]], [1.0, 10.0])
     tensor([21., 43.])
     """
+    if not isinstance(subscripts, str):
+        raise OptionError(f'einsum takes letters first, such as "ij,jk->ik", not a {type(subscripts).__name__}')
     parts = [asarray(each) for each in tensors]
     names, result = _letters(subscripts, parts)
     terms = _without_single([_with_names_once(each, own) for each, own in zip(parts, names, strict=True)])

@@ -121,6 +121,7 @@ CASES: dict[str, tuple[Function, tuple[np.ndarray, ...]]] = {
     "tensordot": (lambda xp, x, y: xp.tensordot(x, y), (BLOCK, numbers(3, 4, 2))),
     "tensordot of one": (lambda xp, x, y: xp.tensordot(x, y, axes=1), (BLOCK, MATRIX)),
     "tensordot of none": (lambda xp, x, y: xp.tensordot(x, y, axes=0), (X, Y)),
+    "tensordot of one each": (lambda xp, x, y: xp.tensordot(x, y, axes=(2, 0)), (BLOCK, MATRIX)),
     "tensordot by name": (lambda xp, x, y: xp.tensordot(x, y, axes=([2, 1], [1, 0])), (BLOCK, X)),
 }  # fmt: skip
 EINSUMS = {
@@ -365,6 +366,11 @@ def test_triangles_keep_the_dtype(name, dtype):
         (lambda x: nbdl.take_along_axis(x, [0], axis=0), ShapeError),
         (lambda x: nbdl.meshgrid(x[0], indexing="yx"), OptionError),
         (lambda x: nbdl.tensordot(x, x, axes=3), ShapeError),
+        (lambda x: nbdl.tensordot(x, x, axes=([1], [1, 0])), ShapeError),
+        (lambda x: nbdl.tensordot(x, x[:, :1], axes=(1, 1)), ShapeError),
+        (lambda x: nbdl.tensordot(x, x, axes=([1, 1], [1, 1])), ShapeError),
+        (lambda x: nbdl.vecdot(x, x[:, :1]), ShapeError),
+        (lambda x: nbdl.einsum(x, "ij->ji"), OptionError),
         (lambda x: nbdl.einsum("ij,jk->ik", x), ShapeError),
         (lambda x: nbdl.einsum("i->i", x), ShapeError),
         (lambda x: nbdl.einsum("ij->ik", x), ShapeError),
