@@ -84,7 +84,7 @@ class Placement:
         for kernel in plan.joint:
             for each in map(root_of, kernel.node.inputs):
                 operands[each] = None
-                self.readers.setdefault(each, []).append(self._first_after((kernel.level + 1, -1)) - 1)
+                self.readers.setdefault(each, []).append(self._end_of_level(self.number[kernel]))
             self._leave_out(kernel)
         rows = [node for node, buffer in plan.buffers.items() if buffer.space == "rows" and node not in operands]
         plan.row_bytes = self._place_in("rows", rows)
@@ -232,12 +232,16 @@ class Placement:
     def _place_in(self, space: Space, nodes: list[Node]) -> int:
         """Lay nodes out in a space.
 
-        What workers share is a result and stays to the end, so none overwrites what another still reads.
+        What workers share is a result and stays to the end, so none overwrites what another still reads. In the memory
+        of the whole batch the rows of one worker may lie where another has those of another value: that is free when
+        all have met.
         """
         blocks = []
         for node in nodes:
             first = self._first_write(node)
             last = self._last_of_blocks(first, max(self.readers.get(node, []), default=first))
+            if space == "batch":
+                last = self._end_of_level(last)
             size = byte_size(node, self.plan.row_shapes.get(node))
             blocks.append(Block(size, first, max(first, last)))
         alignment = 4 if space in ("rows", "batch") else 64
@@ -245,6 +249,10 @@ class Placement:
         for node, offset in zip(nodes, offsets, strict=True):
             self.plan.buffers[node] = Buffer(space, offset)
         return total
+
+    def _end_of_level(self, place: int) -> int:
+        """The last kernel before the workers meet, given a kernel's place; the end of the program is one of its own."""
+        return self._first_after((self._level(place) + 1, -1)) - 1 if place < len(self.plan.kernels) else place
 
     def _last_of_blocks(self, first: int, last: int) -> int:
         """When a value has been read for the last time, if one block of rows runs after another: what was computed

@@ -13,6 +13,7 @@ from nbdl import nn
 from nbdl.codegen import joint, schedule
 from nbdl.codegen.program import Program
 from nbdl.ir import ops
+from nbdl.ir.primitives import apply
 from nbdl.train.fitting import prepare
 from tests.codegen.cases import CASES
 from tests.codegen.growth import Growth, LoopGrowth
@@ -93,6 +94,28 @@ def test_all_rows_have_room_however_few_a_worker_takes_at_a_time() -> None:
         arrays = {name: array.copy() for name, array in make.arrays.items()}
         PlainRun(program, arrays, batch=batch, workers=workers, seed=5).run(order)
         compare(arrays, run_oracle(make.variables, make.arrays, order, batch=batch, steps=1, seed=5), 1e-9)
+
+
+def made_twice(narrow: int, wide: int) -> Maker:
+    """A product over the batch, and one of what depends on it: rows that the first one has multiplied are read again
+    before those of the second, which may be longer, are written.
+    """
+    make = Maker()
+    x, first, second = make.rows("x", 3), make.state("first", 3, narrow), make.state("second", narrow, wide)
+    rows = apply("sin", ops.matmul(x, first))
+    product = ops.divide(ops.product_of(x, rows, True, False), ops.batch_size(np.float64))
+    again = ops.add(ops.matmul(x, product), rows)
+    longer = apply("cos", ops.matmul(again, second))
+    make.result(product)
+    make.result(ops.divide(ops.product_of(x, longer, True, False), ops.batch_size(np.float64)))
+    return make
+
+
+@pytest.mark.usefixtures("always")
+def test_rows_that_others_still_read_are_not_written_over() -> None:
+    make = made_twice(2, 5)
+    assert len(Program(make.variables, "two products").plan.joint) == 2
+    make.check()
 
 
 def training_plan(*layers: nn.Module, features: int = 300) -> tuple[Program, Callable[..., str]]:
