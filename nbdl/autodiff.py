@@ -7,12 +7,12 @@ Evaluating Derivatives, 2nd edition, SIAM 2008, chapter 3).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from nbdl.errors import ShapeError
 from nbdl.ir import ops
-from nbdl.ir.graph import Node, scope, substitute, topological
+from nbdl.ir.graph import Node, depending_on, scope, substitute, topological
 from nbdl.ir.shapes import product, show_shape
 
 BACKWARD = "backward of "
@@ -79,11 +79,20 @@ def _leading_to(targets: set[Node], order: list[Node]) -> set[Node]:
     return needed
 
 
-def expand_gradients(outputs: Sequence[Node]) -> list[Node]:
-    """Replace every deferred `gradient` node by the nodes that compute it; all gradients of one loss share a walk."""
+def expand_gradients(outputs: Sequence[Node], leaves: Iterable[Node] | None = None) -> list[Node]:
+    """Replace every deferred `gradient` node by the nodes that compute it; all gradients of one loss share a walk.
+
+    With `leaves` only those that depend on one of these: what doesn't stays the node that it is, since others know it
+    by that (a parameter after an update, by which a gradient is asked for later).
+    """
+    own = None if leaves is None else depending_on(leaves, outputs)
+
+    def is_outside(node: Node) -> bool:
+        return own is not None and node not in own
+
     wanted: dict[Node, list[Node]] = {}
-    for node in topological(outputs):
-        if node.name == "gradient":
+    for node in topological(outputs, is_outside):
+        if node.name == "gradient" and not is_outside(node):
             wanted.setdefault(node.inputs[0], []).append(node.inputs[1])
     if not wanted:
         return list(outputs)
@@ -99,7 +108,7 @@ def expand_gradients(outputs: Sequence[Node]) -> list[Node]:
             walked[old_loss] = dict(zip(wanted[old_loss], differentiate(loss, targets), strict=True))
         return walked[old_loss][node.inputs[1]]
 
-    substitute(outputs, replace, new)
+    substitute(outputs, replace, new, is_outside)
     return [new[output] for output in outputs]
 
 

@@ -16,7 +16,7 @@ from nbdl import (
 from nbdl.autodiff import expand_gradients
 from nbdl.errors import ShapeError, UntraceableError
 from nbdl.ir import ops
-from nbdl.ir.graph import Node, topological, with_inputs
+from nbdl.ir.graph import Node, depending_on, topological, with_inputs
 from nbdl.ir.scan import Body, after, result, titled_leaf
 from nbdl.ir.scan import scan as record_scan
 from nbdl.ir.shapes import Batch, Shape, show_shape
@@ -129,9 +129,9 @@ class _Traced:
         elements = self._leaves(shapes, self.elements, self.element_structure, "element")
         with self._examples(states, elements, reverse):
             new, outputs, output_structure = self._call(states, elements)
-        expanded = expand_gradients([*new, *outputs])
+        expanded = expand_gradients([*new, *outputs], [*states, *elements])
         new, outputs = expanded[: len(new)], expanded[len(new) :]
-        own = _depending({*states, *elements}, [*new, *outputs])
+        own = depending_on([*states, *elements], [*new, *outputs])
         for leaf, node in zip(states, new, strict=True):
             if node in own and node.inputs and not node.title:
                 node.title = f"new_{leaf.title}"
@@ -202,15 +202,6 @@ def _show(structure: Structure) -> str:
     if structure.keys is not None:
         return "{" + ", ".join(f"{key!r}: {each}" for key, each in zip(structure.keys, children, strict=True)) + "}"
     return f"({', '.join(children)})"
-
-
-def _depending(leaves: set[Node], outputs: Sequence[Node]) -> set[Node]:
-    """The nodes that depend on one of the leaves."""
-    own = set(leaves)
-    for node in topological(outputs):
-        if any(each in own for each in node.inputs):
-            own.add(node)
-    return own
 
 
 def _close(

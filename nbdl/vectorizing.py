@@ -57,7 +57,7 @@ def vmap(function: Callable[..., Any], in_axes: Axes = 0) -> Callable[..., Any]:
         size = _common_size(list(examples.values()))
         made: list[Any] = []
         structure = flatten(function(*given), made)
-        outputs = expand_gradients([node_of(each) for each in made])
+        outputs = expand_gradients([node_of(each) for each in made], examples)
         return unflatten(structure, [Tensor.wrap(each) for each in _Mapping(size).run(outputs, examples)])
 
     return mapped

@@ -163,18 +163,31 @@ def topological(outputs: Iterable[Node], stop: Callable[[Node], bool] | None = N
     return order
 
 
+def depending_on(leaves: Iterable[Node], outputs: Iterable[Node]) -> set[Node]:
+    """The leaves, and the nodes below `outputs` that depend on one of them."""
+    own = set(leaves)
+    for node in topological(outputs):
+        if any(each in own for each in node.inputs):
+            own.add(node)
+    return own
+
+
 def substitute(
     outputs: Iterable[Node],
     replace: Callable[[Node, tuple[Node, ...]], Node | None],
     new: dict[Node, Node] | None = None,
+    stop: Callable[[Node], bool] | None = None,
 ) -> dict[Node, Node]:
     """Rebuild the graph below `outputs`: `replace(node, new_inputs)` gives the new node, or None to keep it.
 
     Returns the new node of every old one (in `new`, if given: `replace` may read there what has been rebuilt so far).
-    A kept node whose inputs changed is rebuilt with them.
+    A kept node whose inputs changed is rebuilt with them. Where `stop(node)` holds, the node stays, with all below it.
     """
     new = {} if new is None else new
-    for node in topological(outputs):
+    for node in topological(outputs, stop):
+        if stop is not None and stop(node):
+            new[node] = node
+            continue
         inputs = tuple([new[each] for each in node.inputs])
         with scope(node.scope):
             changed = replace(node, inputs)

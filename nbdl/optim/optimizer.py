@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from math import inf
 from numbers import Real
 from typing import Any, ClassVar
@@ -120,10 +121,10 @@ class Optimizer(Recorded):
     def minimize(self, loss: Tensor, parameters: Sequence[Parameter] | None = None) -> None:
         """One step down the gradient of `loss`; inside a traced program this becomes part of the program.
 
+        The gradient is that where the loss was computed, also if its parameters have changed since.
+
         Raises `OptionError` if the loss depends on no parameter.
         """
-        # Attaching makes parameters views of one vector, which are new leaves; the loss was computed from the old ones.
-        leaves = {id(parameter): parameter.node for parameter in parameters or ()}
         if parameters is not None:
             self.attach(parameters)
         state = self._trained()
@@ -134,7 +135,7 @@ class Optimizer(Recorded):
                 "nothing can be learned from this loss: it depends on no parameter, or only through what was detached, "
                 "rounded or compared"
             )
-        gradients = [ops.gradient(loss.node, leaves.get(id(each), each.node)) for each in state.parameters]
+        gradients = _gradients(loss.node, state.parameters)
         if lazy.is_traced(loss.node):
             state.apply(gradients)
         else:
@@ -188,6 +189,28 @@ def _rate(lr: Any) -> float | Schedule:
     if not callable(schedule):
         raise OptionError(f"the learning rate lr must be a number or a schedule, not {lr!r}")
     return schedule
+
+
+def _gradients(loss: Node, parameters: Sequence[Parameter]) -> list[Node]:
+    """The derivatives of a loss by parameters, as it has read them: attaching, updates and assignments give a parameter
+    another node, and a loss may know it by one from before, or by several.
+    """
+    own = {id(parameter): parameter for parameter in parameters}
+    read: dict[int, list[Node]] = {}
+    stack, seen = [loss], {loss}
+    while stack:
+        node = stack.pop()
+        owner = None if node.tensor is None else node.tensor()
+        if id(owner) in own:
+            read.setdefault(id(owner), []).append(node)
+        elif node.name != "stop_gradient":
+            new = [each for each in node.inputs if each.differentiable and each not in seen]
+            seen.update(new)
+            stack.extend(new)
+    return [
+        reduce(ops.add, [ops.gradient(loss, node) for node in read.get(id(parameter), [parameter.node])])
+        for parameter in parameters
+    ]
 
 
 def _gradient_of(parameter: Parameter) -> Node:

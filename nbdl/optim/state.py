@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -116,7 +117,7 @@ class OptimizerState:
         """While tracing: make every parameter a part of the vector's node."""
         self.bound = self.flat.unpack(self.vector.node)
         for parameter, node in zip(self.parameters, self.bound, strict=True):
-            parameter.node = node
+            parameter.node, node.tensor = node, weakref.ref(parameter)
 
     def gather_nodes(self) -> None:
         """While tracing: take what parameters were assigned, or given by another optimizer, into the vector's node."""

@@ -203,9 +203,10 @@ def test_a_parameter_that_was_assigned_what_is_pending_is_still_trained():
 
 
 class TwoTasks(nn.Module):
-    """Two optimizers train one weight, in turn."""
+    """Two optimizers train one weight, in turn; both losses may be computed before the first does."""
 
-    def __init__(self):
+    def __init__(self, at_once=False):
+        self.at_once = at_once
         self.weight = self.parameter("weight", (2, 1), "ones")
         self.first, self.second = optim.sgd(lr=0.1, momentum=0.5), optim.sgd(lr=0.05)
 
@@ -214,20 +215,46 @@ class TwoTasks(nn.Module):
 
     def train_step(self, batch):
         near = nbdl.mean((self(batch.x) - batch.y) ** 2)
+        before = self(batch.x)
         self.first.minimize(near, [self.weight])
-        far = nbdl.mean((self(batch.x) + batch.y) ** 2)
+        far = nbdl.mean(((before if self.at_once else self(batch.x)) + batch.y) ** 2)
         self.second.minimize(far, [self.weight])
         return {"near": near, "far": far}
 
 
 @pytest.mark.parametrize("how", HOW)
-def test_a_step_may_train_a_parameter_with_two_optimizers(how):
+@pytest.mark.parametrize("at_once", [False, True], ids=["in turn", "losses first"])
+def test_a_step_may_train_a_parameter_with_two_optimizers(at_once, how):
     x = np.random.default_rng(0).normal(size=(8, 2)).astype(np.float32)
     y = 2 * x[:, :1]
-    net = trained(TwoTasks(), x, y, lazy.ROUNDS + 2, how)
+    net = trained(TwoTasks(at_once), x, y, lazy.ROUNDS + 2, how)
+    weight, velocity = np.ones((2, 1)), 0.0
+    for _ in range(lazy.ROUNDS + 2):
+        before = weight
+        velocity = 0.5 * velocity + 2 * x.T @ (x @ weight - y) / len(x)
+        weight = weight - 0.1 * velocity
+        weight = weight - 0.05 * 2 * x.T @ (x @ (before if at_once else weight) + y) / len(x)
+    np.testing.assert_allclose(net.weight.numpy(), weight, rtol=1e-4)
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_a_loss_that_knows_a_parameter_before_and_after_an_update(how):
+    """Its gradient has both parts, as that of `loss.backward()` has."""
+
+    class Both(TwoTasks):
+        def train_step(self, batch):
+            before = self(batch.x)
+            self.first.minimize(nbdl.mean((before - batch.y) ** 2), [self.weight])
+            loss = nbdl.mean(before * 0.5) + nbdl.mean(self(batch.x) ** 2)
+            self.second.minimize(loss, [self.weight])
+            return {"loss": loss}
+
+    x = np.random.default_rng(0).normal(size=(8, 2)).astype(np.float32)
+    y = 2 * x[:, :1]
+    net = trained(Both(), x, y, lazy.ROUNDS + 2, how)
     weight, velocity = np.ones((2, 1)), 0.0
     for _ in range(lazy.ROUNDS + 2):
         velocity = 0.5 * velocity + 2 * x.T @ (x @ weight - y) / len(x)
         weight = weight - 0.1 * velocity
-        weight = weight - 0.05 * 2 * x.T @ (x @ weight + y) / len(x)
+        weight = weight - 0.05 * (0.5 * x.mean(axis=0)[:, None] + 2 * x.T @ (x @ weight) / len(x))
     np.testing.assert_allclose(net.weight.numpy(), weight, rtol=1e-4)

@@ -153,6 +153,43 @@ def test_a_step_may_take_several_steps_of_one_optimizer():
     assert int(net.optimizer.state.step.numpy()) == 2
 
 
+class Looped(nn.Module):
+    """A recurrent layer: its loop takes the weights from outside."""
+
+    def __init__(self):
+        self.layer = nn.SimpleRNN(2, kernel_initializer="ones", recurrent_initializer="ones")
+
+    def forward(self, x):
+        return nbdl.mean(self.layer(nbdl.expand_dims(x, 2)), axis=1)
+
+
+class Mapped(nn.Module):
+    """A function of single rows that takes a weight from outside."""
+
+    def __init__(self):
+        self.weight = self.parameter("weight", (2,), "ones")
+
+    def forward(self, x):
+        return nbdl.vmap(lambda row: nbdl.tanh(nbdl.sum(row * self.weight)))(x)
+
+
+@pytest.mark.parametrize("kind", [Looped, Mapped])
+def test_a_loop_knows_weights_as_they_are_after_an_update(kind):
+    class Twice(kind):
+        def train_step(self, batch):
+            for _ in range(2):
+                loss = nbdl.mean((self(batch.x) - batch.y) ** 2)
+                self.optimizer.minimize(loss, self.parameters())
+            return {"loss": loss}
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(16, 2)).astype(np.float32)
+    nets = [Twice().compile(optimizer("sgd", lr=0.1), debug=debug) for debug in (False, True)]
+    for net in nets:
+        net.fit(x, x.sum(axis=1), epochs=2, batch_size=16, shuffle=False, verbose=False)
+    np.testing.assert_allclose(flat(nets[0]), flat(nets[1]), rtol=1e-5)
+
+
 def test_the_second_fit_goes_on_with_the_optimizers_of_the_first():
     data = rows()
     net = Gan()
