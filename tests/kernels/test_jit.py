@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numba import njit, types
+from numba import literal_unroll, njit, types
 from numba.core.errors import NumbaError
 
 from nbdl.file_lock import locked
@@ -57,6 +57,27 @@ def test_programs_are_called_from_python_without_a_detour(own_cache: Path) -> No
     scaled(x, 3)
     assert x.tolist() == [3, 3]
     assert scaled.overloads[tuple(scaled.signatures[0])].entry_point is not None
+
+
+def test_what_a_program_calls_is_its_own_copy(own_cache: Path) -> None:
+    """Of copies with one name a process takes the first, so a program would depend on what was there before it."""
+
+    @kernel
+    def long(x):  # too long to become part of its caller
+        for i in range(len(x)):
+            for power in literal_unroll((1, 2, 3, 4, 5, 6, 7, 8)):
+                if x[i] > power:
+                    x[i] = x[i] / power - x[len(x) - 1 - i] ** power
+
+    @program
+    def caller(x, y):
+        long(x)
+        long(y)
+
+    caller(np.ones(2), np.ones(2))
+    code = caller.overloads[caller.signatures[0]].library.get_llvm_str()
+    assert "define internal" in code
+    assert "define linkonce_odr" not in code
 
 
 def test_a_kernel_that_allocates_is_refused(own_cache: Path) -> None:

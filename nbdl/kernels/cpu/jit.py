@@ -18,11 +18,11 @@ from typing import Any
 import numba
 from numba import njit, types
 from numba.core.caching import FunctionCache
-from numba.core.compiler import Compiler
 from numba.core.registry import CPUDispatcher, cpu_target
 from numba.extending import is_jitted
 
 from nbdl.file_lock import locked
+from nbdl.kernels.cpu.own_code import KernelCompiler
 from nbdl.kernels.cpu.unrolling import LoopCompiler
 from nbdl.kernels.version import kernel_folder
 
@@ -122,7 +122,7 @@ class KernelFunction(ProgramFunction):
 
 
 def compiled(
-    kind: type[ProgramFunction], pipeline: type[Compiler] = Compiler, **options: Any
+    kind: type[ProgramFunction], pipeline: type[KernelCompiler] = KernelCompiler, **options: Any
 ) -> Callable[[Callable[..., Any]], Any]:
     """A decorator that compiles a function that lives in a file."""
     options = {"nopython": True, "boundscheck": None, "_nrt": False, "no_cfunc_wrapper": True} | options

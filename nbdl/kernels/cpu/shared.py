@@ -33,6 +33,7 @@ from numba.core.compiler_lock import global_compiler_lock
 
 from nbdl.kernels import helper
 from nbdl.kernels.cpu.jit import FASTMATH, KernelCache
+from nbdl.kernels.cpu.own_code import KernelCompiler
 from nbdl.kernels.cpu.vector import intrinsic
 
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": FASTMATH, "_nrt": False}
@@ -45,7 +46,7 @@ class SharedFunction(CFunc):  # type: ignore[misc, unused-ignore]
     """A C function made by Numba, with its machine code in nbdl's cache folder."""
 
     def __init__(self, function: Callable[..., Any], signature: Any) -> None:
-        super().__init__(function, (signature.args, signature.return_type), {}, OPTIONS)
+        super().__init__(function, (signature.args, signature.return_type), {}, OPTIONS, KernelCompiler)
         self._cache = KernelCache(function)
 
 

@@ -7,15 +7,13 @@ here to mark the loops (https://llvm.org/docs/LangRef.html#llvm-loop-unroll-disa
 
 from __future__ import annotations
 
-from typing import Any
-
 from llvmlite import ir as llvm
 from numba.core import ir
-from numba.core.compiler import Compiler, DefaultPassBuilder
 from numba.core.compiler_machinery import register_pass
 from numba.core.ir_utils import find_const, get_definition, guard
 from numba.core.lowering import Lower
-from numba.core.typed_passes import NativeLowering
+
+from nbdl.kernels.cpu.own_code import KernelCompiler, OwnLowering
 
 WRITTEN_OUT = frozenset({1, 2, 3, 5, 6, 7})
 """Steps of loops that are quicker one after another: a vector with idle lanes that is added to in memory waits until
@@ -55,7 +53,7 @@ def _never_unrolled(module: llvm.Module) -> llvm.MDValue:
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
-class _LoweringOfLoops(NativeLowering):  # type: ignore[misc, unused-ignore]
+class _LoweringOfLoops(OwnLowering):  # type: ignore[misc, unused-ignore]
     _name = "nbdl_lowering_of_loops"
 
     @property
@@ -63,14 +61,7 @@ class _LoweringOfLoops(NativeLowering):  # type: ignore[misc, unused-ignore]
         return _Lower
 
 
-class LoopCompiler(Compiler):  # type: ignore[misc, unused-ignore]
-    """Numba's compiler for functions whose loops are vectorised before they are written out."""
+class LoopCompiler(KernelCompiler):
+    """The compiler of functions whose loops are vectorised before they are written out."""
 
-    def define_pipelines(self) -> list[Any]:
-        """Numba's own passes but for the lowering."""
-        passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        passes.passes = [
-            (_LoweringOfLoops if each is NativeLowering else each, why) for each, why in passes.passes
-        ]
-        passes.finalize()
-        return [passes]
+    lowering = _LoweringOfLoops
