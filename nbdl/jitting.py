@@ -36,7 +36,8 @@ def jit(function: Callable[..., Any], *, device: str = "cpu") -> Callable[..., A
         device: `cpu`, `cuda` (an NVIDIA card) or `auto`; on a card arguments and results are copied at each call.
 
     Raises:
-        UntraceableError: the function asks for the value of a tensor, or returns something else than tensors.
+        UntraceableError: the function asks for the value of a tensor, changes a parameter, or returns something else
+            than tensors.
         OptionError: an argument that is neither a tensor nor hashable; a device that isn't there.
 
     >>> import nbdl
@@ -83,7 +84,7 @@ class _Compiled:
         leaves = [ops.leaf(each.shape, each.dtype, differentiable=each.requires_grad) for each in inputs]
         self.key = ops.leaf((2,), np.int64, name="key")
         _, arguments, options = unflatten(structure, [Tensor.wrap(leaf) for leaf in leaves])
-        with random.traced(self.key), scope(_name(function)):
+        with random.traced(self.key), scope(_name(function)), lazy.unchanging("jit"):
             result = function(*arguments, **options)
         tensors: list[Tensor] = []
         self.result = flatten(result, tensors)

@@ -42,6 +42,34 @@ class Recipe:
 _recipes: OrderedDict[Hashable, Recipe] = OrderedDict()
 
 
+class _Unchanging(threading.local):
+    inside: str = ""
+
+
+_unchanging = _Unchanging()
+
+
+@contextmanager
+def unchanging(inside: str) -> Iterator[None]:
+    """While a function is recorded for what is called `inside`: it may compute, but give no parameter another value."""
+    outer = _unchanging.inside
+    _unchanging.inside = inside
+    try:
+        yield
+    finally:
+        _unchanging.inside = outer
+
+
+def check_change(what: str) -> None:
+    """Raise `UntraceableError` where nothing may be changed: the new value would be known inside of the record only."""
+    if _unchanging.inside:
+        raise UntraceableError(
+            f"{what} can't change inside of {_unchanging.inside}, which records what a function returns and nothing "
+            "else: return the new value and assign it outside, change it in a train_step, which fit compiles as a "
+            "whole, or call eval() on a network whose layers follow the data while they train, such as BatchNorm"
+        )
+
+
 class _Debugging(threading.local):
     active: bool = False
     examples: Mapping[Node, np.ndarray] | None = None

@@ -127,7 +127,7 @@ class _Traced:
         states = self._leaves([each.shape for each in self.states], self.states, self.state_structure, "state")
         shapes = [each.shape[1:] for each in self.elements]
         elements = self._leaves(shapes, self.elements, self.element_structure, "element")
-        with self._examples(states, elements, reverse):
+        with self._examples(states, elements, reverse), lazy.unchanging("scan"):
             new, outputs, output_structure = self._call(states, elements)
         expanded = expand_gradients([*new, *outputs], [*states, *elements])
         new, outputs = expanded[: len(new)], expanded[len(new) :]

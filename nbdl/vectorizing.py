@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nbdl import lazy
 from nbdl.autodiff import expand_gradients
 from nbdl.errors import OptionError, ShapeError, UntraceableError
 from nbdl.ir import ops
@@ -56,7 +57,8 @@ def vmap(function: Callable[..., Any], in_axes: Axes = 0) -> Callable[..., Any]:
         ]
         size = _common_size(list(examples.values()))
         made: list[Any] = []
-        structure = flatten(function(*given), made)
+        with lazy.unchanging("vmap"):
+            structure = flatten(function(*given), made)
         outputs = expand_gradients([node_of(each) for each in made], examples)
         return unflatten(structure, [Tensor.wrap(each) for each in _Mapping(size).run(outputs, examples)])
 

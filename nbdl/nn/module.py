@@ -74,7 +74,7 @@ class Parameter(Tensor):
         """Replace the value; inside a traced program this becomes part of the program. No gradient flows through it to
         what the value was computed from.
 
-        Raises `ShapeError` if the shape differs.
+        Raises `ShapeError` if the shape differs, `UntraceableError` inside of `jit`, `scan` or `vmap`.
         """
         tensor = value if isinstance(value, Tensor) else Tensor(value, self.dtype)
         if tensor.shape != self.shape:
@@ -84,6 +84,7 @@ class Parameter(Tensor):
             )
         if is_building():
             return
+        lazy.check_change(f"the parameter {self.name}" if self.name else "a parameter")
         node = ops.stop_gradient(ops.cast(tensor.node, self.dtype))
         if self.trainable and not lazy.is_traced(node):
             lazy.realize([tensor.node])  # gradients end at a parameter, so it has no past

@@ -123,13 +123,14 @@ class Optimizer(Recorded):
 
         The gradient is that where the loss was computed, also if its parameters have changed since.
 
-        Raises `OptionError` if the loss depends on no parameter.
+        Raises `OptionError` if the loss depends on no parameter, `UntraceableError` inside of `jit`, `scan` or `vmap`.
         """
         if parameters is not None:
             self.attach(parameters)
         state = self._trained()
         if is_building():
             return
+        lazy.check_change("what an optimizer trains")
         if not loss.node.differentiable:
             raise OptionError(
                 "nothing can be learned from this loss: it depends on no parameter, or only through what was detached, "
