@@ -106,7 +106,10 @@ class Optimizer(Recorded):
     def attach(self, parameters: Sequence[Parameter]) -> Optimizer:
         """Take charge of parameters. Raises `OptionError` if the optimizer has others already, or there are none."""
         if not parameters:
-            raise OptionError("there are no parameters to train; call the network once, so that its layers make theirs")
+            raise OptionError(
+                "there are no parameters to train: layers make theirs when the network is called for the first time, "
+                "and those of layers with trainable=False don't count"
+            )
         if self.state is None:
             self.state = OptimizerState(self, parameters)
         elif (own := {*map(id, self.state.parameters)}) != (given := {*map(id, parameters)}):

@@ -58,6 +58,14 @@ def test_parameters_that_a_frozen_module_has_yet_to_make_are_frozen():
     assert net.parameters() == [net.out.weight, net.out.bias]
 
 
+def test_a_network_that_is_frozen_as_a_whole_has_nothing_to_train():
+    net = nn.Sequential(nn.Dense(1)).compile("sgd", "mse")
+    net.trainable = False
+    x = np.ones((4, 2), np.float32)
+    with pytest.raises(OptionError, match=r"no parameters to train: .* trainable=False don't count"):
+        net.fit(x, x[:, :1], verbose=False)
+
+
 class Gain(nn.Module):
     """One number that is trained, and one that counts."""
 
