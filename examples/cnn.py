@@ -42,7 +42,7 @@ def scores(pictures):
 
 def accuracy(split):
     """Share of the pictures whose digit has the largest score."""
-    return np.mean(nbdl.argmax(scores(nbdl.asarray(split.x))).numpy() == split.y)
+    return np.mean(nbdl.argmax(scores(nbdl.asarray(split.x)), axis=1).numpy() == split.y)
 
 
 optimizer = optim.adam(lr=3e-3).attach([filters, bias, weight, offset])
